@@ -1,0 +1,92 @@
+"""What a dialect knows: what a request asks for, what an answer used, and how to say no so that its SDK understands.
+
+Pure functions on bytes: no socket, no clock. The edge picks a dialect by `dialects.of(method, path, fields)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from gateway.policy import Ask, Limit, Usage
+
+
+class MalformedRequest(Exception):
+    """The request's content cannot be read, or can be read in two ways. `detail` is shown to the caller."""
+
+    def __init__(self, detail: str, reason: str = "malformed_content", status: int = 400) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.reason = reason
+        self.status = status
+
+
+class LimitState(NamedTuple):
+    """Where one limit stands after this exchange, for the fields of the answer."""
+
+    limit: Limit
+    remaining: float
+    """May be below 0 where there is debt: shown as 0."""
+
+
+class Refusal(NamedTuple):
+    """A no, before it is put into a dialect's words."""
+
+    status: int
+    reason: str
+    detail: str
+    request_id: str
+    retry_after: float | None
+    """Seconds; None: do not retry."""
+    link: str
+    """The page that explains `reason`."""
+
+
+class StreamReader(Protocol):
+    """Reads one event stream as it passes. It never changes what passes but for the usage chunk that we asked for."""
+
+    usage: Usage | None
+    """What the stream has stated so far; final once the stream ended. Anthropic: from message_start and message_delta."""
+    complete: bool
+    """True once the stream said that it ended well (`[DONE]`, `message_stop`, `response.completed`…)."""
+
+    def feed(self, piece: bytes) -> bytes:
+        """Bytes as they came, any cut. Returns what to pass on now: `piece` itself where nothing is taken out."""
+
+    def finish(self) -> bytes:
+        """The upstream ended: returns what was held back, if anything."""
+
+    @property
+    def delivered(self) -> int:
+        """Output tokens passed on so far, estimated without parsing every event; exact enough to charge a broken stream."""
+
+
+class Dialect(Protocol):
+    name: str
+
+    def read(self, method: str, path: str, body: bytes) -> Ask:
+        """What is asked. Raises MalformedRequest."""
+
+    def prepare(self, ask: Ask, body: bytes) -> bytes:
+        """The body for the upstream: the same object, but where `ask.inject_usage`."""
+
+    def usage(self, ask: Ask, body: bytes) -> Usage | None:
+        """From a whole JSON answer; None if it states none."""
+
+    def stream(self, ask: Ask) -> StreamReader:
+        """A reader for an answer of type text/event-stream."""
+
+    def refusal(self, refusal: Refusal) -> bytes:
+        """JSON body of an error answer."""
+
+    def refusal_event(self, refusal: Refusal) -> bytes:
+        """The event with which a running stream is ended, whole, with its closing blank line."""
+
+    def request_id_field(self) -> bytes:
+        """The field that carries the request id in answers: b"x-request-id", or b"request-id"."""
+
+    def limit_fields(self, states: tuple[LimitState, ...], now: float) -> bytes:
+        """Response fields, each line ended by CRLF: the dialect's own and RateLimit, RateLimit-Policy. On the hot path."""
+
+
+Fields = Mapping[bytes, bytes]

@@ -1,0 +1,24 @@
+"""The rooms. Each has the same doors: `__init__` (KIND), `config`, `rule` (pure), `policy` (shell), README. Siblings never import each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.accounts.directory import Directory
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the world offers a policy, handed over once, when it is built."""
+
+    now: Callable[[], float]
+    """Unix time in seconds."""
+    directory: Directory
+    """Accounts and keys, as an object whose content changes under us and whose lookups never wait."""
+    secrets: Mapping[str, str]
+    """What the environment holds of the names that the YAML may read."""
+    prices: Mapping[str, tuple[float, float, float, float]]
+    """Model -> US dollars per million tokens of input, cached input, cache creation, output. `default` for the rest."""

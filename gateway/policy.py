@@ -1,0 +1,332 @@
+"""The contract of a policy: all that a policy author imports.
+
+A policy has one required method, `decide(context)`; `settle`, `refuse` and `close` are optional abilities, found
+by their presence. A refusal is a value; an exception means that something is broken, and the chain
+then does what the entry's `on_failure` says.
+
+What is made once an exchange is a NamedTuple: a frozen dataclass costs ten times as much to make.
+
+Units: tokens and requests are counted as such, `spend` in US dollars, time in seconds; `now` is Unix time.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+class Action(enum.Enum):
+    """What a policy says of an exchange."""
+
+    ALLOW = "allow"
+    CHALLENGE = "challenge"
+    THROTTLE = "throttle"
+    DENY = "deny"
+
+
+class Measure(enum.Enum):
+    """What a limit counts."""
+
+    REQUESTS = "requests"
+    INPUT_TOKENS = "input_tokens"
+    OUTPUT_TOKENS = "output_tokens"
+    TOTAL_TOKENS = "total_tokens"
+    SPEND = "spend"
+    CONCURRENCY = "concurrency"
+
+
+class OnExhausted(enum.Enum):
+    """What becomes of a running stream when its bucket is empty: it may finish on debt, or it is cut."""
+
+    FINISH = "finish"
+    CUT = "cut"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A token bucket as the YAML states it: `capacity` units, `refill` units back every `every` seconds.
+
+    For `Measure.CONCURRENCY` only `capacity` counts: so many exchanges at once, held as leases.
+    `name` is part of the API: it stands in RateLimit fields and in refusals, and is the bucket's name in the store,
+    so a changed number keeps its usage.
+    """
+
+    name: str
+    measure: Measure
+    capacity: float
+    refill: float = 0.0
+    every: float = 1.0
+    on_exhausted: OnExhausted = OnExhausted.FINISH
+
+    @property
+    def rate(self) -> float:
+        """Units that come back per second."""
+        return self.refill / self.every
+
+    @property
+    def window(self) -> float:
+        """Seconds from empty to full: the `w` of draft-ietf-httpapi-ratelimit-headers-10."""
+        return self.capacity / self.rate if self.rate else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One limit for one partition, such as requests per minute for one account.
+
+    `tag` is what must live together in the store (the hash tag of a Redis Cluster, such as `account=acme`);
+    `partition` is the whole key, which begins with the tag (`account=acme,model=m-large`).
+    """
+
+    tag: str
+    partition: str
+    limit: Limit
+
+
+class Take(NamedTuple):
+    """What must be taken from one bucket for this exchange to go on. For concurrency the cost is 1."""
+
+    bucket: Bucket
+    cost: float
+
+
+class Taken(NamedTuple):
+    """The store's answer to some takes. `remaining` has one number a take, in order, after this exchange.
+
+    When not granted nothing was taken; `short` is the index of the take with the longest wait, `wait` the seconds until
+    everything would fit (`inf` if it never does), and `remaining` is what is there.
+    """
+
+    granted: bool
+    remaining: tuple[float, ...]
+    short: int = -1
+    wait: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking, as far as a credential proved it."""
+
+    account: str
+    organisation: str = ""
+    key: str = ""
+    tier: str = "default"
+    models: frozenset[str] = frozenset()
+    """Models the key is scoped to; empty means all."""
+    features: frozenset[str] = frozenset()
+    """Features the key is scoped to; empty means all."""
+    claims: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """From where: country (ISO 3166-1 alpha-2), ASN, kind of network. Empty means unknown."""
+
+    country: str = ""
+    asn: int = 0
+    network_kind: str = ""
+
+
+class Ask(NamedTuple):
+    """What an exchange asks for, as its dialect read it from the request."""
+
+    dialect: str
+    route: str
+    """The dialect's name of the route, such as `chat.completions`; `other` for one that it does not know."""
+    model: str = ""
+    streaming: bool = False
+    features: frozenset[str] = frozenset()
+    """Any of tools, vision, audio, reasoning, structured_output, batch, web_search."""
+    input_tokens: int = 0
+    """Estimated."""
+    output_cap: int | None = None
+    """The most output tokens that the answer can have (every field that caps it, times `n`); None if not capped."""
+    items: int = 1
+    """Requests in it: more than one for a batch."""
+    generates: bool = True
+    """False where no tokens are made or charged (count_tokens, GET, DELETE)."""
+    inject_usage: bool = False
+    """True where the stream was not asked for usage, so that we ask for it and take that chunk out again."""
+
+
+class Usage(NamedTuple):
+    """Tokens really used, apart. `input` excludes cached and cache-creation tokens; `output` includes reasoning."""
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    cache_creation: int = 0
+    reasoning: int = 0
+
+
+class Outcome(NamedTuple):
+    """How an exchange ended.
+
+    `status` is the upstream's, 0 if there was no answer. `usage` is None where none was stated; then `delivered` output
+    tokens are an estimate from what was passed on. `reached` says whether a byte of the request may have come to an upstream.
+    """
+
+    status: int
+    usage: Usage | None = None
+    delivered: int = 0
+    aborted: bool = False
+    reached: bool = True
+
+
+class Facts(NamedTuple):
+    """What a policy found out, for later policies. None leaves the slot of the Context as it is; `weight` is added."""
+
+    principal: Principal | None = None
+    location: Location | None = None
+    weight: int = 0
+
+
+class Context:
+    """What is known of an exchange: frozen for policies; the chain alone fills the last three slots, from Facts."""
+
+    __slots__ = (
+        "ask",
+        "client_address",
+        "exchange",
+        "fields",
+        "location",
+        "method",
+        "now",
+        "path",
+        "principal",
+        "weight",
+    )
+
+    exchange: str
+    """Our own id of the exchange: unique in the fleet, never chosen by a caller."""
+    now: float
+    """Unix time at which the request was complete."""
+    method: str
+    path: str
+    """Without the query."""
+    fields: Mapping[bytes, bytes]
+    """Request fields by lower-case name; several of one name are joined by a comma."""
+    client_address: str
+    ask: Ask
+    principal: Principal | None
+    location: Location | None
+    weight: int
+
+    def __init__(
+        self,
+        exchange: str,
+        now: float,
+        method: str,
+        path: str,
+        fields: Mapping[bytes, bytes],
+        client_address: str,
+        ask: Ask,
+    ) -> None:
+        _set_exchange(self, exchange)
+        _set_now(self, now)
+        _set_method(self, method)
+        _set_path(self, path)
+        _set_fields(self, fields)
+        _set_client_address(self, client_address)
+        _set_ask(self, ask)
+        _set_principal(self, None)
+        _set_location(self, None)
+        _set_weight(self, 0)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a Context is read-only: return Facts to change {name}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("a Context is read-only")
+
+    def __repr__(self) -> str:
+        return f"<Context {self.exchange} {self.method} {self.path} from {self.client_address} {self.ask.model}>"
+
+
+# The slot descriptors pass by `__setattr__`: what the chain uses, at the price of a plain assignment.
+_set_exchange = Context.exchange.__set__  # type: ignore[attr-defined]
+_set_now = Context.now.__set__  # type: ignore[attr-defined]
+_set_method = Context.method.__set__  # type: ignore[attr-defined]
+_set_path = Context.path.__set__  # type: ignore[attr-defined]
+_set_fields = Context.fields.__set__  # type: ignore[attr-defined]
+_set_client_address = Context.client_address.__set__  # type: ignore[attr-defined]
+_set_ask = Context.ask.__set__  # type: ignore[attr-defined]
+_set_principal = Context.principal.__set__  # type: ignore[attr-defined]
+_set_location = Context.location.__set__  # type: ignore[attr-defined]
+_set_weight = Context.weight.__set__  # type: ignore[attr-defined]
+
+
+def note_facts(context: Context, facts: Facts) -> None:
+    """Write what a policy found into the context. For the chain alone."""
+    if facts.principal is not None:
+        _set_principal(context, facts.principal)
+    if facts.location is not None:
+        _set_location(context, facts.location)
+    if facts.weight:
+        _set_weight(context, context.weight + facts.weight)
+
+
+class Decision(NamedTuple):
+    """A policy's answer.
+
+    `reason` is a stable code and part of the API; `detail` is safe to show to the caller, `note` is for the log alone.
+    `status` 0 means the usual one of the action (deny and challenge 403, throttle 429). `retry_after` None means that
+    waiting does not help, and then callers are told not to retry.
+    """
+
+    action: Action
+    reason: str = ""
+    detail: str = ""
+    note: str = ""
+    status: int = 0
+    retry_after: float | None = None
+    facts: Facts | None = None
+    takes: tuple[Take, ...] = ()
+
+
+ALLOW = Decision(Action.ALLOW)
+"""The plain yes: most decisions are this one object."""
+
+
+class Policy(Protocol):
+    """One method. Return a Decision on the warm path; an awaitable of one only where I/O is needed."""
+
+    def decide(self, context: Context) -> Decision | Awaitable[Decision]: ...
+
+
+class Settles(Protocol):
+    """Optional: told in reverse order how the exchange ended, whatever happened, if it was asked.
+
+    Returns what each of its own takes really cost, in the order of its Decision's `takes`; () for nothing to settle.
+    """
+
+    def settle(self, context: Context, takes: tuple[Take, ...], outcome: Outcome) -> tuple[float, ...]: ...
+
+
+class Refuses(Protocol):
+    """Optional, required of a policy that takes: words for the refusal when one of its buckets is short."""
+
+    def refuse(self, context: Context, take: Take, taken: Taken) -> Decision: ...
+
+
+class Closes(Protocol):
+    """Optional: told when the policy is retired."""
+
+    async def close(self) -> None: ...
+
+
+ConfigT = TypeVar("ConfigT", bound="BaseModel")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyKind(Generic[ConfigT]):
+    """What a room exports as KIND: its name, the pydantic model of its YAML, and its constructor."""
+
+    name: str
+    config: type[ConfigT]
+    build: Callable[[ConfigT, Any], Policy]
+    """Called with the checked config and the Services of this gateway (`gateway.policies.Services`)."""
