@@ -1,0 +1,1 @@
+"""HTTP as values: no socket, no clock."""
