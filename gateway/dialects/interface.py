@@ -57,6 +57,17 @@ class StreamReader(Protocol):
         """The upstream ended: returns what was held back, if anything."""
 
     @property
+    def between_events(self) -> bool:
+        """True where what was passed on ends with a whole event: only there can an event of our own be put in.
+
+        Where it is False and the stream must be cut, write a blank line first (it closes the broken event).
+        """
+
+    @property
+    def so_far(self) -> Usage | None:
+        """For the Outcome: `usage`, but with no fewer output tokens than `delivered` where the stream broke."""
+
+    @property
     def delivered(self) -> int:
         """Output tokens passed on so far, estimated without parsing every event; exact enough to charge a broken stream."""
 
@@ -79,8 +90,11 @@ class Dialect(Protocol):
     def refusal(self, refusal: Refusal) -> bytes:
         """JSON body of an error answer."""
 
-    def refusal_event(self, refusal: Refusal) -> bytes:
-        """The event with which a running stream is ended, whole, with its closing blank line."""
+    def refusal_event(self, refusal: Refusal, ask: Ask | None = None) -> bytes:
+        """The event with which a running stream is ended, whole, with its closing blank line.
+
+        Give the `ask` where it is known: OpenAI's responses have another shape of error than its chat completions.
+        """
 
     def request_id_field(self) -> bytes:
         """The field that carries the request id in answers: b"x-request-id", or b"request-id"."""
