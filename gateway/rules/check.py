@@ -1,0 +1,144 @@
+"""Plain data -> a pydantic model, or every problem with its line and column.
+
+The data is checked in pydantic's JSON mode, strictly: text becomes no number and 1 becomes no true, but a list may
+become a tuple or a set, and text a member of an enum, as YAML has neither. Unknown keys are refused whatever the
+model says, because a misspelt limit is a limit that is not there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway.rules.problems import Problem, Problems, did_you_mean
+from gateway.rules.read import Document, Loc
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_MESSAGES = {
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "set_type": "must be a list",
+    "frozen_set_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "dataclass_type": "must be a mapping",
+}
+
+
+def check(document: Document, model: type[ModelT], environment: Mapping[str, str] = os.environ) -> ModelT:
+    """The document as `model`. Fields of type Secret may read `environment`. Raises Problems with all that is wrong."""
+    try:
+        return model.model_validate_json(
+            json.dumps(document.data), strict=True, extra="forbid", context={"environment": environment}
+        )
+    except ValidationError as error:
+        raise Problems({_problem(document, model, loc, details) for loc, details in _flat(error, ())}) from None
+
+
+def _flat(error: ValidationError, above: Loc) -> Iterator[tuple[tuple[str | int, ...], ErrorDetails]]:
+    """Every error with its way from the root. A model's own validator may raise a ValidationError of several lines."""
+    for details in error.errors(include_url=False):
+        loc = (*above, *details["loc"])
+        inner = details.get("ctx", {}).get("error")
+        if isinstance(inner, ValidationError):
+            yield from _flat(inner, loc)
+        else:
+            yield loc, details
+
+
+def _problem(document: Document, model: type[BaseModel], loc: tuple[str | int, ...], details: ErrorDetails) -> Problem:
+    kind = details["type"]
+    last = loc[-1] if loc else ""
+    if kind == "extra_forbidden":
+        known = [name for parent in _types_at(model, loc[:-1]) for name in _field_names(parent)]
+        message = f"unknown key `{last}`{did_you_mean(str(last), known)}"
+        return Problem(document.path, *document.key_position(loc), message)
+    if kind == "missing":
+        return Problem(document.path, *document.position(loc[:-1]), f"missing key `{last}`")
+    if last == "[key]":
+        return Problem(document.path, *document.key_position(loc), f"key `{loc[-2]}` {_message(details)}")
+    return Problem(document.path, *document.position(loc), f"{_named(document.real(loc))}{_message(details)}")
+
+
+def _named(steps: tuple[str | int, ...]) -> str:
+    """How the value is called: its key, with its indices below that."""
+    name = ""
+    for step in reversed(steps):
+        if isinstance(step, str):
+            return f"`{step}{name}` "
+        name = f"[{step}]{name}"
+    return ""
+
+
+def _message(details: ErrorDetails) -> str:
+    """What is wrong, as the end of a sentence. Never the input itself: it may be a secret."""
+    kind, context = details["type"], details.get("ctx", {})
+    if kind in _MESSAGES:
+        return _MESSAGES[kind]
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "string_pattern_mismatch":
+        return f"must match {context['pattern']}"
+    if kind in {"enum", "literal_error"}:
+        expected = str(context["expected"])
+        words = expected.replace("'", "").replace(" or ", ", ").split(", ")
+        return f"must be {expected}{did_you_mean(str(details['input']), words)}"
+    said = details["msg"]
+    for long, short in (("Input should ", "must "), ("Value should ", "must "), ("String should ", "must ")):
+        if said.startswith(long):
+            return short + said.removeprefix(long)
+    return f"is wrong: {said[:1].lower()}{said[1:]}"
+
+
+def _types_at(annotation: Any, loc: Loc) -> list[type[BaseModel]]:
+    """The models that a mapping at `loc` may be: more than one in a union."""
+    current = list(_alternatives(annotation))
+    for step in loc:
+        below = [inner for alternative in current for inner in _below(alternative, step)]
+        # The tag of a union is a step in pydantic's loc, and none in the types.
+        current = below or current
+    return [found for found in current if isinstance(found, type) and issubclass(found, BaseModel)]
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        yield from _alternatives(typing.get_args(annotation)[0])
+    elif origin in {typing.Union, types.UnionType}:
+        for member in typing.get_args(annotation):
+            yield from _alternatives(member)
+    else:
+        yield annotation
+
+
+def _below(annotation: Any, step: str | int) -> Iterator[Any]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for name, info in annotation.model_fields.items():
+            if step in {name, info.alias}:
+                yield from _alternatives(info.annotation)
+        return
+    arguments = [argument for argument in typing.get_args(annotation) if argument is not ...]
+    if not arguments:
+        return
+    # The last argument is the value of a mapping as well as the item of a list.
+    is_item = isinstance(step, int) or len(arguments) > 1
+    if is_item:
+        yield from _alternatives(arguments[-1])
+
+
+def _field_names(model: type[BaseModel]) -> Iterator[str]:
+    for name, info in model.model_fields.items():
+        yield info.alias or name

@@ -1,0 +1,156 @@
+"""The policies' folder -> one immutable ruleset with a digest, or every problem of every file at once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from gateway.chain.entry import OnFailure
+from gateway.policy import PolicyKind
+from gateway.rules.chain_file import ChainEntry, ChainFile
+from gateway.rules.check import check
+from gateway.rules.prices_file import PricesFile
+from gateway.rules.problems import Problem, Problems, did_you_mean
+from gateway.rules.read import Document, read
+
+CHAIN = "chain.yaml"
+PRICES = "prices.yaml"
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the chain, checked and not yet built: `kind.build(config, services)` makes the policy."""
+
+    name: str
+    kind: PolicyKind[Any]
+    config: BaseModel
+    on_failure: OnFailure
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """All that the folder says. Two rulesets with one digest are the same."""
+
+    entries: tuple[Entry, ...]
+    prices: Mapping[str, tuple[float, float, float, float]]
+    """As `Services.prices`; empty where there is no price table."""
+    digest: str
+    """BLAKE2b-128 over the names and bytes of all files read, in hex."""
+    files: tuple[Path, ...]
+    """What was read: what has to be watched for changes."""
+
+
+def load(folder: Path, kinds: Mapping[str, PolicyKind[Any]], environment: Mapping[str, str] = os.environ) -> Ruleset:
+    """Read and check everything. Raises Problems with all that is wrong, in all files."""
+    return _Loading(folder, kinds, environment).ruleset()
+
+
+class _Loading:
+    """One load: what has been read so far, and what was found wrong."""
+
+    def __init__(self, folder: Path, kinds: Mapping[str, PolicyKind[Any]], environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.kinds = kinds
+        self.environment = environment
+        self.documents: dict[Path, Document] = {}
+        self.problems: set[Problem] = set()
+
+    def ruleset(self) -> Ruleset:
+        chain = self.checked(self.folder / CHAIN, ChainFile)
+        document = self.documents.get(self.folder / CHAIN)
+        entries: tuple[Entry, ...] = ()
+        if document is not None:
+            entries = self.entries(document, list(enumerate(chain.chain)) if chain else _readable(document))
+        prices = self.checked(self.folder / PRICES, PricesFile) if (self.folder / PRICES).exists() else None
+        if self.problems:
+            raise Problems(self.problems)
+        table = prices.table() if prices else {}
+        return Ruleset(entries, table, self.digest(), tuple(sorted(self.documents)))
+
+    def checked(self, path: Path, model: type[ModelT]) -> ModelT | None:
+        """The file as `model`; None if it is wrong, and then its problems are kept."""
+        try:
+            document = self.documents.get(path)
+            if document is None:
+                document = self.documents[path] = read(path)
+            return check(document, model, self.environment)
+        except Problems as found:
+            self.problems.update(found.problems)
+            return None
+
+    def entries(self, document: Document, chain: list[tuple[int, ChainEntry]]) -> tuple[Entry, ...]:
+        entries = []
+        first: dict[str, int] = {}
+        for index, written in chain:
+            loc = ("chain", index)
+            if written.name in first:
+                line, _ = document.position(("chain", first[written.name], "name"))
+                self.problems.add(
+                    document.problem((*loc, "name"), f"duplicate name `{written.name}`: it first stands in line {line}")
+                )
+            first.setdefault(written.name, index)
+            entry = self.entry(document, loc, written)
+            if entry is not None:
+                entries.append(entry)
+        return tuple(entries)
+
+    def entry(self, document: Document, loc: tuple[str | int, ...], written: ChainEntry) -> Entry | None:
+        kind = self.kinds.get(written.kind)
+        if kind is None:
+            known = did_you_mean(written.kind, self.kinds) or f": there are {', '.join(sorted(self.kinds)) or 'none'}"
+            self.problems.add(document.problem((*loc, "kind"), f"unknown kind `{written.kind}`{known}"))
+            return None
+        try:
+            path = self.config_path(written)
+        except ValueError as error:
+            where = "file" if written.file is not None else "name"
+            self.problems.add(document.problem((*loc, where), str(error)))
+            return None
+        config = self.checked(path, kind.config)
+        return None if config is None else Entry(written.name, kind, config, written.on_failure, path)
+
+    def config_path(self, written: ChainEntry) -> Path:
+        """Where the config stands. Raises ValueError if that is nowhere, or outside of the folder."""
+        if written.file is None:
+            for name in (f"{written.name}.yaml", f"{written.kind}.yaml"):
+                if (self.folder / name).is_file():
+                    return self.folder / name
+            raise ValueError(f"no file `{written.name}.yaml` or `{written.kind}.yaml` beside {CHAIN}")
+        path = self.folder / written.file
+        # A mounted folder may be made of links (Kubernetes does that), so what counts is where they end.
+        if not path.resolve().is_relative_to(self.folder.resolve()):
+            raise ValueError(f"file `{written.file}` is outside of the folder of {CHAIN}")
+        if not path.is_file():
+            raise ValueError(f"no file `{written.file}` beside {CHAIN}")
+        return path
+
+    def digest(self) -> str:
+        state = hashlib.blake2b(digest_size=16)
+        for path, document in sorted(self.documents.items()):
+            name = path.relative_to(self.folder).as_posix().encode()
+            for part in (name, document.source):
+                state.update(len(part).to_bytes(8, "big"))
+                state.update(part)
+        return state.hexdigest()
+
+
+def _readable(document: Document) -> list[tuple[int, ChainEntry]]:
+    """The entries of a chain that did not check, as far as they can be read: so that their files are checked, too."""
+    chain = document.data.get("chain")
+    found = []
+    for index, item in enumerate(chain if isinstance(chain, list) else []):
+        name, kind, file = (item.get(key) for key in ("name", "kind", "file")) if isinstance(item, dict) else [None] * 3
+        named = isinstance(name, str) and isinstance(kind, str) and "/" not in name + kind
+        if named and (file is None or isinstance(file, str)):
+            entry = ChainEntry.model_construct(name=name, kind=kind, file=file, on_failure=OnFailure.DENY)
+            found.append((index, entry))
+    return found
