@@ -1,4 +1,4 @@
-"""Accounts and keys as the hot path sees them: immutable snapshots in memory, swapped whole, looked up without waiting."""
+"""Accounts and keys as the hot path sees them: immutable snapshots in memory, swapped whole, never waited for."""
 
 from __future__ import annotations
 
@@ -33,3 +33,6 @@ class Directory(Protocol):
 
     def account(self, account: str) -> Principal | None:
         """The account of that id, with no key, for callers who prove themselves by a token."""
+
+    def suspended(self, account: str) -> bool:
+        """Whether the account of that id is suspended, in the file or in the fleet; False for one that is not known."""

@@ -1,0 +1,107 @@
+"""The shape of `accounts.yaml`: who may ask, and with which keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from gateway.accounts.keys import MAX_PEPPER
+
+ACCOUNT_ID = r"^[!-+\-.-<>-z|~]{1,128}$"
+"""Printable ASCII without space, comma, equals sign and braces: those part a bucket's name in the store."""
+
+AccountId = Annotated[str, StringConstraints(pattern=ACCOUNT_ID)]
+Prefix = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{8,12}$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Feature = Literal["tools", "vision", "audio", "reasoning", "structured_output", "batch", "web_search"]
+
+MIN_PEPPER = 16
+"""Bytes. A pepper is a key: 16 random bytes are the least that deserves the name."""
+
+
+class KeyEntry(BaseModel):
+    """One key of an account: never the key itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=128)
+    """For people."""
+    prefix: Prefix
+    """The public part: what stands between the first two underscores."""
+    digest: Digest
+    """Keyed BLAKE2b-256 of the whole key, in hex."""
+    pepper: str
+    """Which of `peppers` made the digest."""
+    expires: AwareDatetime | None = None
+    """Such as 2027-01-31T00:00:00Z."""
+    models: frozenset[str] = frozenset()
+    """Models it may ask. Empty: all."""
+    features: frozenset[Feature] = frozenset()
+    """Features it may use. Empty: all."""
+    revoked: bool = False
+
+
+class AccountEntry(BaseModel):
+    """One account."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: AccountId
+    organisation: AccountId | Literal[""] = ""
+    tier: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,47}$")] = "default"
+    suspended: bool = False
+    keys: tuple[KeyEntry, ...] = ()
+
+
+class AccountsFile(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    peppers: dict[str, SecretStr] = Field(default_factory=dict)
+    """Id -> secret of 16 to 64 bytes. A key keeps the pepper it was made with: add a new one, replace none."""
+    accounts: tuple[AccountEntry, ...]
+
+    @model_validator(mode="after")
+    def fits_together(self) -> Self:
+        errors = [*self._bad_peppers(), *self._bad_accounts()]
+        if errors:
+            raise ValidationError.from_exception_data("AccountsFile", errors)
+        return self
+
+    def _bad_peppers(self) -> Iterator[InitErrorDetails]:
+        for name, secret in self.peppers.items():
+            if not MIN_PEPPER <= len(secret.get_secret_value().encode()) <= MAX_PEPPER:
+                yield _error(("peppers", name), f"must have {MIN_PEPPER} to {MAX_PEPPER} bytes")
+
+    def _bad_accounts(self) -> Iterator[InitErrorDetails]:
+        accounts: set[str] = set()
+        prefixes: set[str] = set()
+        for index, account in enumerate(self.accounts):
+            if account.id in accounts:
+                yield _error(("accounts", index, "id"), f"is a duplicate: another account is `{account.id}`")
+            accounts.add(account.id)
+            for number, key in enumerate(account.keys):
+                loc = ("accounts", index, "keys", number)
+                if key.prefix in prefixes:
+                    yield _error((*loc, "prefix"), f"is a duplicate: another key has `{key.prefix}`")
+                prefixes.add(key.prefix)
+                if key.pepper not in self.peppers:
+                    yield _error((*loc, "pepper"), f"names no pepper of this file: `{key.pepper}`")
+
+
+def _error(loc: tuple[str | int, ...], message: str) -> InitErrorDetails:
+    # The message goes in as a value: pydantic reads braces in a template.
+    return InitErrorDetails(type=PydanticCustomError("accounts", "{said}", {"said": message}), loc=loc, input=None)

@@ -1,0 +1,49 @@
+"""What was seen lately, bounded: a cache in two generations.
+
+A young generation that is full becomes the old one, and the old one before it is dropped. What is met in the old one
+moves to the young. So the most recent `size` are always there, never more than twice as many, and a hit costs one
+lookup where an exact LRU would move an entry each time.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+V = TypeVar("V")
+
+
+class Recent(Generic[V]):
+    """Digest of a credential -> what is known of it."""
+
+    __slots__ = ("_old", "size", "young")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.young: dict[bytes, V] = {}
+        """For the hot path, which looks here before it calls `get`."""
+        self._old: dict[bytes, V] = {}
+
+    def __len__(self) -> int:
+        return len(self.young) + len(self._old)
+
+    def get(self, mark: bytes) -> V | None:
+        found = self.young.get(mark)
+        if found is None and self._old:
+            found = self._old.pop(mark, None)
+            if found is not None:
+                self.put(mark, found)
+        return found
+
+    def put(self, mark: bytes, value: V) -> None:
+        if len(self.young) >= self.size:
+            self._old = self.young
+            self.young = {}
+        self.young[mark] = value
+
+    def drop(self, mark: bytes) -> None:
+        self.young.pop(mark, None)
+        self._old.pop(mark, None)
+
+    def clear(self) -> None:
+        self.young.clear()
+        self._old.clear()

@@ -1,0 +1,118 @@
+"""The rule of auth, pure: fields, records and claims in, a Decision or an identity out.
+
+A stranger learns nothing: who does not prove a credential gets one answer, word for word, whether its prefix exists or
+not. That a key is expired, revoked or suspended is told to its holder alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.accounts.directory import KeyRecord
+from gateway.policy import Action, Ask, Decision, Facts, Principal
+
+_DETAILS = {
+    "missing_credentials": "Send an API key as `Authorization: Bearer <key>` or `x-api-key: <key>`.",
+    "ambiguous_credentials": "`Authorization` and `x-api-key` carry different credentials: send one.",
+    "invalid_credentials": "The credential is not valid.",
+    "expired_credentials": "The credential has expired.",
+    "revoked_key": "The API key has been revoked.",
+    "unknown_issuer": "The token's issuer is not accepted here.",
+    "suspended_account": "The account is suspended.",
+    "model_not_in_scope": "The API key may not be used for this model.",
+    "feature_not_in_scope": "The API key may not be used for this feature.",
+}
+_FORBIDDEN = frozenset({"suspended_account", "model_not_in_scope", "feature_not_in_scope"})
+
+REASONS = tuple(_DETAILS)
+"""Every reason of this room: part of the API, explained in its README."""
+
+
+def refuse(reason: str, note: str = "", detail: str = "") -> Decision:
+    """401 for who is not known, 403 for who is known and may not. `note` may hold a key's prefix, never more of it."""
+    status = 403 if reason in _FORBIDDEN else 401
+    return Decision(Action.DENY, reason, detail or _DETAILS[reason], note, status)
+
+
+def admit(principal: Principal, note: str) -> Decision:
+    """Yes, and who it is."""
+    return Decision(Action.ALLOW, note=note, facts=Facts(principal=principal))
+
+
+def credential(fields: Mapping[bytes, bytes]) -> bytes | Decision:
+    """The one credential of a request, from `Authorization: Bearer` (RFC 6750, section 2.1) or `x-api-key`."""
+    authorization = fields.get(b"authorization", b"").strip()
+    api_key = fields.get(b"x-api-key", b"").strip()
+    scheme, _, bearer = authorization.partition(b" ")
+    bearer = bearer.strip()
+    if not authorization:
+        return api_key or refuse("missing_credentials")
+    if scheme.lower() != b"bearer":
+        return refuse("ambiguous_credentials" if api_key else "invalid_credentials", note="scheme is not Bearer")
+    if not bearer:
+        return api_key or refuse("missing_credentials")
+    if api_key and api_key != bearer:
+        return refuse("ambiguous_credentials")
+    return bearer
+
+
+def judge_key(record: KeyRecord | None, proved: bool, now: float) -> Decision:
+    """The answer to an API key. `proved` says whether its digest is that of the record."""
+    if record is None or not proved:
+        return refuse("invalid_credentials")
+    note = f"key {record.principal.key}"
+    if record.revoked:
+        return refuse("revoked_key", note)
+    if record.expires is not None and now >= record.expires:
+        return refuse("expired_credentials", note)
+    if record.suspended:
+        return refuse("suspended_account", note)
+    return admit(record.principal, note)
+
+
+def out_of_scope(principal: Principal, ask: Ask) -> Decision | None:
+    """A refusal where the key is scoped and what is asked for lies outside.
+
+    A scoped key may not take a route whose model we cannot read, if that route makes tokens: nobody knows what it asks.
+    """
+    models, features = principal.models, principal.features
+    if models and ask.model not in models and (ask.model or ask.generates):
+        return refuse("model_not_in_scope", f"key {principal.key}: model {ask.model!r}")
+    if features and not ask.features <= features:
+        missing = ", ".join(sorted(ask.features - features))
+        return refuse("feature_not_in_scope", f"key {principal.key}", f"The API key may not be used for: {missing}.")
+    return None
+
+
+def seconds(claims: Mapping[str, Any], name: str) -> float | None:
+    """A NumericDate (RFC 7519, section 2). Raises ValueError where it is none; None where it is not there."""
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{name} is no date")
+    return float(value)
+
+
+def judge_times(claims: Mapping[str, Any], now: float, leeway: float, max_age: float | None) -> Decision | float:
+    """The Unix time until which a token with these claims holds, or the refusal. `exp` is required."""
+    try:
+        expires, begins, issued = (seconds(claims, name) for name in ("exp", "nbf", "iat"))
+    except (ValueError, OverflowError) as error:
+        return refuse("invalid_credentials", note=str(error))
+    if expires is None:
+        return refuse("invalid_credentials", note="no exp")
+    until = expires + leeway
+    if max_age is not None:
+        if issued is None:
+            return refuse("invalid_credentials", note="no iat, and max_age asks for it")
+        until = min(until, issued + max_age + leeway)
+    if now >= until:
+        return refuse("expired_credentials")
+    if begins is not None and now < begins - leeway:
+        return refuse("invalid_credentials", note="nbf is in the future")
+    if issued is not None and now < issued - leeway:
+        return refuse("invalid_credentials", note="iat is in the future")
+    return until

@@ -1,0 +1,87 @@
+"""`accounts.yaml` -> a snapshot of the directory, read again when it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field
+
+from gateway.accounts.file_directory import LiveDirectory, Snapshot, snapshot
+from gateway.accounts.model import AccountsFile
+from gateway.rules.check import check
+from gateway.rules.problems import Problems
+from gateway.rules.read import read
+from gateway.rules.types import Secret
+
+_log = logging.getLogger(__name__)
+
+Signature = tuple[int, int, int, int] | None
+"""Device, inode, size and time of change; None for a file that is not there."""
+
+
+class WrittenAccounts(AccountsFile):
+    """The file as it is written: peppers may come from the environment or from files."""
+
+    peppers: dict[str, Secret] = Field(default_factory=dict)
+
+
+def read_accounts(path: Path, environment: Mapping[str, str] = os.environ) -> Snapshot:
+    """Read and check. Raises Problems with all that is wrong."""
+    return snapshot(check(read(path), WrittenAccounts, environment))
+
+
+class AccountsWatcher:
+    """Reads the file again when it changes. One that is wrong is said once, aloud, and the last good one stays."""
+
+    def __init__(
+        self,
+        path: Path,
+        directory: LiveDirectory,
+        environment: Mapping[str, str] = os.environ,
+        interval: float = 0.5,
+    ) -> None:
+        self.path = path
+        self.directory = directory
+        self.environment = environment
+        self.interval = interval
+        """Seconds between looks."""
+        self._seen: Signature = None
+
+    def load(self) -> None:
+        """Read it for the first time. Raises Problems: a gateway does not start on a file that is wrong."""
+        self._seen = _signature(self.path)
+        self.directory.replace(read_accounts(self.path, self.environment))
+
+    async def run(self) -> None:
+        """Look for ever: for a task of its own."""
+        while True:
+            await asyncio.sleep(self.interval)
+            await self.look()
+
+    async def look(self) -> bool:
+        """Look once; whether a new content went live."""
+        found = await asyncio.to_thread(_signature, self.path)
+        if found == self._seen:
+            return False
+        # Before reading: a change while it is read is seen by the next look.
+        self._seen = found
+        try:
+            content = await asyncio.to_thread(read_accounts, self.path, self.environment)
+        except Problems as error:
+            _log.error("accounts not reloaded, the last good ones stay in force:\n%s", error)
+            return False
+        self.directory.replace(content)
+        _log.info("accounts reloaded from %s: %r", self.path, self.directory)
+        return True
+
+
+def _signature(path: Path) -> Signature:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
