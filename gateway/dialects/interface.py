@@ -46,7 +46,7 @@ class StreamReader(Protocol):
     """Reads one event stream as it passes. It never changes what passes but for the usage chunk that we asked for."""
 
     usage: Usage | None
-    """What the stream has stated so far; final once the stream ended. Anthropic: from message_start and message_delta."""
+    """What the stream has stated so far; final once it ended. Anthropic: from message_start and message_delta."""
     complete: bool
     """True once the stream said that it ended well (`[DONE]`, `message_stop`, `response.completed`…)."""
 
@@ -69,7 +69,7 @@ class StreamReader(Protocol):
 
     @property
     def delivered(self) -> int:
-        """Output tokens passed on so far, estimated without parsing every event; exact enough to charge a broken stream."""
+        """Output tokens passed on so far, estimated without parsing each event; good enough to charge a broken stream."""
 
 
 class Dialect(Protocol):
@@ -100,7 +100,7 @@ class Dialect(Protocol):
         """The field that carries the request id in answers: b"x-request-id", or b"request-id"."""
 
     def limit_fields(self, states: tuple[LimitState, ...], now: float) -> bytes:
-        """Response fields, each line ended by CRLF: the dialect's own and RateLimit, RateLimit-Policy. On the hot path."""
+        """Fields of an answer, each line ended by CRLF: the dialect's own and the IETF draft's. On the hot path."""
 
 
 Fields = Mapping[bytes, bytes]

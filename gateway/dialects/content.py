@@ -1,0 +1,194 @@
+"""The body of a request as JSON that can be read in one way only.
+
+What a policy sees must be what the upstream sees, and parsers differ: of two members with one name some take the
+first and some the last, some ignore case, and all undo escapes. So a name that we read must stand there once, spelled
+plainly. The common body pays one substring count for each such name; only where that finds something odd is the top
+level walked exactly.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from gateway.dialects.interface import MalformedRequest
+
+_ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")
+"""An escape for a character that could as well stand there plainly: no name of an API needs one."""
+
+
+class Member(NamedTuple):
+    """One member of the top-level object: its name, whether that was spelled with an escape, the span of its value."""
+
+    name: str
+    escaped: bool
+    start: int
+    end: int
+
+
+def needles(*names: str) -> Mapping[str, bytes]:
+    """The names that a route reads, each with its spelling in the bytes."""
+    return {name: b'"%s"' % name.encode() for name in names}
+
+
+def load_object(body: bytes, names: Mapping[str, bytes]) -> dict[str, Any]:
+    """The JSON object in `body`. Raises MalformedRequest where it is none, or where one of `names` is ambiguous."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedRequest(_not_json(body, error)) from None
+    if type(document) is not dict:
+        raise MalformedRequest('The body must be a JSON object, such as {"model": "…"}.')
+    # Two members of one name leave one key, but two spellings.
+    for key in document:
+        needle = names.get(key)
+        if needle is None:
+            # A parser that ignores case (Go's does, with Unicode folding) would read it as the name that we read.
+            if key.casefold() in names:
+                raise _ambiguous(key)
+        elif body.count(needle) != 1:
+            _check_exactly(body, names)
+            return document
+    if has_escaped_ascii(body):
+        _check_exactly(body, names)
+    return document
+
+
+def has_escaped_ascii(body: bytes) -> bool:
+    """Whether plain characters are spelled as escapes somewhere, so that a substring test proves nothing."""
+    return b"\\u00" in body and _ESCAPED_ASCII.search(body) is not None
+
+
+def members(body: bytes) -> tuple[str, Iterator[Member]]:
+    """The text of a body that is known to be a JSON object, and its top-level members in order, duplicates and all."""
+    text = body.decode()
+    return text, _walk(text)
+
+
+_skip_space = re.compile(r"[ \t\n\r]*").match
+_scan_string = json.decoder.scanstring  # type: ignore[attr-defined]
+# Numbers are skipped, not made: an integer of a million digits costs nothing.
+_scan_value = json.JSONDecoder(parse_int=str, parse_float=str).scan_once  # type: ignore[attr-defined]
+
+
+def _walk(text: str) -> Iterator[Member]:
+    position = _after_space(text, 0) + 1
+    position = _after_space(text, position)
+    while text[position] != "}":
+        opening = position + 1
+        name, position = _scan_string(text, opening, True)
+        escaped = "\\" in text[opening : position - 1]
+        start = _after_space(text, _after_space(text, position) + 1)
+        _, position = _scan_value(text, start)
+        yield Member(name, escaped, start, position)
+        position = _after_space(text, position)
+        if text[position] == ",":
+            position = _after_space(text, position + 1)
+
+
+def _after_space(text: str, position: int) -> int:
+    match = _skip_space(text, position)
+    return match.end() if match else position
+
+
+def _check_exactly(body: bytes, names: Mapping[str, bytes]) -> None:
+    seen: set[str] = set()
+    try:
+        for member in members(body)[1]:
+            folded = member.name.casefold()
+            if folded not in names:
+                continue
+            if member.escaped or folded in seen or member.name not in names:
+                raise _ambiguous(member.name)
+            seen.add(folded)
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def check_requests(body: bytes, names: Mapping[str, bytes]) -> None:
+    """The exact check for a batch: its top level, each of its `requests`, and the `params` of each.
+
+    Slow (every object is made, as a tuple of its pairs), so a batch pays for it only where its counts are odd.
+    """
+    _check_exactly(body, names)
+    try:
+        top = json.loads(body, object_pairs_hook=tuple, parse_int=str, parse_float=str)
+    except RecursionError:
+        raise _too_deep() from None
+    for request in dict(top)["requests"]:
+        _check_pairs(request, names)
+        _check_pairs(dict(request)["params"], names)
+
+
+def _check_pairs(pairs: tuple[tuple[str, Any], ...], names: Mapping[str, bytes]) -> None:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        folded = name.casefold()
+        if folded in names and (folded in seen or name not in names):
+            raise _ambiguous(name)
+        seen.add(folded)
+
+
+def _too_deep() -> MalformedRequest:
+    return MalformedRequest("The body is nested too deeply: send a flatter JSON document.")
+
+
+def _ambiguous(name: str) -> MalformedRequest:
+    shown = name if name.isascii() and name.isprintable() else "a member"
+    return MalformedRequest(
+        f"“{shown}” can be read in two ways: write each member once, in lower case and without escapes in its name.",
+        reason="ambiguous_content",
+    )
+
+
+def _not_json(body: bytes, error: orjson.JSONDecodeError) -> str:
+    if not body:
+        return "The body is empty: send a JSON object."
+    if body.startswith(b"\xef\xbb\xbf"):
+        return "The body begins with a byte order mark: send plain UTF-8 without one."
+    return f"The body is not valid JSON (line {error.lineno}, column {error.colno}): send a JSON object in UTF-8."
+
+
+# ── Typed members ──
+
+MAX_TOKENS = 2**31 - 1
+"""The most that a field of tokens may say: what a 32-bit reader upstream can hold."""
+
+
+def whole_number(document: Mapping[str, Any], name: str, *, least: int = 0, most: int = MAX_TOKENS) -> int | None:
+    """A member that counts: None where it is absent or null. Raises MalformedRequest for all but a whole number."""
+    value = document.get(name)
+    if value is None:
+        return None
+    if type(value) is not int or not least <= value <= most:  # `type`: True is an int, too
+        raise MalformedRequest(f"“{name}” must be a whole number from {least} to {most}.")
+    return value
+
+
+def flag(document: Mapping[str, Any], name: str) -> bool:
+    """A member that is true or false: False where it is absent or null."""
+    value = document.get(name)
+    if value is None or value is False:
+        return False
+    if value is True:
+        return True
+    # Some servers take 1 or "true" for true, so what is neither must not pass as either.
+    raise MalformedRequest(f"“{name}” must be true or false.")
+
+
+def model_name(document: Mapping[str, Any]) -> str:
+    """The model; empty where none is named (an upstream with one model, or a stored prompt that names it)."""
+    value = document.get("model", "")
+    if type(value) is not str or len(value) > 256 or not value.isprintable():
+        raise MalformedRequest("“model” must be the name of a model: a string of at most 256 printable characters.")
+    return value
+
+
+def kind_of(value: object) -> str:
+    """The `type` of an object such as {"type": "json_schema", …}; empty where it has none."""
+    kind = value.get("type") if type(value) is dict else None
+    return kind if type(kind) is str else ""
