@@ -25,6 +25,8 @@ HOP_BY_HOP: Final = frozenset(
 )
 
 REQUEST_DROPPED: Final = HOP_BY_HOP | {
+    # Put in again by the edge where it does not read the answer: what is compressed it could not charge.
+    b"accept-encoding",
     # Written again by us, from the body that we hold.
     b"content-length",
     b"expect",

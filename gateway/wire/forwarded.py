@@ -33,12 +33,17 @@ class TrustedHops:
     def __init__(self, networks: Sequence[str] = ()) -> None:
         self._networks = [ipaddress.ip_network(network) for network in networks]
 
+    @property
+    def trusts_anyone(self) -> bool:
+        """False where no proxy stands in front of us: then nobody's word is looked at."""
+        return bool(self._networks)
+
     def trusts(self, address: str) -> bool:
         """True for the address of a proxy of ours. Unix sockets have no address and are trusted: file permissions guard them."""
-        if not address:
-            return True
         if not self._networks:
             return False
+        if not address:
+            return True
         parsed = ipaddress.ip_address(address)
         return any(parsed in network for network in self._networks if network.version == parsed.version)
 

@@ -1,0 +1,274 @@
+"""Ask in order, stop at the first refusal, take all or nothing, settle in reverse.
+
+The warm path is plain calls: no coroutine, no task, no future. An entry that answers with an awaitable moves the rest of its
+exchange into a task; so does nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from gateway.chain.entry import POLICY_FAILED, STORE_UNAVAILABLE, Entry, OnFailure
+from gateway.policy import ALLOW, Action, Context, Decision, Outcome, Take, Taken, note_facts
+from gateway.stores.interface import Store, StoreUnavailable
+from gateway.tasks import spawn
+
+log = logging.getLogger(__name__)
+
+NOT_REACHED = Outcome(status=0, reached=False)
+
+
+class Takes(Protocol):
+    """What the chain needs of a store: the shared one, and the one in this worker for when that is away."""
+
+    def take(
+        self, exchange: str, takes: Sequence[Take], then: Callable[[Taken | StoreUnavailable], None]
+    ) -> None: ...
+
+    def settle(self, exchange: str, takes: Sequence[Take], finals: Sequence[float]) -> None: ...
+
+
+class Chain:
+    """Ordered entries over a store. Immutable; a reload makes a new one, and exchanges end on the one that they began with."""
+
+    def __init__(self, entries: tuple[Entry, ...], store: Store, local: Takes, failures: dict[tuple[str, str], int]) -> None:
+        self.entries = entries
+        self.store = store
+        self.local = local
+        self.failures = failures
+        """(entry, what failed) -> how often; read by telemetry."""
+
+    def begin(self, context: Context, then: Callable[[Asked], None]) -> Asked:
+        """Ask every entry; `then` is called once, maybe before this returns."""
+        asked = Asked(self, context, then)
+        asked.run()
+        return asked
+
+    def note_failure(self, entry: Entry, what: str, error: BaseException) -> None:
+        """Count it, and say it aloud once in a while: a broken policy under load must not write a book."""
+        count = self.failures.get((entry.name, what), 0) + 1
+        self.failures[entry.name, what] = count
+        if count & (count - 1) == 0:
+            log.error("policy %s failed in %s (%d times by now)", entry.name, what, count, exc_info=error)
+
+
+class Asked:
+    """One exchange's way through the chain: who was asked, what they said, what was taken."""
+
+    __slots__ = (
+        "chain",
+        "context",
+        "decision",
+        "decisions",
+        "entry",
+        "remaining",
+        "settled",
+        "store",
+        "takes",
+        "then",
+    )
+
+    def __init__(self, chain: Chain, context: Context, then: Callable[[Asked], None]) -> None:
+        self.chain = chain
+        self.context = context
+        self.then = then
+        self.decisions: list[Decision] = []
+        """One an entry, in order: the trail."""
+        self.decision: Decision = ALLOW
+        """What holds: ALLOW, or the refusal."""
+        self.entry = ""
+        """Who refused."""
+        self.takes: tuple[Take, ...] = ()
+        """All that was taken, in the order of the entries; a take's cost grows when a stream takes more."""
+        self.remaining: tuple[float, ...] = ()
+        """One number a take, after it."""
+        self.store: Takes | None = None
+        """Where it was taken; None where nothing was."""
+        self.settled = False
+
+    # -- asking ---------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        decisions = self.decisions
+        context = self.context
+        entries = self.chain.entries
+        for index in range(len(decisions), len(entries)):
+            entry = entries[index]
+            try:
+                decision = entry.decide(context)
+            except Exception as error:  # noqa: BLE001 - the one border at which a broken policy becomes its on_failure
+                decision = self._broken(entry, error)
+            if decision is ALLOW:
+                decisions.append(decision)
+                continue
+            if type(decision) is not Decision:
+                spawn(self._wait(entry, decision), name=f"policy {entry.name}")  # type: ignore[arg-type]
+                return
+            if not self._note(entry, decision):
+                return
+        self._take()
+
+    async def _wait(self, entry: Entry, awaitable: Awaitable[Decision]) -> None:
+        try:
+            decision = await awaitable
+            if type(decision) is not Decision:
+                raise TypeError(f"{entry.name} decided {decision!r}, which is no Decision")
+        except Exception as error:  # noqa: BLE001 - as above
+            decision = self._broken(entry, error)
+        if self._note(entry, decision):
+            self.run()
+
+    def _note(self, entry: Entry, decision: Decision) -> bool:
+        self.decisions.append(decision)
+        if decision.facts is not None:
+            note_facts(self.context, decision.facts)
+        if decision.action is Action.ALLOW:
+            return True
+        self._refuse(entry, decision)
+        return False
+
+    def _broken(self, entry: Entry, error: Exception) -> Decision:
+        self.chain.note_failure(entry, "decide", error)
+        return ALLOW if entry.on_failure is OnFailure.ALLOW else POLICY_FAILED
+
+    def _refuse(self, entry: Entry, decision: Decision) -> None:
+        self.decision = decision
+        self.entry = entry.name
+        self._settle_policies(NOT_REACHED)
+        self.settled = True
+        self.then(self)
+
+    # -- taking ---------------------------------------------------------------------------------------------------
+
+    def _take(self) -> None:
+        takes: tuple[Take, ...] = ()
+        for decision in self.decisions:
+            if decision.takes:
+                takes = takes + decision.takes if takes else decision.takes
+        if not takes:
+            self.then(self)
+            return
+        self.takes = takes
+        self.store = self.chain.store
+        self.chain.store.take(self.context.exchange, takes, self._taken)
+
+    def _taken(self, taken: Taken | StoreUnavailable) -> None:
+        if type(taken) is Taken:
+            self.remaining = taken.remaining
+            if taken.granted:
+                self.then(self)
+            else:
+                self.store = None
+                self._short(taken)
+            return
+        self._without_store(taken)  # type: ignore[arg-type]
+
+    def _short(self, taken: Taken) -> None:
+        entry, _, _ = self._owner(taken.short)
+        take = self.takes[taken.short]
+        assert entry.refuse is not None, f"{entry.name} takes and cannot refuse"  # noqa: S101 - a fault of the policy's author
+        try:
+            decision = entry.refuse(self.context, take, taken)
+        except Exception as error:  # noqa: BLE001 - as in run
+            self.chain.note_failure(entry, "refuse", error)
+            decision = POLICY_FAILED
+        self._refuse(entry, decision)
+
+    def _owner(self, index: int) -> tuple[Entry, int, int]:
+        """The entry whose take stands at the index, and the range of its takes."""
+        start = 0
+        for entry, decision in zip(self.chain.entries, self.decisions, strict=False):
+            end = start + len(decision.takes)
+            if start <= index < end:
+                return entry, start, end
+            start = end
+        raise IndexError(index)
+
+    def _without_store(self, unavailable: StoreUnavailable) -> None:
+        """The shared store gave no answer: each entry that takes says what then."""
+        kept: list[Take] = []
+        for position, (entry, decision) in enumerate(zip(self.chain.entries, self.decisions, strict=False)):
+            if not decision.takes:
+                continue
+            if entry.on_failure is OnFailure.DENY:
+                self.store = None
+                self._refuse(entry, STORE_UNAVAILABLE._replace(note=str(unavailable)))
+                return
+            if entry.on_failure is OnFailure.DEGRADE:
+                kept.extend(decision.takes)
+            else:
+                self.decisions[position] = ALLOW
+        self.takes = tuple(kept)
+        if not kept:
+            self.store = None
+            self.then(self)
+            return
+        self.store = self.chain.local
+        self.chain.local.take(self.context.exchange, self.takes, self._taken)
+
+    # -- taking more ----------------------------------------------------------------------------------------------
+
+    def extend(self, delivered: int, then: Callable[[bool], None]) -> None:
+        """A stream has outgrown what was reserved: take more for `delivered` output tokens; `then(False)` means cut it."""
+        more: list[tuple[int, Take]] = []
+        start = 0
+        for entry, decision in zip(self.chain.entries, self.decisions, strict=False):
+            end = start + len(decision.takes)
+            if entry.extend is not None and end > start:
+                wanted = entry.extend(self.context, self.takes[start:end], delivered)
+                index = {take.bucket: start + i for i, take in enumerate(self.takes[start:end])}
+                more.extend((index[take.bucket], take) for take in wanted)
+            start = end
+        if not more or self.store is not self.chain.store:
+            then(True)
+            return
+
+        def answered(taken: Taken | StoreUnavailable) -> None:
+            if type(taken) is not Taken:
+                then(True)
+                return
+            if taken.granted:
+                takes = list(self.takes)
+                for index, take in more:
+                    takes[index] = takes[index]._replace(cost=takes[index].cost + take.cost)
+                self.takes = tuple(takes)
+            then(taken.granted)
+
+        self.chain.store.more(self.context.exchange, [take for _, take in more], answered)
+
+    # -- settling -------------------------------------------------------------------------------------------------
+
+    def settle(self, outcome: Outcome) -> None:
+        """The exchange has ended. Safe to call twice: the first counts."""
+        if self.settled:
+            return
+        self.settled = True
+        finals = self._settle_policies(outcome)
+        if self.store is not None:
+            self.store.settle(self.context.exchange, self.takes, finals)
+
+    def _settle_policies(self, outcome: Outcome) -> list[float]:
+        """Tell everyone who was asked, last first; returns one final a take."""
+        finals = [take.cost for take in self.takes] if outcome.reached else [0.0] * len(self.takes)
+        end = len(self.takes)
+        for position in range(len(self.decisions) - 1, -1, -1):
+            entry = self.chain.entries[position]
+            start = end - len(self.decisions[position].takes)
+            if entry.settle is not None:
+                takes = self.takes[start:end]
+                try:
+                    own = entry.settle(self.context, takes, outcome)
+                    if own:
+                        finals[start:end] = _as_many(own, takes)
+                except Exception as error:  # noqa: BLE001 - as in run; what was reserved stays charged
+                    self.chain.note_failure(entry, "settle", error)
+            end = max(start, 0)
+        return finals
+
+
+def _as_many(finals: tuple[float, ...], takes: tuple[Take, ...]) -> tuple[float, ...]:
+    if len(finals) != len(takes):
+        raise ValueError(f"settled {len(finals)} of {len(takes)} takes")
+    return finals

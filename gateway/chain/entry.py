@@ -1,0 +1,71 @@
+"""One entry of the chain: a policy under a name, and what happens when it is broken."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.policy import Action, Context, Decision, Outcome, Policy, Take, Taken
+
+Settle = Callable[[Context, tuple[Take, ...], Outcome], tuple[float, ...]]
+Refuse = Callable[[Context, Take, Taken], Decision]
+Extend = Callable[[Context, tuple[Take, ...], int], tuple[Take, ...]]
+
+
+class OnFailure(enum.Enum):
+    """What an entry's author wants when the policy, or the store that it takes from, is broken."""
+
+    DENY = "deny"
+    ALLOW = "allow"
+    DEGRADE = "degrade"
+    """Only for takes: this worker's share of each limit, in memory. A policy that is itself broken is denied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The abilities of a policy are found once, here, and not looked up on the hot path."""
+
+    name: str
+    kind: str
+    policy: Policy
+    on_failure: OnFailure
+    decide: Callable[[Context], Decision | Awaitable[Decision]]
+    settle: Settle | None
+    refuse: Refuse | None
+    extend: Extend | None
+
+    @classmethod
+    def of(cls, name: str, kind: str, policy: Policy, on_failure: OnFailure) -> Entry:
+        """Wrap a policy. Raises TypeError where it is none."""
+        decide = getattr(policy, "decide", None)
+        if not callable(decide):
+            raise TypeError(f"policy {name} of kind {kind} has no decide(context)")
+        settle, refuse, extend = (_ability(policy, ability) for ability in ("settle", "refuse", "extend"))
+        return cls(name, kind, policy, on_failure, decide, settle, refuse, extend)
+
+
+def _ability(policy: object, name: str) -> Any:
+    found = getattr(policy, name, None)
+    if found is not None and inspect.iscoroutinefunction(found):
+        raise TypeError(f"{type(policy).__name__}.{name} must be a plain function: only decide may wait")
+    return found
+
+
+POLICY_FAILED = Decision(
+    Action.DENY,
+    reason="policy_unavailable",
+    detail="A check that this request needs is not available at the moment.",
+    status=503,
+    retry_after=1.0,
+)
+
+STORE_UNAVAILABLE = Decision(
+    Action.DENY,
+    reason="quota_store_unavailable",
+    detail="Quotas cannot be counted at the moment.",
+    status=503,
+    retry_after=1.0,
+)

@@ -1,0 +1,279 @@
+"""What all connections of a worker share: settings, the live chain, routes, counters, and the sweep that ends what is too slow."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gateway.edge.budget import BodyBudget
+from gateway.edge.connection import ClientConnection
+from gateway.edge.upstream import Origin, Route, Unreachable
+from gateway.wire.forwarded import TrustedHops, forwarded_fields
+
+if TYPE_CHECKING:
+    from gateway.chain.chain import Chain
+    from gateway.edge.exchange import Exchange
+    from gateway.policy import Outcome
+    from gateway.telemetry.access_log import AccessLog
+    from gateway.telemetry.counters import Counters
+
+log = logging.getLogger(__name__)
+
+REMEMBERED_AT_MOST: Final = 4096
+REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._\-]{1,128}")
+WITH_CONTENT: Final = frozenset({b"POST", b"PUT", b"PATCH"})
+
+HandOver = Callable[[asyncio.Transport, bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Times in seconds, sizes in bytes."""
+
+    max_head: int = 16 * 1024
+    """As h11, node and IIS have it."""
+    max_body: int = 32 * 1024 * 1024
+    body_budget: int = 512 * 1024 * 1024
+    """Bytes of request bodies that one worker holds at once."""
+    max_connections: int = 16_384
+    head_timeout: float = 10.0
+    body_timeout: float = 30.0
+    """Grace for a body, beyond the time that its length allows for a slow line."""
+    keep_alive_timeout: float = 75.0
+    drain_timeout: float = 30.0
+    sweep: float = 0.5
+    public_url: str = ""
+    """Where callers reach us, for links; from the Host field if not stated."""
+
+
+class Edge:
+    """One worker's data plane."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        chain: Chain,
+        routes: list[Route],
+        counters: Counters,
+        wall: Callable[[], float],
+        trusted: TrustedHops,
+        access_log: AccessLog | None = None,
+        hand_over: HandOver | None = None,
+    ) -> None:
+        self.settings = settings
+        self.chain = chain
+        """The live one: a reload replaces it, and exchanges that run keep theirs."""
+        self.routes = routes
+        self.counters = counters
+        self.wall = wall
+        self.clock = asyncio.get_running_loop().time
+        self.now = self.clock()
+        """The clock as of the last sweep: good enough for what is measured in seconds."""
+        self.trusted = trusted
+        self.trusts_anyone = trusted.trusts_anyone
+        self.access_log = access_log
+        self._hand_over = hand_over
+        self.budget = BodyBudget(settings.body_budget)
+        self.connections: set[ClientConnection] = set()
+        self.exchanges: set[Exchange] = set()
+        self.draining = False
+        self.paths: dict[bytes, bytes] = {}
+        """Targets that were checked -> their paths."""
+        self._forwarded: dict[tuple[str, str], bytes] = {}
+        self._prefix = secrets.token_hex(6)
+        self._numbers = itertools.count(1)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection(self) -> ClientConnection:
+        """The protocol of a new connection: the factory that a server wants."""
+        return ClientConnection(self)
+
+    # -- ids, links, routes ---------------------------------------------------------------------------------------
+
+    def new_id(self) -> str:
+        """Unique in the fleet: 48 random bits a worker, and a number."""
+        return f"{self._prefix}{next(self._numbers):08x}"
+
+    @staticmethod
+    def request_id(stated: bytes | None, own: str) -> str:
+        """The caller's id where it is harmless, else our own."""
+        return stated.decode("ascii") if stated is not None and REQUEST_ID.fullmatch(stated) else own
+
+    def link(self, reason: str, fields: Mapping[bytes, bytes]) -> str:
+        """The page that explains a reason."""
+        base = self.settings.public_url or f"http://{fields.get(b'host', b'localhost').decode('latin-1')}"
+        return f"{base}/tidegate/reasons/{reason}"
+
+    def learn_path(self, target: bytes, path: bytes) -> bytes:
+        if len(self.paths) < REMEMBERED_AT_MOST:
+            self.paths[target] = path
+        return path
+
+    def route(self, path: bytes) -> Route:
+        """The first route that serves the path; the last serves every path."""
+        for route in self.routes:
+            if route.serves(path):
+                return route
+        return self.routes[-1]
+
+    # -- what goes upstream ---------------------------------------------------------------------------------------
+
+    def request_head(self, exchange: Exchange, origin: Origin, size: int) -> bytes:
+        """The head for the upstream: what came but for what a proxy drops, and what only we may say."""
+        client = exchange.client
+        fields = client.fields
+        peer = client.peer
+        before = fields.get(b"x-forwarded-for") if self.trusts_anyone and self.trusted.trusts(peer) else None
+        if before is None:
+            key = (peer, client.scheme)
+            forwarded = self._forwarded.get(key)
+            if forwarded is None:
+                forwarded = forwarded_fields(peer, peer, client.scheme, None)
+                if len(self._forwarded) < REMEMBERED_AT_MOST:
+                    self._forwarded[key] = forwarded
+        else:
+            address = exchange.context.client_address if exchange.context is not None else peer
+            forwarded = forwarded_fields(address, peer, client.scheme, before)
+        lines = client.lines
+        parts = [
+            b"%b %b%b HTTP/1.1\r\nHost: %b\r\n" % (client.method, origin.prefix, client.target, origin.authority),
+            b"\r\n".join(lines),
+            b"\r\n" if lines else b"",
+            origin.credential,
+            forwarded,
+            b"X-Request-Id: %b\r\n" % exchange.request_id.encode(),
+        ]
+        if exchange.context is not None and not exchange.context.ask.generates and b"accept-encoding" in fields:
+            parts.append(b"Accept-Encoding: %b\r\n" % fields[b"accept-encoding"])
+        if exchange.websocket:
+            parts.append(b"Connection: Upgrade\r\nUpgrade: websocket\r\n")
+        if size or client.method in WITH_CONTENT:
+            parts.append(b"Content-Length: %d\r\n" % size)
+        parts.append(b"\r\n")
+        return b"".join(parts)
+
+    def hand_over(self, transport: asyncio.Transport, data: bytes) -> None:
+        """A request for the gateway's own pages."""
+        if self._hand_over is None:
+            transport.abort()
+        else:
+            self._hand_over(transport, data)
+
+    # -- what has ended -------------------------------------------------------------------------------------------
+
+    def note_unreachable(self, unreachable: Unreachable) -> None:
+        log.warning("no upstream: %s", unreachable)
+
+    def ended(self, exchange: Exchange, outcome: Outcome, reason: str, status: int) -> None:
+        """Count an exchange and write its line."""
+        counters = self.counters
+        counters.active -= 1
+        self.exchanges.discard(exchange)
+        context = exchange.context
+        now = self.clock()
+        elapsed = now - exchange.began
+        counters.duration.observe(elapsed)
+        usage = outcome.usage
+        if usage is not None:
+            tokens = counters.tokens
+            tokens["input"] += usage.input
+            tokens["output"] += usage.output
+            if usage.cached:
+                tokens["cached"] += usage.cached
+            if usage.cache_creation:
+                tokens["cache_creation"] += usage.cache_creation
+            if usage.reasoning:
+                tokens["reasoning"] += usage.reasoning
+        dialect = exchange.dialect.name
+        route = context.ask.route if context is not None else "malformed"
+        label = (dialect, route, status, reason)
+        exchanges = counters.exchanges
+        exchanges[label] = exchanges.get(label, 0) + 1
+        if usage is None and outcome.reached and 200 <= status < 300 and context is not None and context.ask.generates:
+            counters.usage_missing += 1
+        if self.access_log is not None:
+            self.access_log.note(self._line(exchange, outcome, reason, status, elapsed))
+
+    def _line(
+        self, exchange: Exchange, outcome: Outcome, reason: str, status: int, elapsed: float
+    ) -> dict[str, object]:
+        context, asked, usage = exchange.context, exchange.asked, outcome.usage
+        line: dict[str, object] = {
+            "time": context.now if context is not None else self.wall(),
+            "exchange": exchange.id,
+            "request_id": exchange.request_id,
+            "method": exchange.method.decode(),
+            "path": exchange.client.path.decode(),
+            "status": status,
+            "seconds": round(elapsed, 6),
+        }
+        if exchange.decided:
+            line["decision_seconds"] = round(exchange.decided - exchange.began, 6)
+        if reason:
+            line["reason"] = reason
+        if context is not None:
+            ask = context.ask
+            line["client"] = context.client_address
+            line["route"] = ask.route
+            if ask.model:
+                line["model"] = ask.model
+            if ask.streaming:
+                line["streaming"] = True
+            if context.principal is not None:
+                line["account"] = context.principal.account
+                line["key"] = context.principal.key
+                line["tier"] = context.principal.tier
+        if asked is not None and asked.entry:
+            line["policy"] = asked.entry
+            if asked.decision.note:
+                line["note"] = asked.decision.note
+        if usage is not None:
+            line["usage"] = usage._asdict()
+        if outcome.aborted:
+            line["aborted"] = True
+            line["delivered"] = outcome.delivered
+        return line
+
+    # -- time -----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to sweep."""
+        self._timer = asyncio.get_running_loop().call_later(self.settings.sweep, self._sweep)
+
+    def _sweep(self) -> None:
+        now = self.now = self.clock()
+        for connection in [c for c in self.connections if c.deadline < now and c.exchange is None]:
+            connection.overdue()
+        for exchange in [e for e in self.exchanges if 0 < e.deadline < now]:
+            exchange.overdue()
+        for route in self.routes:
+            for upstream in route.upstreams:
+                upstream.sweep(now)
+        self.start()
+
+    async def drain(self) -> None:
+        """Let what runs end, for as long as `drain_timeout`; then end it."""
+        self.draining = True
+        for connection in [c for c in self.connections if c.exchange is None]:
+            connection.transport.close()
+        until = self.clock() + self.settings.drain_timeout
+        while self.exchanges and self.clock() < until:
+            await asyncio.sleep(0.02)
+        self.close()
+
+    def close(self) -> None:
+        """End everything at once."""
+        self.draining = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for connection in list(self.connections):
+            connection.transport.abort()
+        for route in self.routes:
+            for upstream in route.upstreams:
+                upstream.close()

@@ -1,0 +1,415 @@
+"""One request and its answer: ask the chain, ask the upstream, pass the answer on, settle.
+
+Plain callbacks from one end to the other. Whatever ends an exchange, it is settled once: `_end` is the only way out.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from gateway import dialects
+from gateway.dialects.interface import LimitState, MalformedRequest, Refusal
+from gateway.edge import reply
+from gateway.edge.answer import Answer
+from gateway.edge.upstream import Unreachable, UpstreamConnection
+from gateway.policy import ALLOW, Ask, Context, OnExhausted, Outcome
+from gateway.wire.status import status_line
+
+if TYPE_CHECKING:
+    from gateway.chain.chain import Asked
+    from gateway.edge.connection import ClientConnection
+    from gateway.edge.edge import Edge
+
+log = logging.getLogger(__name__)
+
+SAFE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+UNKNOWN: Final = Ask(dialect="openai", route="other")
+
+CHECK_EVERY: Final = 16
+"""Output tokens between two looks at whether a stream that may be cut is still paid for."""
+
+FAILURES: Final = {
+    # what the upstream did -> (status, reason, detail)
+    "upstream_unreachable": (503, "upstream_unreachable", "The inference API cannot be reached at the moment."),
+    "upstream_busy": (503, "upstream_busy", "The inference API takes no more requests at the moment."),
+    "closed": (502, "upstream_failed", "The inference API closed the connection without an answer."),
+    "broken": (502, "upstream_failed", "The inference API broke its answer off."),
+    "bad_answer": (502, "upstream_failed", "The inference API gave an answer that cannot be passed on."),
+    "timeout": (504, "upstream_timeout", "The inference API did not answer in time."),
+}
+
+
+class Exchange:
+    """Also what an UpstreamConnection reports to (`upstream.AnswerSink`)."""
+
+    __slots__ = (
+        "answer",
+        "asked",
+        "began",
+        "body",
+        "checked_at",
+        "client",
+        "context",
+        "cuts",
+        "deadline",
+        "decided",
+        "dialect",
+        "edge",
+        "ended",
+        "extending",
+        "headed",
+        "id",
+        "method",
+        "out",
+        "request_id",
+        "route",
+        "tried",
+        "tunnelled",
+        "upstream",
+        "websocket",
+    )
+
+    def __init__(self, edge: Edge, client: ClientConnection, body: bytes) -> None:
+        self.edge = edge
+        self.client = client
+        self.body = body
+        self.id = edge.new_id()
+        self.method = client.method
+        self.began = edge.clock()
+        self.decided = 0.0
+        self.context: Context | None = None
+        self.asked: Asked | None = None
+        self.upstream: UpstreamConnection | None = None
+        self.answer: Answer | None = None
+        self.out: list[bytes] = []
+        self.ended = False
+        self.headed = False
+        """True once a byte of the answer has gone to the caller."""
+        self.tunnelled = False
+        self.tried: set[str] | None = None
+        self.deadline = 0.0
+        """Loop time after which the sweep calls `overdue`; 0 while nothing is waited for."""
+        self.cuts = False
+        self.extending = False
+        self.checked_at = 0
+
+    # -- asking the chain -----------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        edge, client = self.edge, self.client
+        edge.counters.active += 1
+        edge.exchanges.add(self)
+        fields = client.fields
+        method = self.method.decode("latin-1")
+        path = client.path.decode("latin-1")
+        self.dialect = dialects.of(method, path, fields)
+        self.request_id = edge.request_id(fields.get(b"x-request-id"), self.id)
+        self.websocket = (
+            client.upgrade and self.method == b"GET" and fields.get(b"upgrade", b"").lower() == b"websocket"
+        )
+        self.route = edge.route(client.path)
+        try:
+            ask = self.dialect.read(method, path, self.body)
+        except MalformedRequest as malformed:
+            edge.counters.note_malformed(malformed.reason)
+            refusal = Refusal(
+                malformed.status,
+                malformed.reason,
+                malformed.detail,
+                self.request_id,
+                None,
+                edge.link(malformed.reason, fields),
+            )
+            self._refuse(refusal, ())
+            return
+        if self.websocket:
+            ask = ask._replace(generates=True)
+        address = edge.trusted.client(client.peer, fields) if edge.trusts_anyone else client.peer
+        context = self.context = Context(self.id, edge.wall(), method, path, fields, address, ask)
+        edge.chain.begin(context, self._decided)
+
+    def _decided(self, asked: Asked) -> None:
+        """The chain has spoken, maybe while the client was leaving."""
+        self.asked = asked
+        edge = self.edge
+        now = self.decided = edge.clock()
+        edge.counters.decision.observe(now - self.began)
+        if self.ended:
+            asked.settle(Outcome(status=0, aborted=True, reached=False))
+            return
+        decision = asked.decision
+        if decision is not ALLOW:
+            link = edge.link(decision.reason, self.client.fields)
+            self._refuse(reply.refusal_of(decision, self.request_id, link), self._limit_states())
+            return
+        self.cuts = any(take.bucket.limit.on_exhausted is OnExhausted.CUT for take in asked.takes)
+        self._connect()
+
+    def _limit_states(self) -> tuple[LimitState, ...]:
+        asked = self.asked
+        if asked is None or not asked.remaining:
+            return ()
+        return tuple([LimitState(take[0].limit, left) for take, left in zip(asked.takes, asked.remaining, strict=False)])
+
+    # -- asking the upstream --------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        connection = self.route.connect(self.tried, self._connected)
+        if connection is not None:
+            self._connected(connection)
+
+    def _connected(self, connection: UpstreamConnection | Unreachable) -> None:
+        if isinstance(connection, Unreachable):
+            if not self.ended:
+                self.edge.note_unreachable(connection)
+                self._fail(connection.reason, Outcome(status=0, reached=False))
+            return
+        if self.ended:
+            connection.upstream.keep(connection)
+            return
+        self.upstream = connection
+        self.deadline = self.edge.clock() + connection.upstream.timeouts.first_byte
+        ask = self.context.ask if self.context is not None else UNKNOWN
+        body = self.dialect.prepare(ask, self.body) if ask.inject_usage else self.body
+        connection.send(self, self.edge.request_head(self, connection.upstream.origin, len(body)), body)
+
+    # -- the answer (AnswerSink) ----------------------------------------------------------------------------------
+
+    def answer_interim(self, status: int, lines: list[bytes]) -> None:
+        """1xx: passed on, but for the 100 that we answered ourselves (RFC 9110 section 15.2)."""
+        if status != 100 and self.client.version == b"1.1":
+            self.out += (status_line(status), b"".join([line + b"\r\n" for line in lines]), b"\r\n")
+
+    def answer_head(self, connection: UpstreamConnection) -> None:
+        client = self.client
+        context = self.context
+        ask = context.ask if context is not None else UNKNOWN
+        status = connection.status
+        answer = self.answer = Answer(self.dialect, ask, status, connection.fields, self.method, client.version)
+        if answer.delimited_by_close or self.edge.draining:
+            client.keep_alive = False
+        connection.upstream.note_success()
+        states = self._limit_states()
+        out = self.out
+        out.append(status_line(status))
+        for line in connection.lines:
+            out += (line, b"\r\n")
+        out.append(b"%b: %b\r\nVia: 1.1 tidegate\r\n" % (self.dialect.request_id_field(), self.request_id.encode()))
+        if states:
+            out.append(self.dialect.limit_fields(states, self.edge.wall()))
+        out.append(answer.framing())
+        if not client.keep_alive:
+            out.append(reply.CLOSE)
+        elif client.version == b"1.0":
+            out.append(b"Connection: keep-alive\r\n")
+        out.append(b"\r\n")
+
+    def answer_piece(self, piece: bytes) -> None:
+        if self.answer is not None:
+            self.answer.frame(piece, self.out)
+
+    def flush(self) -> None:
+        """What one read from the upstream gave is one write to the caller."""
+        out = self.out
+        if self.ended or not out:
+            return
+        self.headed = self.headed or self.answer is not None
+        if self.upstream is not None:
+            self.deadline = self.edge.now + self.upstream.upstream.timeouts.idle
+        self.client.transport.write(b"".join(out))
+        out.clear()
+        if self.cuts:
+            self._look_at_budget()
+
+    def answer_complete(self, *, reusable: bool) -> None:  # noqa: ARG002 - the pool's matter
+        self.upstream = None
+        if self.ended:
+            return
+        answer = self.answer
+        if self.tunnelled or answer is None:
+            self._end(Outcome(status=101))
+            self.client.close()
+            return
+        answer.end(self.out)
+        self.client.transport.write(b"".join(self.out))
+        self.out.clear()
+        # A stream that ended without its own closing word was broken off, though its framing is whole.
+        self._end(Outcome(answer.status, answer.usage(), answer.delivered, aborted=not answer.complete))
+        self.client.next()
+
+    def answer_failed(self, reason: str) -> None:
+        connection, self.upstream = self.upstream, None
+        if self.ended or connection is None:
+            return
+        connection.upstream.note(reason)
+        if reason == "closed" and connection.used > 1 and self.method in SAFE:
+            self.out.clear()
+            self._connect()
+            return
+        if reason == "closed" and connection.used == 1:
+            connection.upstream.note_failure("closed_early")
+        self._broken(reason)
+
+    def _broken(self, reason: str) -> None:
+        """The upstream failed: before a byte has gone out that is an answer of ours, after it the stream's last event."""
+        answer = self.answer
+        if answer is None or not self.headed:
+            self.out.clear()
+            self._fail(reason, Outcome(status=0))
+            return
+        outcome = Outcome(answer.status, answer.usage(), answer.delivered, aborted=True)
+        client = self.client
+        if answer.reader is not None:
+            answer.end_with_event(self.dialect.refusal_event(self._failure(reason)), self.out)
+            client.transport.write(b"".join(self.out))
+            self._end(outcome, reason="upstream_failed")
+            client.close()
+        else:
+            self._end(outcome, reason="upstream_failed")
+            client.transport.abort()
+
+    # -- WebSocket ------------------------------------------------------------------------------------------------
+
+    def answer_upgraded(self, connection: UpstreamConnection, rest: bytes) -> None:
+        """The upstream has switched protocols: from here on bytes pass as they are, with back-pressure both ways."""
+        client = self.client
+        if not self.websocket:
+            connection.sink = None
+            connection.abort()
+            self.answer_failed("bad_answer")
+            return
+        self.tunnelled = True
+        self.deadline = 0.0
+        client.tunnel()
+        lines = b"".join([line + b"\r\n" for line in connection.lines])
+        client.transport.write(
+            b"%bConnection: Upgrade\r\nUpgrade: websocket\r\n%b\r\n%b" % (status_line(101), lines, rest)
+        )
+        if client.pending:
+            pending, client.pending = client.pending, b""
+            self.client_data(pending)
+
+    def tunnel_data(self, data: bytes) -> None:
+        self.client.transport.write(data)
+
+    def client_data(self, data: bytes) -> None:
+        if self.upstream is not None:
+            self.upstream.transport.write(data)
+
+    def upstream_writable(self, *, writable: bool) -> None:
+        if self.tunnelled and not self.ended:
+            (self.client.transport.resume_reading if writable else self.client.transport.pause_reading)()
+
+    # -- back-pressure, leaving, waiting too long -----------------------------------------------------------------
+
+    def client_writable(self, *, writable: bool) -> None:
+        """The caller reads slowly: then we read the upstream slowly, and memory does not grow."""
+        if self.upstream is not None and not self.upstream.transport.is_closing():
+            (self.upstream.transport.resume_reading if writable else self.upstream.transport.pause_reading)()
+            self.deadline = self.edge.clock() + self.upstream.upstream.timeouts.idle
+
+    def client_left(self) -> None:
+        """The caller is gone: nobody pays an upstream to talk to nobody."""
+        if self.ended:
+            return
+        connection, self.upstream = self.upstream, None
+        if connection is not None:
+            connection.sink = None
+            connection.abort()
+        self.edge.counters.aborted += 1
+        answer = self.answer
+        if answer is not None:
+            outcome = Outcome(answer.status, answer.usage(), answer.delivered, aborted=True)
+        else:
+            # A tunnel always ends by somebody's leaving: that is its normal end, and it pays what was reserved.
+            status = 101 if self.tunnelled else 0
+            outcome = Outcome(status, aborted=not self.tunnelled, reached=connection is not None)
+        self._end(outcome, reason="client_left")
+
+    def overdue(self) -> None:
+        """The sweep found the deadline passed: the upstream says nothing, or the caller reads nothing."""
+        if self.client.write_paused:
+            self.client.transport.abort()
+            return
+        connection, self.upstream = self.upstream, None
+        if connection is not None:
+            connection.sink = None
+            connection.abort()
+            connection.upstream.note_failure("timeout")
+        self._broken("timeout")
+
+    # -- a stream that outgrows its reservation -------------------------------------------------------------------
+
+    def _look_at_budget(self) -> None:
+        answer, asked = self.answer, self.asked
+        if answer is None or asked is None or self.extending:
+            return
+        delivered = answer.delivered
+        if delivered < self.checked_at + CHECK_EVERY:
+            return
+        self.checked_at = delivered
+        self.extending = True
+        asked.extend(delivered, self._extended)
+
+    def _extended(self, granted: bool) -> None:  # noqa: FBT001 - a callback's answer
+        self.extending = False
+        answer, asked = self.answer, self.asked
+        if granted or self.ended or answer is None or asked is None:
+            return
+        connection, self.upstream = self.upstream, None
+        if connection is not None:
+            connection.sink = None
+            connection.abort()
+        self.edge.counters.cut += 1
+        reason = "quota_exceeded"
+        refusal = Refusal(
+            429,
+            reason,
+            "The quota was used up while this answer was running, so it ends here.",
+            self.request_id,
+            None,
+            self.edge.link(reason, self.client.fields),
+        )
+        answer.end_with_event(self.dialect.refusal_event(refusal), self.out)
+        self.client.transport.write(b"".join(self.out))
+        self.out.clear()
+        self._end(Outcome(answer.status, answer.usage(), answer.delivered, aborted=True), reason="cut")
+        self.client.next()
+
+    # -- ending ---------------------------------------------------------------------------------------------------
+
+    def _failure(self, reason: str) -> Refusal:
+        status, code, detail = FAILURES[reason]
+        return Refusal(status, code, detail, self.request_id, 1.0, self.edge.link(code, self.client.fields))
+
+    def _fail(self, reason: str, outcome: Outcome) -> None:
+        refusal = self._failure(reason)
+        if self.asked is not None:
+            self.asked.settle(outcome)
+        self._refuse(refusal, self._limit_states())
+
+    def _refuse(self, refusal: Refusal, states: tuple[LimitState, ...]) -> None:
+        client = self.client
+        close = not client.keep_alive or self.edge.draining
+        client.transport.write(
+            reply.refuse(
+                self.dialect,
+                refusal,
+                limits=states,
+                now=self.edge.wall(),
+                close=close,
+                head_only=self.method == b"HEAD",
+            )
+        )
+        self._end(Outcome(refusal.status, reached=False), reason=refusal.reason, status=refusal.status)
+        client.next()
+
+    def _end(self, outcome: Outcome, reason: str = "", status: int = 0) -> None:
+        """Settle, count, log. Leases go back before anything is written."""
+        self.ended = True
+        if self.asked is not None:
+            self.asked.settle(outcome)
+        self.edge.ended(self, outcome, reason, status or outcome.status)
+
+

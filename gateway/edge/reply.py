@@ -1,0 +1,59 @@
+"""Refusals as bytes: status, the fields that make SDKs do the right thing, and a body in the caller's dialect."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from gateway.dialects.interface import Dialect, LimitState, Refusal
+from gateway.policy import Action, Decision
+from gateway.wire.status import status_line
+
+LONGEST_RETRY: Final = 60.0
+"""Seconds. The Anthropic SDK honours `retry-after` up to 60 s and falls back to hammering beyond it; OpenAI's up to 120 s."""
+
+USUAL_STATUS: Final = {Action.DENY: 403, Action.CHALLENGE: 403, Action.THROTTLE: 429, Action.ALLOW: 200}
+
+CLOSE: Final = b"Connection: close\r\n"
+
+
+def refusal_of(decision: Decision, request_id: str, link: str) -> Refusal:
+    """A chain's no as a value for the dialect."""
+    status = decision.status or USUAL_STATUS[decision.action]
+    return Refusal(status, decision.reason, decision.detail, request_id, decision.retry_after, link)
+
+
+def refuse(
+    dialect: Dialect,
+    refusal: Refusal,
+    *,
+    limits: tuple[LimitState, ...] = (),
+    now: float = 0.0,
+    close: bool = False,
+    head_only: bool = False,
+) -> bytes:
+    """The whole answer. `head_only` for HEAD: the same fields and no content."""
+    content = dialect.refusal(refusal)
+    parts = [
+        status_line(refusal.status),
+        b"Content-Type: application/json\r\nContent-Length: %d\r\n%b: %b\r\n"
+        % (len(content), dialect.request_id_field(), refusal.request_id.encode("latin-1")),
+    ]
+    wait = refusal.retry_after
+    if wait is None:
+        parts.append(b"X-Should-Retry: false\r\n")
+    else:
+        parts.append(
+            b"Retry-After: %d\r\nRetry-After-Ms: %d\r\nX-Should-Retry: %b\r\n"
+            % (math.ceil(wait), math.ceil(wait * 1000), b"true" if wait <= LONGEST_RETRY else b"false")
+        )
+    if refusal.status == 401:
+        parts.append(b'WWW-Authenticate: Bearer realm="tidegate"\r\n')
+    if limits:
+        parts.append(dialect.limit_fields(limits, now))
+    if close:
+        parts.append(CLOSE)
+    parts.append(b"\r\n")
+    if not head_only:
+        parts.append(content)
+    return b"".join(parts)

@@ -1,0 +1,428 @@
+"""Origins: their pools of kept-alive connections, their health, and which of a route's is asked.
+
+A request is tried again elsewhere only where no byte of it was sent, or where it is safe (GET, HEAD, OPTIONS) and a
+kept-alive connection was closed before a byte of the answer came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from gateway.tasks import spawn
+from gateway.wire.fields import RESPONSE_DROPPED, RESPONSE_DROPPED_PREFIXES, FieldTable
+
+if TYPE_CHECKING:
+    from gateway.telemetry.counters import Counters
+
+FIELDS: Final = FieldTable(RESPONSE_DROPPED, RESPONSE_DROPPED_PREFIXES)
+LONGEST_HEAD: Final = 64 * 1024
+
+EJECT_AFTER: Final = 3
+"""Failures in a row after which an origin is left alone for a while."""
+EJECT_FIRST, EJECT_LONGEST = 1.0, 30.0
+
+
+class BadAnswer(Exception):
+    """The upstream's answer cannot be passed on without guessing."""
+
+
+class Unreachable(Exception):
+    """No origin of the route could be asked; no byte was sent. `reason` is a stable word."""
+
+    def __init__(self, reason: str, note: str) -> None:
+        super().__init__(note)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an upstream is and how it is talked to."""
+
+    name: str
+    host: str
+    port: int
+    authority: bytes
+    prefix: bytes = b""
+    """Put before every path."""
+    tls: ssl.SSLContext | None = None
+    weight: int = 1
+    credential: bytes = b""
+    """Field lines with CRLF, such as `Authorization: Bearer …`: the upstream's own."""
+    health_path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds."""
+
+    connect: float = 5.0
+    first_byte: float = 300.0
+    """From the request to the head of the answer."""
+    idle: float = 120.0
+    """Between two pieces of an answer."""
+    kept_alive: float = 4.0
+    """How long an idle connection is kept. Below the 5 s of common servers, so that we are the one who closes."""
+
+
+class AnswerSink(Protocol):
+    """Who receives an answer: the exchange."""
+
+    method: bytes
+
+    def answer_head(self, connection: UpstreamConnection) -> None: ...
+    def answer_piece(self, piece: bytes) -> None: ...
+    def answer_complete(self, *, reusable: bool) -> None: ...
+    def answer_failed(self, reason: str) -> None: ...
+    def answer_interim(self, status: int, lines: list[bytes]) -> None: ...
+    def answer_upgraded(self, connection: UpstreamConnection, rest: bytes) -> None: ...
+    def flush(self) -> None: ...
+    def tunnel_data(self, data: bytes) -> None: ...
+    def upstream_writable(self, *, writable: bool) -> None: ...
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One connection to an origin. Serves one exchange at a time."""
+
+    __slots__ = (
+        "begun",
+        "complete",
+        "fields",
+        "head_size",
+        "headed",
+        "idle_since",
+        "lines",
+        "parser",
+        "sink",
+        "status",
+        "transport",
+        "tunnel",
+        "upstream",
+        "used",
+    )
+
+    def __init__(self, upstream: Upstream) -> None:
+        self.upstream = upstream
+        self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self.parser = HttpResponseParser(self)
+        self.sink: AnswerSink | None = None
+        self.used = 0
+        self.idle_since = 0.0
+        self.tunnel = False
+        self._clear()
+
+    def _clear(self) -> None:
+        self.status = 0
+        self.fields: dict[bytes, bytes] = {}
+        self.lines: list[bytes] = []
+        self.headed = False
+        self.complete = False
+        self.begun = False
+        self.head_size = 0
+
+    # -- asyncio --------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.upstream.open.add(self)
+
+    def send(self, sink: AnswerSink, head: bytes, body: bytes) -> None:
+        """Ask: the answer goes to the sink."""
+        self._clear()
+        self.sink = sink
+        self.used += 1
+        if len(body) > LONGEST_HEAD:
+            self.transport.writelines([head, body])
+        else:
+            self.transport.write(head + body if body else head)
+
+    def data_received(self, data: bytes) -> None:
+        sink = self.sink
+        if sink is None:
+            # An idle origin has nothing to say. Whatever it is, it must not become the answer to the next request.
+            self.abort()
+            return
+        if self.tunnel:
+            sink.tunnel_data(data)
+            return
+        self.begun = True
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            self.tunnel = True
+            sink.answer_upgraded(self, data[upgrade.args[0] :])
+            return
+        except HttpParserError as error:
+            self._fail("bad_answer", error)
+            return
+        if not self.headed:
+            self.head_size += len(data)
+            if self.head_size > LONGEST_HEAD:
+                self._fail("bad_answer", None)
+                return
+        if self.complete:
+            self._finish(sink)
+        else:
+            sink.flush()
+
+    def _finish(self, sink: AnswerSink) -> None:
+        self.sink = None
+        reusable = (
+            self.parser.should_keep_alive()
+            and not self.transport.is_closing()
+            and self.transport.get_write_buffer_size() == 0
+        )
+        if sink.method == b"HEAD":
+            # The parser expects the content that the head announces and that never comes: begin anew.
+            self.parser = HttpResponseParser(self)
+        if reusable:
+            self.upstream.keep(self)
+        else:
+            self.transport.close()
+        sink.answer_complete(reusable=reusable)
+
+    def _fail(self, reason: str, error: BaseException | None) -> None:
+        sink, self.sink = self.sink, None
+        self.abort()
+        if sink is None:
+            return
+        if self.complete:
+            # What came after a whole answer is not the caller's concern; the connection is gone with it.
+            sink.answer_complete(reusable=False)
+            return
+        self.upstream.note(f"{reason}: {error}" if error and not error.args else reason)
+        sink.answer_failed(reason)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.upstream.forget(self)
+        sink, self.sink = self.sink, None
+        if sink is None:
+            return
+        delimited_by_close = (
+            self.headed
+            and exc is None
+            and b"content-length" not in self.fields
+            and b"transfer-encoding" not in self.fields
+        )
+        if delimited_by_close or self.tunnel:
+            sink.answer_complete(reusable=False)
+        else:
+            sink.answer_failed("broken" if self.begun else "closed")
+
+    def abort(self) -> None:
+        """Close at once, whatever is still to be sent."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def pause_writing(self) -> None:
+        if self.sink is not None:
+            self.sink.upstream_writable(writable=False)
+
+    def resume_writing(self) -> None:
+        if self.sink is not None:
+            self.sink.upstream_writable(writable=True)
+
+    # -- httptools ------------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self.complete:
+            raise BadAnswer("more than one answer")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.headed:
+            return  # Trailer fields: dropped, as RFC 9110 section 6.5.1 allows.
+        lower, start = FIELDS.known.get(name) or FIELDS.learn(name)
+        self.fields[lower] = value
+        if start is not None:
+            self.lines.append(start + value)
+
+    def on_headers_complete(self) -> None:
+        status = self.status = self.parser.get_status_code()
+        sink = self.sink
+        if sink is None:
+            return
+        if 100 <= status < 200 and status != 101:
+            lines, self.lines = self.lines, []
+            self.fields = {}
+            sink.answer_interim(status, lines)
+            return
+        fields = self.fields
+        if b"transfer-encoding" in fields and (
+            b"content-length" in fields or fields[b"transfer-encoding"].lower() != b"chunked"
+        ):
+            raise BadAnswer("the framing of the answer is ambiguous")
+        self.headed = True
+        sink.answer_head(self)
+        if sink.method == b"HEAD":
+            self.complete = True
+
+    def on_body(self, piece: bytes) -> None:
+        if self.sink is not None:
+            self.sink.answer_piece(piece)
+
+    def on_message_complete(self) -> None:
+        if self.headed:
+            self.complete = True
+
+
+@dataclass
+class Upstream:
+    """One origin with its pool."""
+
+    origin: Origin
+    timeouts: Timeouts
+    counters: Counters
+    now: Callable[[], float]
+    """The event loop's clock."""
+    most: int = 4096
+    """Connections at once; a running stream holds one."""
+    idle: deque[UpstreamConnection] = field(default_factory=deque)
+    open: set[UpstreamConnection] = field(default_factory=set)
+    connecting: int = 0
+    failures: int = 0
+    ejected_until: float = 0.0
+    current: int = 0
+    """The running weight of smooth weighted round robin."""
+    healthy: bool = True
+    """What the active probe says, where there is one."""
+
+    def note(self, what: str) -> None:
+        self.counters.note_upstream(self.origin.name, what)
+
+    @property
+    def usable(self) -> bool:
+        return self.healthy and self.now() >= self.ejected_until
+
+    def take_idle(self) -> UpstreamConnection | None:
+        """The connection that was used last, if one is kept and still open."""
+        while self.idle:
+            connection = self.idle.pop()
+            if not connection.transport.is_closing():
+                return connection
+        return None
+
+    def keep(self, connection: UpstreamConnection) -> None:
+        connection.idle_since = self.now()
+        self.idle.append(connection)
+
+    def forget(self, connection: UpstreamConnection) -> None:
+        self.open.discard(connection)
+        if connection.sink is None:
+            try:
+                self.idle.remove(connection)
+            except ValueError:
+                return
+
+    def sweep(self, now: float) -> None:
+        """Close what has been idle too long; the oldest stand on the left."""
+        while self.idle and now - self.idle[0].idle_since > self.timeouts.kept_alive:
+            self.idle.popleft().transport.close()
+
+    async def connect(self) -> UpstreamConnection:
+        """A new connection. Raises Unreachable; the origin's health is noted."""
+        if len(self.open) + self.connecting >= self.most:
+            raise Unreachable("upstream_busy", f"{self.origin.name} has {self.most} connections open")
+        self.connecting += 1
+        origin = self.origin
+        try:
+            async with asyncio.timeout(self.timeouts.connect):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: UpstreamConnection(self),
+                    origin.host,
+                    origin.port,
+                    ssl=origin.tls,
+                    server_hostname=origin.host if origin.tls else None,
+                )
+        except TimeoutError:
+            self.note_failure("connect_timeout")
+            raise Unreachable("upstream_unreachable", f"{origin.name}: no connection in time") from None
+        except OSError as error:
+            self.note_failure("connect_failed")
+            raise Unreachable("upstream_unreachable", f"{origin.name}: {error}") from error
+        finally:
+            self.connecting -= 1
+        return connection
+
+    def note_failure(self, what: str) -> None:
+        self.note(what)
+        self.failures += 1
+        if self.failures >= EJECT_AFTER:
+            pause = min(EJECT_LONGEST, EJECT_FIRST * 2 ** (self.failures - EJECT_AFTER))
+            self.ejected_until = self.now() + pause
+
+    def note_success(self) -> None:
+        if self.failures:
+            self.failures = 0
+            self.ejected_until = 0.0
+
+    def close(self) -> None:
+        for connection in list(self.open):
+            connection.abort()
+
+
+class Route:
+    """The upstreams that serve some paths."""
+
+    def __init__(self, name: str, paths: tuple[str, ...], upstreams: list[Upstream]) -> None:
+        self.name = name
+        self.paths = tuple(path.encode() for path in paths)
+        self.upstreams = upstreams
+
+    def serves(self, path: bytes) -> bool:
+        return not self.paths or path.startswith(self.paths)
+
+    def pick(self, tried: set[str] | None = None) -> Upstream | None:
+        """Smooth weighted round robin among those that are well; if none is, among all that were not tried."""
+        if len(self.upstreams) == 1 and not tried:
+            return self.upstreams[0]
+        candidates = [upstream for upstream in self.upstreams if not tried or upstream.origin.name not in tried]
+        candidates = [upstream for upstream in candidates if upstream.usable] or candidates
+        if not candidates:
+            return None
+        total = 0
+        for upstream in candidates:
+            upstream.current += upstream.origin.weight
+            total += upstream.origin.weight
+        best = max(candidates, key=lambda upstream: upstream.current)
+        best.current -= total
+        return best
+
+    def connect(
+        self, tried: set[str] | None, then: Callable[[UpstreamConnection | Unreachable], None]
+    ) -> UpstreamConnection | None:
+        """A kept connection at once, or None and `then` is called when there is a new one, or none to be had."""
+        upstream = self.pick(tried)
+        if upstream is not None:
+            connection = upstream.take_idle()
+            if connection is not None:
+                return connection
+        spawn(self._connect(upstream, set(tried or ()), then), name="upstream connect")
+        return None
+
+    async def _connect(
+        self,
+        upstream: Upstream | None,
+        tried: set[str],
+        then: Callable[[UpstreamConnection | Unreachable], None],
+    ) -> None:
+        last = Unreachable("upstream_unreachable", "no upstream is left to try")
+        while upstream is not None:
+            try:
+                connection = await upstream.connect()
+            except Unreachable as unreachable:
+                last = unreachable
+                tried.add(upstream.origin.name)
+                upstream = self.pick(tried)
+            else:
+                then(connection)
+                return
+        then(last)

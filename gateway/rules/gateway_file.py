@@ -1,0 +1,141 @@
+"""The shape of `tidegate.yaml`: where the gateway listens, what stands behind it, and how long things may take."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from gateway.quantities import Count, Duration, Name, Secret, Size
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _listen_address(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not text.startswith("unix:/") and (not colon or not host or not port.isdigit() or int(port) > 65535):
+        raise ValueError("must be HOST:PORT, such as 0.0.0.0:8080, or unix:/path")
+    return text
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise ValueError(f"must be a network, such as 10.0.0.0/8: {error}") from error
+
+
+def _origin_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+        raise ValueError("must be http://host:port or https://host, maybe with a path before it all")
+    return text.rstrip("/")
+
+
+ListenAddress = Annotated[str, AfterValidator(_listen_address)]
+NetworkText = Annotated[str, AfterValidator(_network)]
+OriginUrl = Annotated[str, AfterValidator(_origin_url)]
+
+
+class TlsFile(Strict):
+    """PEM files."""
+
+    certificate: str
+    """The certificate with its chain."""
+    key: str
+
+
+class UpstreamFile(Strict):
+    """One origin server of the inference API."""
+
+    name: Name = "inference"
+    url: OriginUrl
+    weight: Annotated[int, Field(ge=1, le=1000)] = 1
+    bearer: Secret | None = None
+    """The upstream's own credential, sent as `Authorization: Bearer`."""
+    api_key: Secret | None = None
+    """The same as `x-api-key`."""
+    health: str = ""
+    """A path that is asked now and then; 2xx means well."""
+    ca: str = ""
+    """A PEM file to trust instead of the system's."""
+    max_connections: Annotated[Count, Field(ge=1)] = 4096
+
+
+class RouteFile(Strict):
+    """The upstreams of some paths."""
+
+    name: Name
+    paths: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Beginnings of paths, such as /v1/messages."""
+    upstreams: Annotated[tuple[UpstreamFile, ...], Field(min_length=1)]
+
+
+class TimeoutsFile(Strict):
+    """How long what may take."""
+
+    head: Duration = 10.0
+    """A request's head, from its first byte."""
+    body: Duration = 30.0
+    """A request's content, beyond what its length needs on a slow line."""
+    keep_alive: Duration = 75.0
+    connect: Duration = 5.0
+    first_byte: Duration = 300.0
+    idle: Duration = 120.0
+    """Between two pieces of an answer."""
+    upstream_keep_alive: Duration = 4.0
+    """How long an idle connection to an upstream is kept: less than the upstream keeps it."""
+    drain: Duration = 30.0
+    """What runs may go on for so long after SIGTERM."""
+    store: Duration = 0.02
+    """The longest that a request waits for Redis."""
+
+
+class SizesFile(Strict):
+    """How large what may be."""
+
+    head: Size = 16 * 1024
+    body: Size = 32 * 1024 * 1024
+    bodies: Size = 512 * 1024 * 1024
+    """Content of requests that one worker holds at once."""
+    connections: Annotated[Count, Field(ge=1)] = 16_384
+
+
+class GatewayFile(Strict):
+    """The whole file."""
+
+    listen: ListenAddress = "127.0.0.1:8080"
+    """Where callers come in."""
+    tls: TlsFile | None = None
+    admin: ListenAddress = "127.0.0.1:8081"
+    """Health, readiness and metrics. Not for the public."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    redis: Secret
+    """redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://."""
+    policies: str = "policies"
+    """The folder with chain.yaml. Paths are relative to this file."""
+    accounts: str = "accounts.yaml"
+    public_url: str = ""
+    """Where callers reach the gateway, for the links in its answers; from their Host field if not stated."""
+    trusted_hops: tuple[NetworkText, ...] = ()
+    """Proxies in front of us whose X-Forwarded-For is believed."""
+    upstreams: Annotated[tuple[UpstreamFile, ...], Field(min_length=1)]
+    """Who serves what no route serves."""
+    routes: tuple[RouteFile, ...] = ()
+    timeouts: TimeoutsFile = TimeoutsFile()
+    sizes: SizesFile = SizesFile()
+    access_log: Literal["stdout", "off"] | str = "stdout"  # noqa: PYI051 - the words are for the reference
+    """`stdout`, `off`, or a file that is appended to."""
+
+    @model_validator(mode="after")
+    def _laws(self) -> GatewayFile:
+        for upstreams in (self.upstreams, *(route.upstreams for route in self.routes)):
+            names = [upstream.name for upstream in upstreams]
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise ValueError(f"two upstreams of one route are named {', '.join(sorted(twice))}")
+        return self
