@@ -1,0 +1,256 @@
+"""What can be said once of a set of buckets that is taken from together: the command but for exchange and costs.
+
+A request's buckets are the same objects as those of the account's last one, so a Plan is made once per account and
+model, and a command costs one join.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.policy import Bucket, Measure, Take, Taken
+from gateway.stores import keys
+from gateway.stores.redis.scripts import Script, Scripts
+from gateway.stores.units import scale_of
+
+NEVER: Final = float("inf")
+BOUND: Final = 16_384
+"""Plans in each of two generations: about 2 KB each."""
+
+
+def _lines(*args: bytes) -> bytes:
+    return b"".join(b"$%d\r\n%b\r\n" % (len(arg), arg) for arg in args)
+
+
+class Plan:
+    """Commands for one set of buckets that live in one place.
+
+    Slots are the script's order: buckets by hash, then leases. `places` says which slot each take has; None where they
+    are the same, which is the common case. `scales` is None where all are 1.
+    """
+
+    __slots__ = (
+        "_more",
+        "_pack",
+        "_settle",
+        "_size",
+        "_take",
+        "buckets",
+        "caps",
+        "count",
+        "leases",
+        "markers",
+        "parts",
+        "places",
+        "plain",
+        "scales",
+        "slot",
+    )
+
+    def __init__(self, buckets: Sequence[Bucket], scripts: Scripts, lease_ttl_ms: int) -> None:
+        self.buckets = tuple(buckets)
+        self.parts: tuple[tuple[Plan, tuple[int, ...]], ...] | None = None
+        """In a Cluster: the plans of each slot, with the places of their takes, if there is more than one."""
+        tag = buckets[0].tag
+        self.slot = keys.slot_of(tag)
+        self.markers = keys.markers_of(tag)
+        hashes: dict[bytes, dict[bytes, Bucket]] = {}
+        leases: dict[bytes, Bucket] = {}
+        for bucket in buckets:
+            if bucket.limit.measure is Measure.CONCURRENCY:
+                leases[keys.lease_of(bucket)] = bucket
+            else:
+                hashes.setdefault(keys.hash_of(bucket), {})[keys.field_of(bucket)] = bucket
+        self.leases = tuple(leases)
+        fields = [name for names in hashes.values() for name in names]
+        held = [bucket for names in hashes.values() for bucket in names.values()]
+        self.count = len(held)
+        self._set_slots(buckets, hashes, leases)
+        self._set_commands(hashes, fields, held, list(leases.values()), scripts, lease_ttl_ms)
+
+    def _set_slots(
+        self, buckets: Sequence[Bucket], hashes: dict[bytes, dict[bytes, Bucket]], leases: dict[bytes, Bucket]
+    ) -> None:
+        slots: dict[tuple[bytes, bytes], int] = {}
+        for key, names in hashes.items():
+            for name in names:
+                slots[key, name] = len(slots)
+        for key in leases:
+            slots[key, b""] = len(slots)
+        places = [
+            slots[keys.lease_of(bucket), b""]
+            if bucket.limit.measure is Measure.CONCURRENCY
+            else slots[keys.hash_of(bucket), keys.field_of(bucket)]
+            for bucket in buckets
+        ]
+        self.places = None if places == list(range(len(slots))) else tuple(places)
+        owners: list[Bucket] = [buckets[0]] * len(slots)
+        for place, bucket in zip(places, buckets, strict=True):
+            owners[place] = bucket
+        scales = tuple(scale_of(bucket.limit) for bucket in owners)
+        self.scales = scales if any(scale != 1 for scale in scales) else None
+        self.caps = tuple(bucket.limit.capacity * scale for bucket, scale in zip(owners, scales, strict=True))
+        self.plain = self.places is None and self.scales is None
+
+    def _set_commands(
+        self,
+        hashes: dict[bytes, dict[bytes, Bucket]],
+        fields: list[bytes],
+        held: list[Bucket],
+        leases: list[Bucket],
+        scripts: Scripts,
+        lease_ttl_ms: int,
+    ) -> None:
+        shape = bytes(len(names) for names in hashes.values())
+        rates = [bucket.limit.rate * scale_of(bucket.limit) for bucket in held]
+        pairs = [number for pair in zip(self.caps, rates, strict=False) for number in pair]
+        numbers = struct.pack(f"<{len(pairs)}d{len(leases)}d", *pairs, *(lease.limit.capacity for lease in leases))
+        names = [self.markers, *hashes, *self.leases]
+        ttl = b"%d" % lease_ttl_ms
+
+        def head(script: Script, *args: bytes) -> bytes:
+            whole = (b"EVALSHA", script.digest.encode(), b"%d" % len(names), *names, *args, *fields)
+            return b"*%d\r\n%b$" % (len(whole) + 2, _lines(*whole))
+
+        self._take = head(scripts.take, shape, numbers, ttl, b"take")
+        self._more = head(scripts.take, shape, numbers, ttl, b"more")
+        self._settle = head(scripts.settle, shape, numbers, b"settle")
+        costs = struct.Struct(f"<{self.count}d")
+        self._size = b"\r\n$%d\r\n" % costs.size
+        self._pack = costs.pack
+
+    # --- the hot path
+
+    def units(self, amounts: Sequence[float]) -> Sequence[float]:
+        """Amounts in the order of the takes, as units in the order of the slots. The list itself where that is the same."""
+        if self.plain:
+            return amounts
+        if self.places is not None:
+            sums = [0.0] * len(self.caps)
+            for place, amount in zip(self.places, amounts, strict=True):
+                sums[place] += amount
+            amounts = sums
+        if self.scales is not None:
+            amounts = [amount * scale for amount, scale in zip(amounts, self.scales, strict=True)]
+        return amounts
+
+    def costs_of(self, takes: Sequence[Take]) -> list[float]:
+        """What a take really takes of each slot: a cost above the capacity counts as the capacity, one below 0 as 0."""
+        amounts: Sequence[float] = [take[1] for take in takes]
+        if not self.plain:
+            amounts = self.units(amounts)
+        return [
+            (cost if cost > 0 else 0.0) if cost <= cap else cap for cost, cap in zip(amounts, self.caps, strict=True)
+        ]
+
+    def take(self, exchange: bytes, costs: list[float]) -> bytes:
+        return b"%b%d\r\n%b%b%b\r\n" % (
+            self._take, len(exchange), exchange, self._size, self._pack(*costs[: self.count]),
+        )  # fmt: skip
+
+    def more(self, exchange: bytes, costs: list[float]) -> bytes:
+        return b"%b%d\r\n%b%b%b\r\n" % (
+            self._more, len(exchange), exchange, self._size, self._pack(*costs[: self.count]),
+        )  # fmt: skip
+
+    def settle(self, exchange: bytes, deltas: list[float]) -> bytes:
+        return b"%b%d\r\n%b%b%b\r\n" % (
+            self._settle, len(exchange), exchange, self._size, self._pack(*deltas[: self.count]),
+        )  # fmt: skip
+
+    def place_of(self, bucket: Bucket) -> int | None:
+        """The slot of a bucket, whatever the numbers of its limit; None if it is not in the plan."""
+        for index, own in enumerate(self.buckets):
+            if own.partition == bucket.partition and own.tag == bucket.tag and own.limit.name == bucket.limit.name:
+                return index if self.places is None else self.places[index]
+        return None
+
+    def by_bucket(self, costs: Sequence[float]) -> list[tuple[Bucket, float]]:
+        """Costs by slot, each with its bucket."""
+        owners = dict(zip(self.places or range(len(costs)), self.buckets, strict=True))
+        return [(owners[slot], cost) for slot, cost in enumerate(costs)]
+
+    def taken(self, reply: list[int]) -> Taken:
+        """The script's reply in the takes' own order and units."""
+        if self.plain and reply[0]:
+            return Taken(True, tuple(reply[3:]))
+        remaining: Sequence[float] = reply[3:]
+        if self.scales is not None:
+            remaining = [left / scale for left, scale in zip(remaining, self.scales, strict=True)]
+        short = reply[1]
+        if self.places is not None:
+            remaining = [remaining[place] for place in self.places]
+            if short >= 0:
+                short = self.places.index(short)
+        if reply[0]:
+            return Taken(True, tuple(remaining))
+        return Taken(False, tuple(remaining), short, reply[2] / 1000 if reply[2] >= 0 else NEVER)
+
+
+def post_command(charges: Sequence[tuple[Bucket, float]], batch: bytes, scripts: Scripts) -> bytes:
+    """Add debts to buckets of one tag, once per batch. Not on the hot path."""
+    hashes: dict[bytes, list[tuple[Bucket, float]]] = {}
+    for bucket, units in charges:
+        hashes.setdefault(keys.hash_of(bucket), []).append((bucket, units * scale_of(bucket.limit)))
+    flat = [row for rows in hashes.values() for row in rows]
+    numbers = b"".join(
+        struct.pack("<2d", bucket.limit.capacity * scale_of(bucket.limit), bucket.limit.rate * scale_of(bucket.limit))
+        for bucket, _ in flat
+    )
+    return scripts.settle.command(
+        (keys.batches_of(charges[0][0].tag), *hashes),
+        (
+            bytes(len(rows) for rows in hashes.values()),
+            numbers,
+            "post",
+            *(keys.field_of(bucket) for bucket, _ in flat),
+            batch,
+            struct.pack(f"<{len(flat)}d", *(units for _, units in flat)),
+        ),
+    )
+
+
+class Plans:
+    """Plans by the identity of their buckets, which a plan keeps alive, so that no identity is used twice.
+
+    Two generations bound it: what is asked for again survives, what is not is dropped with its generation.
+    """
+
+    __slots__ = ("_bound", "_build", "_clustered", "_old", "_young")
+
+    def __init__(self, scripts: Scripts, lease_ttl_ms: int, *, clustered: bool, bound: int = BOUND) -> None:
+        self._build = (scripts, lease_ttl_ms)
+        self._clustered = clustered
+        self._bound = bound
+        self._young: dict[tuple[int, ...], Plan] = {}
+        self._old: dict[tuple[int, ...], Plan] = {}
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def of(self, takes: Sequence[Take]) -> Plan:
+        key = tuple([id(take[0]) for take in takes])
+        plan = self._young.get(key)
+        return plan if plan is not None else self._make(key, takes)
+
+    def _make(self, key: tuple[int, ...], takes: Sequence[Take]) -> Plan:
+        plan = self._old.pop(key, None) or self._build_plan([take.bucket for take in takes])
+        if len(self._young) >= self._bound:
+            self._old, self._young = self._young, {}
+        self._young[key] = plan
+        return plan
+
+    def _build_plan(self, buckets: list[Bucket]) -> Plan:
+        plan = Plan(buckets, *self._build)
+        if not self._clustered:
+            return plan
+        groups: dict[int, list[int]] = {}
+        for place, bucket in enumerate(buckets):
+            groups.setdefault(keys.slot_of(bucket.tag), []).append(place)
+        if len(groups) > 1:
+            plan.parts = tuple(
+                (Plan([buckets[place] for place in places], *self._build), tuple(places)) for places in groups.values()
+            )
+        return plan
