@@ -22,6 +22,8 @@ from gateway.accounts.keys import MAX_PEPPER
 ACCOUNT_ID = r"^[!-+\-.-<>-z|~]{1,128}$"
 """Printable ASCII without space, comma, equals sign and braces: those part a bucket's name in the store."""
 
+TIER = r"^[a-z][a-z0-9_-]{0,47}$"
+
 AccountId = Annotated[str, StringConstraints(pattern=ACCOUNT_ID)]
 Prefix = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{8,12}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -60,7 +62,7 @@ class AccountEntry(BaseModel):
 
     id: AccountId
     organisation: AccountId | Literal[""] = ""
-    tier: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,47}$")] = "default"
+    tier: Annotated[str, StringConstraints(pattern=TIER)] = "default"
     suspended: bool = False
     keys: tuple[KeyEntry, ...] = ()
 

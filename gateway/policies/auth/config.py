@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from gateway.feeds.signing_keys import unsafe_address
 from gateway.rules.types import Count, Duration
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -61,6 +62,8 @@ class Issuer(BaseModel):
     def has_one_source(self) -> Self:
         if (self.jwks_url is None) == (self.keys_file is None):
             raise ValueError("needs one of `jwks_url` and `keys_file`")
+        if self.jwks_url is not None and (reason := unsafe_address(str(self.jwks_url))):
+            raise ValueError(reason)
         return self
 
 

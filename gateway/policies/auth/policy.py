@@ -10,10 +10,12 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from gateway.accounts import keys
+from gateway.feeds.signing_keys import SigningKey
 from gateway.policies import Services
-from gateway.policies.auth import rule
+from gateway.policies.auth import rule, tokens
 from gateway.policies.auth.config import AuthConfig
 from gateway.policies.auth.recent import Recent
+from gateway.policies.auth.tokens import Claimed, Verified
 from gateway.policy import Action, Context, Decision, Principal
 
 
@@ -30,13 +32,26 @@ class Known(NamedTuple):
 class Auth:
     """Policy of kind `auth`."""
 
-    __slots__ = ("_config", "_directory", "_generation", "_mark_key", "_no_digest", "_no_pepper", "_recent")
+    __slots__ = (
+        "_config",
+        "_directory",
+        "_generation",
+        "_mark_key",
+        "_no_digest",
+        "_no_pepper",
+        "_recent",
+        "_trusted",
+        "_verified",
+    )
 
     def __init__(self, config: AuthConfig, services: Services) -> None:
         self._config = config
         self._directory = services.directory
         self._generation = services.directory.generation
         self._recent: Recent[Known] = Recent(config.remember)
+        self._trusted = tokens.trust(config.jwt, services.now)
+        self._verified: Recent[Verified] = Recent(config.remember)
+        """Tokens, apart from what the directory says of their accounts: to verify one again costs 100 µs and more."""
         self._mark_key = secrets.token_bytes(32)
         self._no_pepper = secrets.token_bytes(32)
         self._no_digest = secrets.token_bytes(keys.DIGEST_SIZE)
@@ -72,6 +87,8 @@ class Auth:
     def _prove(self, context: Context, credential: bytes, mark: bytes) -> Decision | Awaitable[Decision]:
         if self._config.api_keys and credential.startswith(b"tg_"):
             return self._prove_key(context, credential, mark)
+        if self._trusted and credential.count(b".") == 2:
+            return self._prove_token(context, credential, mark)
         return rule.refuse("invalid_credentials")
 
     def _prove_key(self, context: Context, key: bytes, mark: bytes) -> Decision:
@@ -88,9 +105,49 @@ class Auth:
             return decision if decision.note else decision._replace(note=f"key {prefix}")
         return self._remember(context, mark, record.principal, decision, record.expires)
 
+    def _prove_token(self, context: Context, token: bytes, mark: bytes) -> Decision | Awaitable[Decision]:
+        verified = self._verified.get(mark)
+        if verified is not None and context.now < verified.until:
+            return self._admit_token(context, verified, mark)
+        claimed = tokens.read(token, self._trusted)
+        if isinstance(claimed, Decision):
+            return claimed
+        source = claimed.issuer.keys
+        key = source.get(claimed.kid)
+        if key is None and source.worth_fetching():
+            return self._wait_for_key(context, claimed, mark)
+        return self._judge_token(context, claimed, key, mark)
+
+    async def _wait_for_key(self, context: Context, claimed: Claimed, mark: bytes) -> Decision:
+        key = await claimed.issuer.keys.fetch(claimed.kid)
+        return self._judge_token(context, claimed, key, mark)
+
+    def _judge_token(self, context: Context, claimed: Claimed, key: SigningKey | None, mark: bytes) -> Decision:
+        verified = tokens.verify(claimed, key, context.now)
+        if isinstance(verified, Decision):
+            return verified
+        self._verified.put(mark, verified)
+        return self._admit_token(context, verified, mark)
+
+    def _admit_token(self, context: Context, verified: Verified, mark: bytes) -> Decision:
+        account = rule.account_of(verified.claims, verified.issuer)
+        if isinstance(account, Decision):
+            return account
+        known, suspended = self._directory.account(account), self._directory.suspended(account)
+        decision = rule.judge_token(verified.claims, verified.issuer, account, known, suspended)
+        if decision.facts is None or decision.facts.principal is None:
+            return decision
+        return self._remember(context, mark, decision.facts.principal, decision, verified.until)
+
+    async def close(self) -> None:
+        for issuer in self._trusted.values():
+            await issuer.keys.close()
+
     def _remember(
         self, context: Context, mark: bytes, principal: Principal, decision: Decision, until: float | None
     ) -> Decision:
+        if self._directory.generation != self._generation:
+            self._forget()
         scoped = principal if principal.models or principal.features else None
         self._recent.put(mark, Known(decision, math.inf if until is None else until, scoped))
         return (rule.out_of_scope(principal, context.ask) if scoped else None) or decision

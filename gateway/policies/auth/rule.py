@@ -6,11 +6,15 @@ not. That a key is expired, revoked or suspended is told to its holder alone.
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from gateway.accounts.directory import KeyRecord
+from gateway.accounts.model import ACCOUNT_ID, TIER
+from gateway.policies.auth.config import Issuer
 from gateway.policy import Action, Ask, Decision, Facts, Principal
 
 _DETAILS = {
@@ -20,11 +24,14 @@ _DETAILS = {
     "expired_credentials": "The credential has expired.",
     "revoked_key": "The API key has been revoked.",
     "unknown_issuer": "The token's issuer is not accepted here.",
+    "unknown_account": "The token is valid, but its account is not known here.",
     "suspended_account": "The account is suspended.",
     "model_not_in_scope": "The API key may not be used for this model.",
     "feature_not_in_scope": "The API key may not be used for this feature.",
 }
-_FORBIDDEN = frozenset({"suspended_account", "model_not_in_scope", "feature_not_in_scope"})
+_ACCOUNT = re.compile(ACCOUNT_ID)
+_TIER = re.compile(TIER)
+_FORBIDDEN = frozenset({"unknown_account", "suspended_account", "model_not_in_scope", "feature_not_in_scope"})
 
 REASONS = tuple(_DETAILS)
 """Every reason of this room: part of the API, explained in its README."""
@@ -116,3 +123,35 @@ def judge_times(claims: Mapping[str, Any], now: float, leeway: float, max_age: f
     if issued is not None and now < issued - leeway:
         return refuse("invalid_credentials", note="iat is in the future")
     return until
+
+
+def account_of(claims: Mapping[str, Any], issuer: Issuer) -> str | Decision:
+    """The account that a verified token speaks for."""
+    said = claims.get(issuer.claims.account)
+    account = f"{issuer.account_prefix}{said}"
+    if not isinstance(said, str) or not said or not _ACCOUNT.fullmatch(account):
+        return refuse("invalid_credentials", f"claim {issuer.claims.account} is no account")
+    return account
+
+
+def judge_token(
+    claims: Mapping[str, Any], issuer: Issuer, account: str, known: Principal | None, suspended: bool
+) -> Decision:
+    """The answer to a verified token. `known` is its account in the directory; a claim that is named goes before that."""
+    note = f"token of {issuer.issuer} for {account}"
+    if suspended:
+        return refuse("suspended_account", note)
+    if known is None and issuer.accounts == "known":
+        return refuse("unknown_account", note)
+    principal = known or Principal(account)
+    names = issuer.claims
+    organisation = (
+        claims.get(names.organisation, principal.organisation) if names.organisation else principal.organisation
+    )
+    tier = claims.get(names.tier, principal.tier) if names.tier else principal.tier
+    if organisation and not (isinstance(organisation, str) and _ACCOUNT.fullmatch(organisation)):
+        return refuse("invalid_credentials", f"{note}: claim {names.organisation} is no organisation")
+    if not isinstance(tier, str) or not _TIER.fullmatch(tier):
+        return refuse("invalid_credentials", f"{note}: claim {names.tier} is no tier")
+    kept = {name: claims[name] for name in names.keep if name in claims}
+    return admit(dataclasses.replace(principal, organisation=organisation, tier=tier, claims=kept), note)
