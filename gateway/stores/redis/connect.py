@@ -7,8 +7,10 @@ from typing import Final, NamedTuple
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from gateway.stores.interface import LEASE_RENEWAL, LEASE_TTL
+from gateway.stores.redis.cluster import Cluster
 from gateway.stores.redis.link import DEADLINE, Endpoint
 from gateway.stores.redis.scripts import Scripts
+from gateway.stores.redis.sentinel import master_of
 from gateway.stores.redis.store import RedisStore
 from gateway.stores.redis.topology import Single
 
@@ -104,7 +106,14 @@ async def connect(
     async def fixed() -> Endpoint:
         return base
 
-    topology = Single(fixed, scripts, deadline=deadline, name=name)
+    topology: Single | Cluster
+    if address.kind == "cluster":
+        topology = Cluster(address.hosts, base, scripts, deadline=deadline, name=name)
+    elif address.kind == "sentinel":
+        resolve, close = master_of(address.service, address.hosts, base)
+        topology = Single(resolve, scripts, deadline=deadline, name=name, close=close)
+    else:
+        topology = Single(fixed, scripts, deadline=deadline, name=name)
     store = RedisStore(topology, scripts, worker=worker, lease_ttl=lease_ttl, lease_renewal=lease_renewal)
     await topology.wait_ready(first_wait)
     return store

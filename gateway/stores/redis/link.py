@@ -160,6 +160,11 @@ class Link(asyncio.Protocol):
         """Whether the last that was heard was an answer in time."""
         return self.ready and not self._stalls
 
+    @property
+    def host(self) -> str:
+        """Of the server as last resolved."""
+        return self._endpoint.host
+
     # --- commands
 
     def send(self, call: Call) -> None:
@@ -338,14 +343,24 @@ class Link(asyncio.Protocol):
         return True
 
     async def close(self) -> None:
-        """Send what is waiting, then hang up. What is in flight fails."""
+        """Send what is waiting, give its answers their time, then hang up. What is still in flight fails."""
         self._closing = True
         self._flush()
+        limit = self._time() + 2 * self._deadline
+        while self._pending and self.ready and self._time() < limit:  # noqa: ASYNC110  no event a command
+            await asyncio.sleep(self._deadline / 10)
+        up = self._transport is not None
+        self.abandon()
+        if up:
+            await self._gone.wait()
+        await asyncio.wait([self._task])
+
+    def abandon(self) -> None:
+        """Hang up now."""
+        self._closing = True
         self._task.cancel()
         if self._transport is not None:
-            self._gone.clear()
-            self._transport.close()
-            await self._gone.wait()
+            self._transport.abort()
         self._disarm()
 
     # --- deadlines

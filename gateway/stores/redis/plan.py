@@ -124,7 +124,7 @@ class Plan:
     # --- the hot path
 
     def units(self, amounts: Sequence[float]) -> Sequence[float]:
-        """Amounts in the order of the takes, as units in the order of the slots. The list itself where that is the same."""
+        """Amounts in the order of the takes, as units in the order of the slots. The list itself where they agree."""
         if self.plain:
             return amounts
         if self.places is not None:
