@@ -1,0 +1,77 @@
+"""What the demo prints once it serves: addresses, and lines to paste that work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Ready(NamedTuple):
+    """What `--ready-file` holds, as JSON: addresses as URLs, account -> API key, and the process to end it by."""
+
+    gateway: str
+    admin: str
+    upstream: str
+    redis: str
+    keys: Mapping[str, str]
+    pid: int
+
+
+def greeting(ready: Ready, folder: str) -> str:
+    """The text. Its snippets are whole: each is run by tests/demo/test_greeting.py as it stands."""
+    keys = "\n".join(f"    {account:<10} {key}" for account, key in ready.keys.items())
+    snippets = "\n\n".join(f"  {title}\n\n{snippet}" for title, snippet in commands(ready).items())
+    return f"""
+  Tidegate serves.
+
+    gateway    {ready.gateway}
+    admin      {ready.admin}   (/healthz, /readyz, /metrics)
+    upstream   {ready.upstream}
+    redis      {ready.redis}
+    folder     {folder}   (edit policies/ or accounts.yaml and see)
+
+  Keys, by account:
+
+{keys}
+
+{snippets}
+
+  Ctrl-C ends all of it.
+"""
+
+
+def commands(ready: Ready) -> Mapping[str, str]:
+    """Title -> a shell command."""
+    key = ready.keys["pro"]
+    return {
+        "OpenAI's dialect:": f"""\
+curl {ready.gateway}/v1/chat/completions -i \\
+  -H 'authorization: Bearer {key}' -H 'content-type: application/json' \\
+  -d '{{"model": "m-large", "messages": [{{"role": "user", "content": "When is high tide?"}}]}}'""",
+        "Anthropic's dialect, streaming:": f"""\
+curl {ready.gateway}/v1/messages -iN \\
+  -H 'x-api-key: {key}' -H 'anthropic-version: 2023-06-01' -H 'content-type: application/json' \\
+  -d '{{"model": "m-large", "max_tokens": 30, "stream": true,
+       "messages": [{{"role": "user", "content": "When is high tide?"}}]}}'""",
+        "OpenAI's own SDK:": f"""\
+.venv/bin/python -c '
+from openai import OpenAI
+client = OpenAI(base_url="{ready.gateway}/v1", api_key="{key}")
+for chunk in client.chat.completions.create(
+    model="m-large", stream=True, messages=[{{"role": "user", "content": "When is high tide?"}}]
+):
+    print(chunk.choices[0].delta.content or "", end="", flush=True)
+print()'""",
+        "Anthropic's own SDK:": f"""\
+.venv/bin/python -c '
+from anthropic import Anthropic
+client = Anthropic(base_url="{ready.gateway}", api_key="{key}")
+message = client.messages.create(
+    model="m-large", max_tokens=30, messages=[{{"role": "user", "content": "When is high tide?"}}]
+)
+print(message.content[0].text, message.usage)'""",
+        "Until the free account's quota is used up:": f"""\
+for i in $(seq 30); do curl -s -o /dev/null -w '%{{http_code}} ' {ready.gateway}/v1/chat/completions \\
+  -H 'authorization: Bearer {ready.keys["free"]}' -H 'content-type: application/json' \\
+  -d '{{"model": "m-small", "max_tokens": 5, "messages": [{{"role": "user", "content": "Hi"}}]}}'; done; echo""",
+    }
