@@ -33,7 +33,7 @@ USUAL_PORT = 8080
 START_TIME = 30.0
 """Seconds for a child to serve."""
 
-GATEWAY: Sequence[str] = (sys.executable, "-c", "from gateway.cli import main; main()", "serve", "--config")
+GATEWAY: Sequence[str] = (sys.executable, "-m", "gateway", "serve", "--config")
 """The command line of the gateway, to which its tidegate.yaml is added. The same program that we are."""
 
 
@@ -60,7 +60,9 @@ class CannotStart(Exception):
     """The demo cannot start; the text is for people."""
 
 
-async def run(options: Options, redis: AbstractAsyncContextManager[str], say: Callable[[str], object]) -> int:
+async def run_until_signal(
+    options: Options, redis: AbstractAsyncContextManager[str], say: Callable[[str], object]
+) -> int:
     """Run until a signal or trouble; returns the exit status. `redis` gives the URL of a server while it is entered."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

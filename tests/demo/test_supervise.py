@@ -33,14 +33,14 @@ CRASHING_GATEWAY = "import sys; sys.exit('no such policy: teapot')"
 DEMO = """
 import asyncio, contextlib, sys
 from pathlib import Path
-from gateway.demo.supervise import Options, run
+from gateway.demo.supervise import Options, run_until_signal
 
 @contextlib.asynccontextmanager
 async def redis():
     yield "redis://127.0.0.1:1/0"
 
 options = Options(port=0, ready_file=Path(sys.argv[1]), gateway=(sys.executable, "-c", sys.argv[2]))
-sys.exit(asyncio.run(run(options, redis(), sys.stdout.write)))
+sys.exit(asyncio.run(run_until_signal(options, redis(), sys.stdout.write)))
 """
 
 
