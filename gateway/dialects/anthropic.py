@@ -5,7 +5,6 @@ Source: the types of the anthropic SDK 2.12 (`anthropic.types`) and its table of
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, Final
 
 import orjson
@@ -14,7 +13,7 @@ from gateway.dialects.anthropic_stream import MessageReader
 from gateway.dialects.content import (
     check_requests,
     flag,
-    has_escaped_ascii,
+    is_plain,
     kind_of,
     load_object,
     model_name,
@@ -23,7 +22,7 @@ from gateway.dialects.content import (
 )
 from gateway.dialects.errors import encode, sentence
 from gateway.dialects.interface import LimitState, MalformedRequest, Refusal, StreamReader
-from gateway.dialects.limit_plan import LimitPlans, anthropic_slots
+from gateway.dialects.limit_plan import ANTHROPIC_SLOTS, LimitPlans
 from gateway.dialects.media import estimate
 from gateway.dialects.paths import canonical
 from gateway.dialects.tally import anthropic_usage
@@ -75,7 +74,7 @@ class Anthropic:
     name = "anthropic"
 
     def __init__(self) -> None:
-        self._plans = LimitPlans(anthropic_slots)
+        self._plans = LimitPlans(ANTHROPIC_SLOTS)
 
     def read(self, method: str, path: str, body: bytes) -> Ask:
         """What is asked. Raises MalformedRequest."""
@@ -154,7 +153,7 @@ def _read_batch(body: bytes) -> Ask:
     model = ""
     cap: int | None = 0
     features = _BATCH
-    names: Counter[str] = Counter()
+    names: set[str] = set()
     for number, one in enumerate(params):
         if type(one) is not dict:
             raise MalformedRequest(f"“requests[{number}].params” must be an object: the body of one message.")
@@ -166,12 +165,10 @@ def _read_batch(body: bytes) -> Ask:
         cap = None if cap is None or most is None else cap + most
         if not _FEATURES.isdisjoint(one):
             features |= _features(one)
-        names.update(one.keys())
-    names["params"] = len(requests)
-    # Each name as often as it was read, or something stands there twice (or in a text, or deeper).
-    if has_escaped_ascii(body) or any(
-        body.count(_BATCH_NAMES[name]) != found if name in _BATCH_NAMES else name.casefold() in _BATCH_NAMES
-        for name, found in names.items()
+        names.update(one)
+    # Deeper than the top level only the exact check will do, but for what is plain, and read alike whatever its case.
+    if not is_plain(body, document) or any(
+        name not in _BATCH_NAMES and name.casefold() in _BATCH_NAMES for name in names
     ):
         check_requests(body, _BATCH_NAMES)
     tokens, media = estimate(body, document)

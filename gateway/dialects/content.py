@@ -2,8 +2,9 @@
 
 What a policy sees must be what the upstream sees, and parsers differ: of two members with one name some take the
 first and some the last, some ignore case, and all undo escapes. So a name that we read must stand there once, spelled
-plainly. The common body pays one substring count for each such name; only where that finds something odd is the top
-level walked exactly.
+plainly. A body which is byte for byte what we would write ourselves says one thing: that is what the SDKs send, and it
+is proved by writing it. Any other body pays a substring count for each name that we read, and only where one of those
+finds something odd is its top level walked exactly.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import orjson
 
 from gateway.dialects.interface import MalformedRequest
 
-_ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")
-"""An escape for a character that could as well stand there plainly: no name of an API needs one."""
+_ESCAPED_LETTER = re.compile(rb"\\u00(?:4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])", re.IGNORECASE)
+"""A letter or an underscore as an escape: no name needs one. (Go writes `<`, `>` and `&` so, which is no matter.)"""
 
 
 class Member(NamedTuple):
@@ -43,24 +44,30 @@ def load_object(body: bytes, names: Mapping[str, bytes]) -> dict[str, Any]:
         raise MalformedRequest(_not_json(body, error)) from None
     if type(document) is not dict:
         raise MalformedRequest('The body must be a JSON object, such as {"model": "…"}.')
-    # Two members of one name leave one key, but two spellings.
+    plain = is_plain(body, document)
     for key in document:
         needle = names.get(key)
         if needle is None:
             # A parser that ignores case (Go's does, with Unicode folding) would read it as the name that we read.
             if key.casefold() in names:
                 raise _ambiguous(key)
-        elif body.count(needle) != 1:
+        # Two members of one name leave one key, but two spellings.
+        elif not plain and body.count(needle) != 1:
             _check_exactly(body, names)
             return document
-    if has_escaped_ascii(body):
+    if not plain and has_escaped_letters(body):
         _check_exactly(body, names)
     return document
 
 
-def has_escaped_ascii(body: bytes) -> bool:
-    """Whether plain characters are spelled as escapes somewhere, so that a substring test proves nothing."""
-    return b"\\u00" in body and _ESCAPED_ASCII.search(body) is not None
+def is_plain(body: bytes, document: dict[str, Any]) -> bool:
+    """Whether the body is what we would write: then nothing in it stands twice or in another spelling."""
+    return orjson.dumps(document) == body
+
+
+def has_escaped_letters(body: bytes) -> bool:
+    """Whether what a name is made of is spelled as an escape somewhere, so that a substring count proves nothing."""
+    return b"\\u00" in body and _ESCAPED_LETTER.search(body) is not None
 
 
 def members(body: bytes) -> tuple[str, Iterator[Member]]:

@@ -69,7 +69,7 @@ class StreamReader(Protocol):
 
     @property
     def delivered(self) -> int:
-        """Output tokens passed on so far, estimated without parsing each event; good enough to charge a broken stream."""
+        """Output tokens passed on so far, estimated without parsing each event: enough to charge a broken stream."""
 
 
 class Dialect(Protocol):

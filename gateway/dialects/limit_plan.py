@@ -9,10 +9,8 @@ smallest part left is shown.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import lru_cache
-from math import ceil
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.dialects.interface import LimitState
 from gateway.policy import Limit, Measure
@@ -20,8 +18,8 @@ from gateway.wire.ratelimit_fields import policy_value, refills, scale, state_fo
 
 MOST_PLANS = 4096
 """Distinct tuples of limits whose formats are kept: tiers and overrides, not accounts."""
-NEVER = 315_360_000.0
-"""Ten years, in seconds: when a budget that does not refill is full again."""
+NEVER = 315_360_000
+"""Ten years, in seconds: what is said of a budget that does not refill, and of a debt that takes longer than that."""
 
 _TOKENS = frozenset({Measure.TOTAL_TOKENS, Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS})
 
@@ -34,40 +32,26 @@ class Slot(NamedTuple):
 
 
 class Dialled(NamedTuple):
-    """A dialect's slots and how it writes a reset: from seconds to go, and Unix time."""
+    """A dialect's slots, and how it writes a reset: as a date, or as the seconds to go."""
 
     slots: tuple[Slot, ...]
-    reset: Callable[[float, float], bytes]
+    dated: bool
 
 
 @lru_cache(maxsize=8192)
-def _go_milliseconds(milliseconds: int) -> bytes:
-    return b"%dms" % milliseconds if milliseconds else b"0s"
-
-
-@lru_cache(maxsize=8192)
-def _go_seconds(seconds: int) -> bytes:
-    minutes, seconds = divmod(seconds, 60)
+def go_duration(seconds: int) -> bytes:
+    """Whole seconds as Go's time.Duration prints them."""
+    minutes, seconds = divmod(min(seconds, NEVER), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
         return b"%dh%dm%ds" % (hours, minutes, seconds)
     return b"%dm%ds" % (minutes, seconds) if minutes else b"%ds" % seconds
 
 
-def go_duration(seconds: float, now: float = 0.0) -> bytes:
-    """As Go's time.Duration prints it, rounded up: to milliseconds below one second, else to seconds."""
-    del now
-    return _go_seconds(ceil(seconds)) if seconds > 0.999 else _go_milliseconds(ceil(seconds * 1000))
-
-
 @lru_cache(maxsize=8192)
-def _rfc3339(unix: int) -> bytes:
+def rfc3339(unix: int) -> bytes:
+    """A Unix time in UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(unix)).encode()
-
-
-def rfc3339(seconds: float, now: float) -> bytes:
-    """The time in so many seconds, in UTC, rounded up."""
-    return _rfc3339(ceil(now + seconds))
 
 
 def _slot(names: str, *measures: Measure) -> Slot:
@@ -75,14 +59,14 @@ def _slot(names: str, *measures: Measure) -> Slot:
     return Slot(frozenset(measures), f"{limit}: %d\r\n{remaining}: %d\r\n{reset}: %b\r\n".encode())
 
 
-openai_slots = Dialled(
+OPENAI_SLOTS: Final = Dialled(
     (
         _slot("x-ratelimit-%s-requests", Measure.REQUESTS),
         _slot("x-ratelimit-%s-tokens", *_TOKENS),
     ),
-    go_duration,
+    dated=False,
 )
-anthropic_slots = Dialled(
+ANTHROPIC_SLOTS: Final = Dialled(
     (
         _slot("anthropic-ratelimit-requests-%s", Measure.REQUESTS),
         # "The values for the most restrictive limit currently in effect."
@@ -90,76 +74,109 @@ anthropic_slots = Dialled(
         _slot("anthropic-ratelimit-input-tokens-%s", Measure.INPUT_TOKENS),
         _slot("anthropic-ratelimit-output-tokens-%s", Measure.OUTPUT_TOKENS),
     ),
-    rfc3339,
+    dated=True,
 )
 
 
 class _Row(NamedTuple):
     """One limit, ready for arithmetic."""
 
+    limit: Limit
     capacity: float
-    seconds_a_unit: float
-    """0 where waiting fills nothing: then no `t`."""
+    refill_time: float
+    """Seconds until one unit is back; 0 where waiting brings none, and then there is no `t`."""
     scale: int
 
 
 class _Plan(NamedTuple):
-    limits: tuple[Limit, ...]
-    """Held so that their ids, which are the key, stay theirs."""
     rows: tuple[_Row, ...]
     slots: tuple[tuple[int, ...], ...]
     """For each slot that is shown, the limits that may be shown in it."""
-    format: bytes
+    form: bytes
 
 
 class LimitPlans:
-    """The formats of one dialect. `lines` is on the hot path."""
+    """The formats of one dialect, and the arithmetic of an answer. `lines` is on the hot path."""
 
     def __init__(self, dialled: Dialled) -> None:
         self._slots = dialled.slots
-        self._reset = dialled.reset
+        self._dated = dialled.dated
         self._plans: dict[tuple[int, ...], _Plan] = {}
+        # The last plan that began with a limit: nearly always the one, and found without making the key.
+        self._latest: dict[int, _Plan] = {}
 
     def lines(self, states: tuple[LimitState, ...], now: float) -> bytes:
         """All fields of these states; nothing where there are none."""
-        plan = self._plans.get(tuple([id(state[0]) for state in states])) or self._make(states)
+        if not states:
+            return b""
+        plan = self._latest.get(id(states[0][0]))
+        if plan is None or len(plan[0]) != len(states):
+            plan = self._find(states)
+        rows, slots, form = plan
         values: list[object] = []
-        waits = []
-        for (_, remaining), (capacity, seconds_a_unit, factor) in zip(states, plan.rows, strict=True):
+        waits: list[float] = []
+        for (limit, remaining), (known, capacity, refill_time, factor) in zip(states, rows, strict=True):
+            if limit is not known:
+                self._find(states)
+                return self.lines(states, now)
             values.append(int(remaining * factor) if remaining > 0 else 0)
-            wait = (capacity - remaining) * seconds_a_unit
-            waits.append(wait)
-            if seconds_a_unit:
-                values.append(ceil(wait) if wait > 0 else 0)
-        reset = self._reset
-        for indexes in plan.slots:
-            index = indexes[0]
-            if len(indexes) > 1:
-                index = min(indexes, key=lambda i: states[i][1] / (plan.rows[i][0] or 1.0))
-            remaining = states[index][1]
-            wait = waits[index]
-            values += (plan.rows[index][0], max(0, remaining), reset(max(0, wait), now))
-        return plan.format % tuple(values)
+            if refill_time:
+                wait = (capacity - remaining) * refill_time if remaining < capacity else 0.0
+                values.append(int(wait + _ROUND_UP))
+                waits.append(wait)
+            else:
+                waits.append(NEVER)
+        for indexes in slots:
+            index = indexes[0] if len(indexes) == 1 else _tightest(states, indexes)
+            limit, remaining = states[index]
+            values += (limit.capacity, max(0, remaining), self._reset(waits[index], now))
+        return form % tuple(values)
 
-    def _make(self, states: tuple[LimitState, ...]) -> _Plan:
-        limits = tuple(state.limit for state in states)
+    def _reset(self, wait: float, now: float) -> bytes:
+        if self._dated:
+            return rfc3339(int(now + min(wait, NEVER) + _ROUND_UP))
+        if 0 < wait < 0.999:
+            return b"%dms" % (wait * 1000 + _ROUND_UP)
+        return go_duration(int(wait + _ROUND_UP))
+
+    def _find(self, states: tuple[LimitState, ...]) -> _Plan:
+        key = tuple([id(state.limit) for state in states])
+        plan = self._plans.get(key)
+        if plan is None:
+            if len(self._plans) >= MOST_PLANS:
+                self._plans.clear()
+                self._latest.clear()
+            plan = self._plans[key] = self._make(tuple([state.limit for state in states]))
+        self._latest[key[0]] = plan
+        return plan
+
+    def _make(self, limits: tuple[Limit, ...]) -> _Plan:
+        # The rows hold the limits, so that an id, which is the key, stays the id of its limit.
         rows = tuple(
-            _Row(limit.capacity, 1.0 / limit.rate if refills(limit) else 0.0, scale(limit)) for limit in limits
+            [_Row(limit, limit.capacity, 1.0 / limit.rate if refills(limit) else 0.0, scale(limit)) for limit in limits]
         )
-        text = b""
-        if limits:
-            text = b"RateLimit-Policy: %b\r\nRateLimit: %b\r\n" % (
-                policy_value(limits).replace(b"%", b"%%"),
-                state_format(limits),
-            )
+        policy = policy_value(limits).replace(b"%", b"%%")
+        form = b"RateLimit-Policy: %b\r\nRateLimit: %b\r\n" % (policy, state_format(limits))
         shown = []
         for slot in self._slots:
-            indexes = tuple(i for i, limit in enumerate(limits) if limit.measure in slot.measures)
+            indexes = tuple([index for index, limit in enumerate(limits) if limit.measure in slot.measures])
             if indexes:
                 shown.append(indexes)
-                text += slot.lines
-        plan = _Plan(limits, rows, tuple(shown), text)
-        if len(self._plans) >= MOST_PLANS:
-            self._plans.clear()
-        self._plans[tuple(id(limit) for limit in limits)] = plan
-        return plan
+                form += slot.lines
+        return _Plan(rows, tuple(shown), form)
+
+
+_ROUND_UP = 0.999999
+"""A second, but for what is lost in arithmetic: what is added before a cut at the point."""
+
+
+def _tightest(states: tuple[LimitState, ...], indexes: tuple[int, ...]) -> int:
+    """Which limit has the smallest part left."""
+    best = indexes[0]
+    smallest = float("inf")
+    for index in indexes:
+        limit, remaining = states[index]
+        part = remaining / limit.capacity if limit.capacity else 0.0
+        if part < smallest:
+            best, smallest = index, part
+    return best

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from gateway.dialects.content import has_escaped_ascii
-
 BYTES_PER_TOKEN = 4
 """English prose has 4 to 4.5 characters a token; the JSON around it makes up for what is denser."""
 IMAGE_TOKENS = 1_600
@@ -29,8 +27,16 @@ _KINDS: dict[str, tuple[str, int]] = {
     "input_file": ("vision", FILE_TOKENS),
     "document": ("vision", FILE_TOKENS),
 }
+_SAID_BY_MODEL = ("tool_use", "server_tool_use", "function_call")
+"""What a model gave to a tool is text, whatever it looks like."""
+_CONTAINERS = (list, dict)
 _PAYLOADS = frozenset({"url", "data", "file_data", "image_url", "file_url"})
 """The members that hold the bytes, or where to fetch them."""
+
+
+_PLACES = ("messages", "input", "system", "requests")
+"""Where a request carries media. Not its tools: a schema may well describe a property whose type is called "file"."""
+_NOTHING: frozenset[str] = frozenset()
 
 
 class Estimate(NamedTuple):
@@ -39,45 +45,34 @@ class Estimate(NamedTuple):
     """Of vision and audio."""
 
 
-_NOTHING: frozenset[str] = frozenset()
-
-
 def estimate(body: bytes, document: dict[str, Any]) -> Estimate:
     """Input tokens of a request and the media in it. `document` is what `body` says."""
-    if (
-        b'"image' in body
-        or b'"input_i' in body
-        or b'"input_a' in body
-        or b'"input_f' in body
-        or b'"file"' in body
-        or b'"document"' in body
-        or b'"computer_screenshot"' in body
-        or has_escaped_ascii(body)
-    ):
-        return _walk(body, document)
-    return Estimate(len(body) // BYTES_PER_TOKEN + 1, _NOTHING)
+    waiting: list[Any] = []
+    for place in _PLACES:
+        items = document.get(place)
+        if type(items) is list:
+            # A message whose content is a string holds no media: nearly all.
+            waiting += [item for item in items if type(item) is dict and type(item.get("content")) is not str]
+    return _walk(len(body), waiting) if waiting else Estimate(len(body) // BYTES_PER_TOKEN + 1, _NOTHING)
 
 
-def _walk(body: bytes, document: dict[str, Any]) -> Estimate:
-    text = len(body)
+def _walk(text: int, waiting: list[Any]) -> Estimate:
     tokens = 0
     features: set[str] = set()
-    # Not the tools: a schema may well describe a property whose type is called "file".
-    waiting: list[Any] = [document.get(name) for name in ("messages", "input", "system", "requests", "instructions")]
     while waiting:
         value = waiting.pop()
         if type(value) is list:
-            waiting.extend(value)
-        elif type(value) is dict:
-            kind = value.get("type")
-            known = _KINDS.get(kind) if type(kind) is str else None
-            if known is None or _is_text(value):
-                waiting.extend(value.values())
-                continue
+            waiting += [item for item in value if type(item) is dict]
+            continue
+        kind = value.get("type")
+        known = _KINDS.get(kind) if type(kind) is str else None
+        if known is not None and not _is_text(value):
             features.add(known[0])
             tokens += known[1]
             text -= _payload(value)
-    return Estimate(max(text, 0) // BYTES_PER_TOKEN + 1 + tokens, frozenset(features))
+        elif kind not in _SAID_BY_MODEL:
+            waiting += [member for member in value.values() if type(member) in _CONTAINERS]
+    return Estimate(max(text, 0) // BYTES_PER_TOKEN + 1 + tokens, frozenset(features) if features else _NOTHING)
 
 
 def _is_text(part: dict[str, Any]) -> bool:

@@ -12,7 +12,7 @@ import orjson
 from gateway.dialects.content import flag, kind_of, load_object, members, model_name, needles, whole_number
 from gateway.dialects.errors import encode, sentence
 from gateway.dialects.interface import LimitState, MalformedRequest, Refusal, StreamReader
-from gateway.dialects.limit_plan import LimitPlans, openai_slots
+from gateway.dialects.limit_plan import OPENAI_SLOTS, LimitPlans
 from gateway.dialects.media import estimate
 from gateway.dialects.openai_stream import ChatReader, ResponsesReader
 from gateway.dialects.paths import canonical
@@ -73,7 +73,7 @@ class OpenAI:
     name = "openai"
 
     def __init__(self) -> None:
-        self._plans = LimitPlans(openai_slots)
+        self._plans = LimitPlans(OPENAI_SLOTS)
 
     def read(self, method: str, path: str, body: bytes) -> Ask:
         """What is asked. Raises MalformedRequest."""
