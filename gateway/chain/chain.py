@@ -17,6 +17,10 @@ from gateway.tasks import spawn
 
 log = logging.getLogger(__name__)
 
+NEAR = 32
+"""Output tokens before the end of what is paid for at which more is taken, so that a stream need not wait for it."""
+STRETCH = 64
+"""The least output tokens taken at once for a running stream."""
 NOT_REACHED = Outcome(status=0, reached=False)
 
 
@@ -63,6 +67,7 @@ class Asked:
         "decision",
         "decisions",
         "entry",
+        "exhausted",
         "remaining",
         "settled",
         "store",
@@ -87,6 +92,8 @@ class Asked:
         self.store: Takes | None = None
         """Where it was taken; None where nothing was."""
         self.settled = False
+        self.exhausted = False
+        """Nothing more can be taken for this stream: it ends when what it has is used up."""
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
@@ -211,30 +218,50 @@ class Asked:
     # -- taking more ----------------------------------------------------------------------------------------------
 
     def extend(self, delivered: int, then: Callable[[bool], None]) -> None:
-        """A stream has outgrown what was reserved: take more for `delivered` output tokens; `then(False)` means cut it."""
-        more: list[tuple[int, Take]] = []
+        """A stream has passed on `delivered` output tokens: see that it stays paid for. `then(False)` means cut it."""
+        if self.store is not self.chain.store:
+            # Taken in this worker while the shared store was away: what runs is not cut for that.
+            then(True)
+        elif self.exhausted:
+            then(not self._lacking(delivered))
+        elif not self._lacking(delivered + NEAR):
+            then(True)
+        else:
+            self._take_more(self._lacking(delivered + NEAR + max(STRETCH, delivered // 4)), then)
+
+    def _lacking(self, delivered: int) -> list[tuple[int, Take]]:
+        """(index of the take, what it lacks) for so many output tokens to be paid for."""
+        found: list[tuple[int, Take]] = []
         start = 0
         for entry, decision in zip(self.chain.entries, self.decisions, strict=False):
             end = start + len(decision.takes)
             if entry.extend is not None and end > start:
-                wanted = entry.extend(self.context, self.takes[start:end], delivered)
-                index = {take.bucket: start + i for i, take in enumerate(self.takes[start:end])}
-                more.extend((index[take.bucket], take) for take in wanted)
+                own = self.takes[start:end]
+                index = {take.bucket: start + i for i, take in enumerate(own)}
+                found.extend((index[take.bucket], take) for take in entry.extend(self.context, own, delivered))
             start = end
-        if not more or self.store is not self.chain.store:
-            then(True)
-            return
+        return found
 
+    def _take_more(self, more: list[tuple[int, Take]], then: Callable[[bool], None]) -> None:
         def answered(taken: Taken | StoreUnavailable) -> None:
             if type(taken) is not Taken:
                 then(True)
-                return
-            if taken.granted:
+            elif taken.granted:
                 takes = list(self.takes)
                 for index, take in more:
                     takes[index] = takes[index]._replace(cost=takes[index].cost + take.cost)
                 self.takes = tuple(takes)
-            then(taken.granted)
+                then(True)
+            elif self.exhausted:
+                then(False)
+            else:
+                # Less than a whole stretch is left: take that, in proportion, and cut when it is used up.
+                self.exhausted = True
+                share = min(left / take.cost for left, (_, take) in zip(taken.remaining, more, strict=True))
+                if share > 0:
+                    self._take_more([(index, take._replace(cost=take.cost * share)) for index, take in more], then)
+                else:
+                    then(True)
 
         self.chain.store.more(self.context.exchange, [take for _, take in more], answered)
 

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 SAFE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 UNKNOWN: Final = Ask(dialect="openai", route="other")
 
-CHECK_EVERY: Final = 16
+CHECK_EVERY: Final = 4
 """Output tokens between two looks at whether a stream that may be cut is still paid for."""
 
 FAILURES: Final = {

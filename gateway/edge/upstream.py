@@ -7,12 +7,14 @@ kept-alive connection was closed before a byte of the answer came.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+import aiohttp
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from gateway.tasks import spawn
@@ -27,6 +29,9 @@ LONGEST_HEAD: Final = 64 * 1024
 EJECT_AFTER: Final = 3
 """Failures in a row after which an origin is left alone for a while."""
 EJECT_FIRST, EJECT_LONGEST = 1.0, 30.0
+PROBE_EVERY, PROBE_TIMEOUT = 2.0, 1.0
+
+log = logging.getLogger(__name__)
 
 
 class BadAnswer(Exception):
@@ -274,7 +279,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.complete = True
 
 
-@dataclass
+@dataclass(eq=False)
 class Upstream:
     """One origin with its pool."""
 
@@ -363,6 +368,24 @@ class Upstream:
         if self.failures:
             self.failures = 0
             self.ejected_until = 0.0
+
+    async def probe(self) -> None:
+        """Ask the health path for ever. An origin that fails it is left alone until it answers well again."""
+        origin = self.origin
+        scheme = "https" if origin.tls else "http"
+        url = f"{scheme}://{origin.authority.decode()}{origin.prefix.decode()}{origin.health_path}"
+        timeout = aiohttp.ClientTimeout(total=PROBE_TIMEOUT)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            while True:
+                try:
+                    async with session.get(url, ssl=origin.tls or True, allow_redirects=False) as answer:
+                        well = 200 <= answer.status < 300
+                except (aiohttp.ClientError, OSError, TimeoutError):
+                    well = False
+                if well != self.healthy:
+                    log.warning("upstream %s is %s", origin.name, "well again" if well else "not well")
+                self.healthy = well
+                await asyncio.sleep(PROBE_EVERY)
 
     def close(self) -> None:
         for connection in list(self.open):

@@ -76,6 +76,8 @@ class QuotaConfig(BaseModel):
     store: Literal["shared", "local"] = "shared"
     """`shared`: exact in Redis, for the whole fleet. `local`: in each worker, without a round trip: a flood guard before auth.
     A local bucket counts attempts, whatever later entries say of them."""
+    unmatched: Literal["deny", "allow"] = "deny"
+    """What becomes of an exchange that no limit matches: nothing is unlimited by oversight."""
     assumed_output: Annotated[Count, Field(gt=0)] = 1024
     """Output tokens reserved where the caller states no cap and the account has no history with the model."""
 

@@ -31,14 +31,13 @@ if TYPE_CHECKING:
     from gateway.stores.interface import StoreUnavailable
 
 PLANS_AT_MOST = 65_536
-LONG_WAIT = 120.0
-"""Seconds beyond which no SDK waits: such a refusal says that there is no use in trying again by itself."""
-LEAST_EXTENSION = 64
-
 TAG_ORDER = ("account", "organisation", "key", "client_address", "network", "country", "tier", "model")
 """The dimension that decides where a bucket lives comes first: buckets of one account are taken from in one script."""
 
 Cost = Callable[[int], float]
+NO_QUOTA = Decision(
+    Action.DENY, reason="no_quota", detail="There is no quota for this account and model, so it may not be used."
+)
 NOBODY = Principal(account="")
 
 
@@ -66,6 +65,7 @@ class QuotaPolicy:
         self._limits = [(limit, limit.limit(), _matcher(limit.models)) for limit in config.limits]
         self._by_address = any({"client_address", "network"} & set(limit.per) for limit in config.limits)
         self._by_country = any("country" in limit.per for limit in config.limits)
+        self._unmatched = ALLOW if config.unmatched == "allow" else NO_QUOTA
         self._prices = services.prices
         self._history = OutputHistory(float(config.assumed_output))
         self._local = MemoryStore(services.now) if config.store == "local" else None
@@ -78,7 +78,7 @@ class QuotaPolicy:
         principal = context.principal or NOBODY
         plan = self._plan(context, principal)
         if not plan.lines:
-            return ALLOW
+            return self._unmatched
         expected = min(self._history.expect(principal.account, ask.model), plan.most_output)
         costs = reserved(ask, expected, self._price(ask.model))
         takes = tuple([Take(line[0], costs[line[1]]) for line in plan.lines])
@@ -94,9 +94,9 @@ class QuotaPolicy:
         if outcome.usage is not None and outcome.reached and outcome.status < 400 and not outcome.aborted:
             self._history.learn(principal.account, ask.model, outcome.usage.output)
         plan = self._plan(context, principal)
-        reserved_output = max((take.cost for take in takes if take.bucket.limit.measure is Measure.OUTPUT_TOKENS), default=0.0)
-        if not reserved_output:
-            reserved_output = float(ask.output_cap or self._history.expect(principal.account, ask.model))
+        reserved_output = float(
+            self._history.expect(principal.account, ask.model) if ask.output_cap is None else ask.output_cap
+        )
         price = self._price(ask.model)
         by_weight: dict[float, tuple[float, ...]] = {}
         finals = []
@@ -108,17 +108,15 @@ class QuotaPolicy:
         return tuple(finals)
 
     def extend(self, context: Context, takes: tuple[Take, ...], delivered: int) -> tuple[Take, ...]:
-        """More for a running stream, from each bucket that cuts, so that the next stretch of it is paid for before it passes."""
+        """What is lacking, in buckets that cut, for so many output tokens to be paid for."""
         price = self._price(context.ask.model)
-        more = []
+        costs = used(context.ask, Outcome(status=200, delivered=delivered, aborted=True), price, 0.0, 0.0)
+        lacking = []
         for take in takes:
             limit = take.bucket.limit
-            if limit.on_exhausted is not OnExhausted.CUT:
-                continue
-            stretch = max(LEAST_EXTENSION, delivered // 4)
-            unit = price[3] / 1e6 if limit.measure is Measure.SPEND else 1.0
-            more.append(Take(take.bucket, stretch * unit))
-        return tuple(more)
+            if limit.on_exhausted is OnExhausted.CUT and costs[INDEX[limit.measure]] > take.cost:
+                lacking.append(Take(take.bucket, costs[INDEX[limit.measure]] - take.cost))
+        return tuple(lacking)
 
     def refuse(self, context: Context, take: Take, taken: Taken) -> Decision:
         limit = take.bucket.limit

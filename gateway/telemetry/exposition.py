@@ -1,0 +1,111 @@
+"""Snapshots of all workers, added up and written as Prometheus reads them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from gateway.telemetry.counters import DECISION_BOUNDS, LATENCY_BOUNDS
+
+Snapshot = dict[str, Any]
+
+
+class _Sum(Collector):
+    """The metrics of some workers at one moment."""
+
+    def __init__(self, snapshots: Sequence[Snapshot], restarts: int) -> None:
+        self._snapshots = snapshots
+        self._restarts = restarts
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _exchanges(self._snapshots)
+        yield _histogram("tidegate_exchange_seconds", "From the whole request to the end of the answer.", "duration", LATENCY_BOUNDS, self._snapshots)
+        yield _histogram("tidegate_decision_seconds", "From the whole request to the chain's answer.", "decision", DECISION_BOUNDS, self._snapshots)
+        yield _family("tidegate_tokens", "Tokens used, as upstreams state them.", ["kind"], _mapped(self._snapshots, "tokens"))
+        yield _family("tidegate_malformed", "Requests refused before any policy was asked.", ["reason"], _mapped(self._snapshots, "malformed"))
+        yield _family("tidegate_policy_failures", "Policies that raised instead of deciding.", ["policy", "what"], _listed(self._snapshots, "policy_failures"))
+        yield _family("tidegate_upstream_events", "What happened to connections to upstreams.", ["upstream", "event"], _listed(self._snapshots, "upstream"))
+        yield _family("tidegate_store_events", "Takes and settles that did not go as planned.", ["event"], _mapped(self._snapshots, "store"))
+        for name, text in (
+            ("aborted", "Exchanges that the caller left."),
+            ("usage_missing", "Answers that stated no usage: charged by estimate."),
+            ("cut", "Streams ended because a quota was used up."),
+            ("log_lines_dropped", "Access lines that the log could not take."),
+        ):
+            yield _family(f"tidegate_{name}", text, [], Counter({(): sum(s[name] for s in self._snapshots)}))
+        for name, text in (
+            ("connections", "Client connections open."),
+            ("active", "Exchanges under way."),
+            ("body_bytes", "Bytes of request bodies held."),
+            ("store_available", "Workers whose store answers."),
+            ("draining", "Workers that take no more connections."),
+        ):
+            yield GaugeMetricFamily(f"tidegate_{name}", text, value=sum(s[name] for s in self._snapshots))
+        yield GaugeMetricFamily("tidegate_workers", "Workers that answer.", value=len(self._snapshots))
+        yield CounterMetricFamily("tidegate_worker_restarts", "Workers that died and were started again.", value=self._restarts)
+        ruleset = GaugeMetricFamily("tidegate_ruleset", "Workers by the ruleset in force.", labels=["digest"])
+        for digest, count in Counter(s["digest"] for s in self._snapshots).items():
+            ruleset.add_metric([digest], count)
+        yield ruleset
+
+
+def _exchanges(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
+    yield _family(
+        "tidegate_exchanges",
+        "Exchanges that ended. The reason is empty for those passed on.",
+        ["dialect", "route", "status", "reason"],
+        _listed(snapshots, "exchanges"),
+    )
+
+
+def _mapped(snapshots: Iterable[Snapshot], key: str) -> Counter[tuple[str, ...]]:
+    total: Counter[tuple[str, ...]] = Counter()
+    for snapshot in snapshots:
+        for label, count in snapshot[key].items():
+            total[label,] += count
+    return total
+
+
+def _listed(snapshots: Iterable[Snapshot], key: str) -> Counter[tuple[str, ...]]:
+    total: Counter[tuple[str, ...]] = Counter()
+    for snapshot in snapshots:
+        for *labels, count in snapshot[key]:
+            total[tuple(str(label) for label in labels)] += count
+    return total
+
+
+def _family(name: str, text: str, labels: list[str], total: Counter[tuple[str, ...]]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=labels)
+    for values, count in sorted(total.items()):
+        family.add_metric(list(values), count)
+    return family
+
+
+def _histogram(
+    name: str, text: str, key: str, bounds: tuple[float, ...], snapshots: Sequence[Snapshot]
+) -> HistogramMetricFamily:
+    counts = [sum(each) for each in zip(*(s[key][0] for s in snapshots), strict=True)] or [0] * (len(bounds) + 1)
+    buckets, running = [], 0
+    for bound, count in zip([*map(str, bounds), "+Inf"], counts, strict=True):
+        running += count
+        buckets.append((bound, float(running)))
+    family = HistogramMetricFamily(name, text)
+    family.add_metric([], buckets, sum(s[key][1] for s in snapshots))
+    return family
+
+
+def render(snapshots: Sequence[Snapshot], restarts: int = 0) -> bytes:
+    """Text exposition format 0.0.4."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Sum(snapshots, restarts))
+    return generate_latest(registry)

@@ -1,0 +1,75 @@
+"""Every reason that a refusal can have: stable codes, part of the API. docs/reasons.md is written from this table.
+
+A stranger's policy may have reasons of its own; those link to a page that says that there is none.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Reason(NamedTuple):
+    """What a code means, and what its reader can do."""
+
+    status: str
+    meaning: str
+    remedy: str
+
+
+_REQUEST = "Send a well-formed HTTP/1.1 request; any maintained HTTP client does."
+_LATER = "Try again; the official SDKs do so by themselves."
+
+REASONS: Final[dict[str, Reason]] = {
+    # The request itself.
+    "malformed_request": Reason("400", "The request is not well-formed, or could be read in two ways.", _REQUEST),
+    "incomplete_request": Reason("400", "The connection was closed before the request was whole.", _REQUEST),
+    "malformed_content": Reason(
+        "400", "The JSON of the request cannot be read, or a field has a wrong type.", "Mend what the message names."
+    ),
+    "ambiguous_content": Reason(
+        "400",
+        "A field stands in the JSON twice, or is spelled with escapes, so that two readers may see two things.",
+        "State each field once, in plain letters.",
+    ),
+    "method_not_allowed": Reason("405", "The gateway does not pass this method on.", "Use the method of the API's reference."),
+    "request_timeout": Reason("408", "The request did not come in time.", "Send it without pauses, on a steadier line."),
+    "content_too_large": Reason("413", "The content is larger than this gateway accepts.", "Send less, or smaller images."),
+    "expectation_failed": Reason("417", "The only expectation understood is 100-continue.", "Leave the Expect field out."),
+    "head_too_large": Reason("431", "The request line and fields are too large together.", "Send fewer or shorter fields."),
+    "version_not_supported": Reason("505", "Only HTTP/1.1 and HTTP/1.0 are spoken here.", _REQUEST),
+    "out_of_memory_budget": Reason("503", "Too many large requests are under way at once.", _LATER),
+    # Who is asking.
+    "missing_credentials": Reason(
+        "401", "There is no API key in the request.", "Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`."
+    ),
+    "ambiguous_credentials": Reason(
+        "401", "Two different credentials came with one request.", "Send one of Authorization and x-api-key."
+    ),
+    "invalid_credentials": Reason("401", "The API key or token is not valid.", "Check it, or make a new one."),
+    "expired_credentials": Reason("401", "The API key or token has expired.", "Make a new one."),
+    "revoked_key": Reason("401", "The API key was revoked.", "Make a new one; ask your administrator why."),
+    "unknown_issuer": Reason("401", "Tokens of this issuer are not accepted here.", "Use a token of an accepted issuer."),
+    "suspended_account": Reason("403", "The account is suspended.", "Ask the operator of this API."),
+    "model_not_in_scope": Reason("403", "This key may not use this model.", "Use another key, or widen its scope."),
+    "feature_not_in_scope": Reason("403", "This key may not use this feature.", "Use another key, or widen its scope."),
+    # How much.
+    "quota_exceeded": Reason(
+        "429",
+        "A quota is used up for the moment. Nothing was charged.",
+        "Wait as long as Retry-After says. The x-ratelimit-*, anthropic-ratelimit-* and RateLimit fields tell what is left.",
+    ),
+    "concurrency_exceeded": Reason(
+        "429", "Too many requests of yours run at once. Nothing was charged.", "Wait until one has ended."
+    ),
+    "no_quota": Reason(
+        "403", "No quota is set for this account and model, and nothing is unlimited.", "Ask the operator of this API."
+    ),
+    "quota_frozen": Reason("429", "A limit is set to zero: it lets nothing pass.", "Ask the operator of this API."),
+    # Us, and what stands behind us.
+    "policy_unavailable": Reason("503", "A check that the request needs is out of order.", _LATER),
+    "quota_store_unavailable": Reason("503", "Quotas cannot be counted at the moment.", _LATER),
+    "upstream_unreachable": Reason("503", "The inference API cannot be reached.", _LATER),
+    "upstream_busy": Reason("503", "The inference API takes no more requests at the moment.", _LATER),
+    "upstream_failed": Reason("502", "The inference API broke its answer off, or gave none.", _LATER),
+    "upstream_timeout": Reason("504", "The inference API did not answer in time.", _LATER),
+}

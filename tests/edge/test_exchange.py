@@ -1,0 +1,20 @@
+"""One exchange through a real socket."""
+
+from __future__ import annotations
+
+from tests.edge.conftest import Serve, post
+
+
+async def test_an_exchange_passes(serve: Serve) -> None:
+    """What is asked reaches the upstream with its credential, and the answer comes back byte for byte."""
+    async with serve() as served:
+        answer = await served.exchange(post(fields=b"Authorization: Bearer caller-key\r\nX-Custom: yes\r\n"))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert body == b'{"id":"x","object":"chat.completion","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":5,"total_tokens":8}}'
+        heard = served.upstream.heard[0]
+        assert heard.field(b"authorization") == b"Bearer upstream-secret"
+        assert heard.field(b"x-custom") == b"yes"
+        assert heard.field(b"host") == b"upstream.test"
+        assert heard.field(b"via") == b"1.1 tidegate"
+        assert b"caller-key" not in heard.head
