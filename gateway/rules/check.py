@@ -16,11 +16,15 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import ErrorType
 
 from gateway.rules.problems import Problem, Problems, did_you_mean
 from gateway.rules.read import Document, Loc
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_PYDANTIC = frozenset(typing.get_args(ErrorType))
+_VERBS = frozenset({"must", "is", "names", "has", "needs", "lets"})
 
 _MESSAGES = {
     "string_type": "must be text",
@@ -70,7 +74,7 @@ def _problem(document: Document, model: type[BaseModel], loc: tuple[str | int, .
         return Problem(document.path, *document.position(loc[:-1]), f"missing key `{last}`")
     if last == "[key]":
         return Problem(document.path, *document.key_position(loc), f"key `{loc[-2]}` {_message(details)}")
-    return Problem(document.path, *document.position(loc), f"{_named(document.real(loc))}{_message(details)}")
+    return Problem(document.path, *document.position(loc), _sentence(_named(document.real(loc)), _message(details)))
 
 
 def _named(steps: tuple[str | int, ...]) -> str:
@@ -78,9 +82,16 @@ def _named(steps: tuple[str | int, ...]) -> str:
     name = ""
     for step in reversed(steps):
         if isinstance(step, str):
-            return f"`{step}{name}` "
+            return f"`{step}{name}`"
         name = f"[{step}]{name}"
     return ""
+
+
+def _sentence(name: str, message: str) -> str:
+    """`x` must be so, or `x`: what is to be said of it."""
+    if not name:
+        return message
+    return f"{name} {message}" if message.partition(" ")[0] in _VERBS else f"{name}: {message}"
 
 
 def _message(details: ErrorDetails) -> str:
@@ -97,6 +108,8 @@ def _message(details: ErrorDetails) -> str:
         words = expected.replace("'", "").replace(" or ", ", ").split(", ")
         return f"must be {expected}{did_you_mean(str(details['input']), words)}"
     said = details["msg"]
+    if kind not in _PYDANTIC:
+        return said
     for long, short in (("Input should ", "must "), ("Value should ", "must "), ("String should ", "must ")):
         if said.startswith(long):
             return short + said.removeprefix(long)

@@ -242,7 +242,11 @@ class _Builder:
             if key in node.keys:
                 self.refuse(event, f"duplicate key `{key}`: it first stands in line {node.keys[key][0]}")
             node.keys[key] = (event.start_mark.line + 1, event.start_mark.column + 1)
-            child = self.node(next(events), events, depth + 1)
+            written = next(events)
+            child = self.node(written, events, depth + 1)
+            if isinstance(written, ScalarEvent) and not written.value and written.implicit[0]:
+                # The parser has an empty value begin at whatever comes next: people look at its key.
+                child.line, child.column = node.keys[key]
             node.children[key] = child
             node.value[key] = child.value
             node.size += child.size

@@ -137,7 +137,7 @@ def account_of(claims: Mapping[str, Any], issuer: Issuer) -> str | Decision:
 def judge_token(
     claims: Mapping[str, Any], issuer: Issuer, account: str, known: Principal | None, suspended: bool
 ) -> Decision:
-    """The answer to a verified token. `known` is its account in the directory; a claim that is named goes before that."""
+    """The answer to a verified token. `known` is its account in the directory; a claim that is named goes first."""
     note = f"token of {issuer.issuer} for {account}"
     if suspended:
         return refuse("suspended_account", note)
@@ -145,10 +145,11 @@ def judge_token(
         return refuse("unknown_account", note)
     principal = known or Principal(account)
     names = issuer.claims
-    organisation = (
-        claims.get(names.organisation, principal.organisation) if names.organisation else principal.organisation
-    )
-    tier = claims.get(names.tier, principal.tier) if names.tier else principal.tier
+    organisation, tier = principal.organisation, principal.tier
+    if names.organisation:
+        organisation = claims.get(names.organisation, organisation)
+    if names.tier:
+        tier = claims.get(names.tier, tier)
     if organisation and not (isinstance(organisation, str) and _ACCOUNT.fullmatch(organisation)):
         return refuse("invalid_credentials", f"{note}: claim {names.organisation} is no organisation")
     if not isinstance(tier, str) or not _TIER.fullmatch(tier):

@@ -1,7 +1,7 @@
 """JSON Web Tokens (RFC 7519), checked as RFC 8725 asks: the issuer decides algorithms and keys, never the token.
 
-PyJWT verifies the signature, `iss` and `aud`; what has to do with time is judged in `rule`, by the clock of the exchange.
-`jku`, `x5u`, `jwk` and `x5c` in a token's header are not looked at; `crit` is refused by PyJWT unless it knows all of it.
+PyJWT verifies the signature, `iss` and `aud`; what has to do with time is judged in `rule`, by the exchange's clock.
+`jku`, `x5u`, `jwk` and `x5c` in a token's header are not looked at; PyJWT refuses a `crit` that it does not know.
 """
 
 from __future__ import annotations

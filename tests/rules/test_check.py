@@ -1,0 +1,200 @@
+"""Every file in bad/ is wrong, and its first lines say where and why; every file in good/ is right."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from gateway.rules.check import check
+from gateway.rules.problems import Problem, Problems
+from gateway.rules.read import parse, read
+from gateway.rules.types import Count, Duration, Money, Name, Secret, Size
+
+HERE = Path(__file__).parent
+ENVIRONMENT = {"SET": "from the environment", "EMPTY": ""}
+
+
+class Measure(enum.Enum):
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+
+
+class Limit(BaseModel):
+    name: str
+    capacity: Count
+
+
+class Wait(BaseModel):
+    kind: Literal["wait"]
+    seconds: Duration
+
+
+class Block(BaseModel):
+    kind: Literal["block"]
+
+
+class Bounds(BaseModel):
+    low: int | None = None
+    high: int | None = None
+
+    @model_validator(mode="after")
+    def has_one(self) -> Self:
+        if self.low is None and self.high is None:
+            raise ValueError("one of `low` and `high` must be there")
+        return self
+
+
+class Sample(BaseModel):
+    """A bit of everything. It forbids nothing itself: check does."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: Name = "sample"
+    measure: Measure = Measure.REQUESTS
+    modes: tuple[Literal["deny", "allow"], ...] = ()
+    limits: tuple[Limit, ...] = ()
+    plans: dict[Name, Limit] = Field(default_factory=dict)
+    penalty: Annotated[Wait | Block, Field(discriminator="kind")] = Block(kind="block")
+    bounds: Bounds | None = None
+    rate: float = 1.0
+    exact: bool = True
+    window: Duration = 1.0
+    size: Size = 1
+    count: Count = 1
+    price: Money = 0.0
+    secret: Secret | None = None
+    countries: frozenset[str] = frozenset()
+
+
+def problems_of(path: Path) -> list[str]:
+    try:
+        check(read(path), Sample, ENVIRONMENT)
+    except Problems as found:
+        return [f"{problem.line}:{problem.column}: {problem.message}" for problem in found.problems]
+    return []
+
+
+@pytest.mark.parametrize("path", sorted((HERE / "bad").glob("*.yaml")), ids=lambda path: path.stem)
+def test_what_is_wrong_is_said_with_its_place(path: Path) -> None:
+    """All problems of a file, each at its line and column, in order; nothing else."""
+    head = path.read_bytes().decode("utf-8", "replace").splitlines()
+    expected = [line.removeprefix("# expect: ") for line in head if line.startswith("# expect: ")]
+
+    assert problems_of(path) == expected
+
+
+@pytest.mark.parametrize("path", sorted((HERE / "good").glob("*.yaml")), ids=lambda path: path.stem)
+def test_what_is_right_passes(path: Path) -> None:
+    """A good file has no problem."""
+    assert problems_of(path) == []
+
+
+def test_yaml_1_2_is_what_is_read() -> None:
+    """Norway is a country, `on` and `12:30` are text, and a list becomes what the model has."""
+    text = b"countries: [NO, on, y, 12:30]\nmeasure: tokens\ncount: 1_000\nlimits: [{name: a, capacity: 10k}]\n"
+    sample = check(parse(Path("x.yaml"), text), Sample)
+
+    assert sample.countries == {"NO", "on", "y", "12:30"}
+    assert sample.measure is Measure.TOKENS
+    assert sample.count == 1000
+    assert sample.limits == (Limit(name="a", capacity=10_000),)
+
+
+def test_an_alias_is_the_same_value_again() -> None:
+    """An anchor can be used many times, and a problem in it is said once for each use that the model sees."""
+    text = b"limits: [&a {name: a, capacity: 1}, *a, *a]\n"
+
+    assert len(check(parse(Path("x.yaml"), text), Sample).limits) == 3
+
+
+def test_a_secret_is_never_shown() -> None:
+    """Not by repr, and not in a problem of the same file."""
+    sample = check(parse(Path("x.yaml"), b"secret: ${SET}\n"), Sample, ENVIRONMENT)
+
+    assert sample.secret is not None
+    assert sample.secret.get_secret_value() == "from the environment"
+    assert "from the environment" not in repr(sample)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("${SET}", "from the environment"),
+        ("${SET:-other}", "from the environment"),
+        ("${NOT_SET:-other}", "other"),
+        ("${EMPTY:-other}", "other"),
+        ("${NOT_SET:-}", ""),
+        ("plain", "plain"),
+        ("a$b", "a$b"),
+    ],
+)
+def test_a_secret_comes_from_where_it_says(written: str, value: str) -> None:
+    """A variable, its default, or the text itself."""
+    sample = check(parse(Path("x.yaml"), f"secret: '{written}'\n".encode()), Sample, ENVIRONMENT)
+
+    assert sample.secret is not None
+    assert sample.secret.get_secret_value() == value
+
+
+def test_a_secret_comes_from_a_file(tmp_path: Path) -> None:
+    """Without the newline at its end; a directory or bytes that are no text are a problem at its place."""
+    (tmp_path / "good").write_text("s3cret\n")
+    (tmp_path / "bad").write_bytes(b"\xff")
+    text = f"secret: file://{tmp_path}/good\n".encode()
+    sample = check(parse(Path("x.yaml"), text), Sample)
+
+    assert sample.secret is not None
+    assert sample.secret.get_secret_value() == "s3cret"
+    for name in ("bad", ""):
+        with pytest.raises(Problems, match="`secret`: file"):
+            check(parse(Path("x.yaml"), f"secret: file://{tmp_path}/{name}\n".encode()), Sample)
+
+
+def test_only_secrets_read_the_environment() -> None:
+    """Everywhere else `${SET}` is text like any other."""
+    sample = check(parse(Path("x.yaml"), b"limits: [{name: '${SET}', capacity: 1}]\n"), Sample, ENVIRONMENT)
+
+    assert sample.limits[0].name == "${SET}"
+
+
+class Pair(BaseModel):
+    low: int
+    high: int
+
+    @model_validator(mode="after")
+    def in_order(self) -> Self:
+        if self.low > self.high:
+            lines = [
+                InitErrorDetails(type=PydanticCustomError("order", "is above `high`"), loc=("low",), input=None),
+                InitErrorDetails(type=PydanticCustomError("order", "is below `low`"), loc=("high",), input=None),
+            ]
+            raise ValidationError.from_exception_data("Pair", lines)
+        return self
+
+
+class Pairs(BaseModel):
+    pairs: tuple[Pair, ...]
+
+
+def test_a_validator_may_find_several_things() -> None:
+    """A ValidationError raised inside a validator is taken apart, each line at its own place."""
+    with pytest.raises(Problems) as found:
+        check(parse(Path("x.yaml"), b"pairs:\n- {low: 2, high: 1}\n"), Pairs)
+
+    assert [str(problem) for problem in found.value.problems] == [
+        "x.yaml:2:9: `low` is above `high`",
+        "x.yaml:2:18: `high` is below `low`",
+    ]
+
+
+def test_a_problem_reads_as_editors_read_it() -> None:
+    """`path:line:column: message`, and many come in the order of files and lines."""
+    later = Problem(Path("b.yaml"), 1, 1, "x")
+    earlier = Problem(Path("a.yaml"), 2, 10, "y")
+
+    assert str(Problems([later, earlier])) == "a.yaml:2:10: y\nb.yaml:1:1: x"
