@@ -22,8 +22,8 @@ help:  ## show this list
 demo: .venv/.installed  ## gateway, Redis, a stand-in inference API, and requests to paste
 	@exec $(BIN)/tidegate demo $(DEMO_ARGS)
 
-test: .venv/.installed  ## every test, on real servers
-	@$(BIN)/python -m pytest $(TEST_ARGS)
+test: .venv/.installed  ## every test, on real servers; TEST_ARGS="tests/wire -x" for some
+	@$(BIN)/python -m pytest --cov=gateway --cov-report=term:skip-covered $(TEST_ARGS)
 
 lint: .venv/.installed  ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .
@@ -34,9 +34,13 @@ lint: .venv/.installed  ## ruff, mypy, import-linter
 bench: .venv/.installed  ## load test against peers, interleaved; BENCH_ARGS="--quick" for a short one
 	@$(BIN)/python -m loadtest $(BENCH_ARGS)
 
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	--custom-compile-command "make lock"
+
 lock:  ## pin again what pyproject.toml asks for (needs uv)
-	@printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-annotate --extra dev --custom-compile-command "make lock" pyproject.toml - -o requirements.lock
+	@printf 'hatchling\neditables\n' | $(LOCK) --extra dev pyproject.toml - -o requirements.lock
+	@$(LOCK) --constraint requirements.lock pyproject.toml -o requirements-runtime.lock
+	@printf 'hatchling\n' | $(LOCK) --constraint requirements.lock - -o requirements-build.lock
 
 clean:  ## remove what make made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage htmlcov

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shutil
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -50,10 +51,10 @@ def make(folder: Path, places: Places, workers: int, policies: Path) -> World:
 
 
 def shipped_policies() -> Path:
-    """The policies that came with us: inside the package where it was installed from a wheel, else beside it."""
-    here = Path(__file__).parent
-    inside = here / "policies"
-    return inside if inside.is_dir() else here.parents[1] / "policies"
+    """The policies that came with us: beside the package in a checkout, else where a wheel puts its data."""
+    beside = Path(__file__).parents[2] / "policies"
+    installed = Path(sysconfig.get_path("data")) / "share" / "tidegate" / "policies"
+    return beside if (beside / "chain.yaml").is_file() else installed
 
 
 def write_private(path: Path, text: str) -> None:
