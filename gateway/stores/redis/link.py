@@ -348,7 +348,7 @@ class Link(asyncio.Protocol):
         self._flush()
         limit = self._time() + 2 * self._deadline
         while self._pending and self.ready and self._time() < limit:  # noqa: ASYNC110  no event a command
-            await asyncio.sleep(self._deadline / 10)
+            await asyncio.sleep(0.001)
         up = self._transport is not None
         self.abandon()
         if up:
