@@ -139,7 +139,7 @@ class EmbeddedServer:
             stderr=asyncio.subprocess.DEVNULL,
             preexec_fn=_die_with_parent(),
             # A Ctrl-C in the terminal is ours to handle: the server goes after those who use it.
-            process_group=0,
+            start_new_session=True,
         )
         try:
             async with asyncio.timeout(START_LIMIT):
