@@ -78,7 +78,14 @@ def start(tmp_path: Path) -> Iterator[Any]:
 
         def begin(gateway: str = GATEWAY) -> Demo:
             command = [sys.executable, "-c", DEMO, str(tmp_path / "ready.json"), gateway]
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+            process = subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=ROOT,
+                env=os.environ | {"TMPDIR": str(tmp_path)},
+            )
             stack.enter_context(process)
             stack.callback(process.kill)
             return Demo(process, tmp_path / "ready.json")

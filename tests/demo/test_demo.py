@@ -1,0 +1,70 @@
+"""gateway.demo, whole: `tidegate demo` as a newcomer runs it, with a real gateway and a real Redis."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.demo.greeting import Ready, commands
+
+TITLES = list(commands(Ready("", "", "", "", {"free": "", "pro": ""}, 0)))
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
+    """A demo with two workers, on free ports. It ends by SIGINT with status 0, a test in itself."""
+    folder = tmp_path_factory.mktemp("demo")
+    ready_file = folder / "ready.json"
+    command = [
+        sys.executable,
+        "-m",
+        "gateway",
+        "demo",
+        "--port",
+        "0",
+        "--workers",
+        "2",
+        "--ready-file",
+        str(ready_file),
+    ]
+    environment = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment | {"TMPDIR": str(folder)}
+    ) as process:
+        try:
+            end = time.monotonic() + 60
+            while not ready_file.exists():
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < end, "the demo does not serve"
+                time.sleep(0.05)
+            yield Ready(**json.loads(ready_file.read_text()))
+        finally:
+            process.send_signal(signal.SIGINT)
+            _, complained = process.communicate(timeout=20)
+    assert (process.returncode, complained) == (0, "")
+    left = [path for path in Path(folder).iterdir() if not path.name.startswith("pytest")]
+    assert left == [], "the demo leaves nothing behind"
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_what_the_demo_prints_works(title: str, demo: Ready) -> None:
+    """Each line that it offers to paste is answered through the gateway; the free account runs into its quota."""
+    command = commands(demo)[title].replace(".venv/bin/python", sys.executable)
+
+    ended = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 0, ended.stderr
+    if "quota" in title:
+        codes = ended.stdout.split()
+        assert set(codes) == {"200", "429"}
+        assert codes[0] == "200"
+    else:
+        assert "tide" in ended.stdout
