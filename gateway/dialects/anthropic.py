@@ -149,12 +149,12 @@ def _read_batch(body: bytes) -> Ask:
     requests = document.get("requests")
     if type(requests) is not list or not 1 <= len(requests) <= MOST_ITEMS:
         raise MalformedRequest(f"“requests” must be a list of 1 to {MOST_ITEMS} requests.")
-    params = [request.get("params") if type(request) is dict else None for request in requests]
     model = ""
     cap: int | None = 0
     features = _BATCH
     names: set[str] = set()
-    for number, one in enumerate(params):
+    for number, request in enumerate(requests):
+        one = request.get("params") if type(request) is dict else None
         if type(one) is not dict:
             raise MalformedRequest(f"“requests[{number}].params” must be an object: the body of one message.")
         named = model_name(one)
@@ -165,7 +165,7 @@ def _read_batch(body: bytes) -> Ask:
         cap = None if cap is None or most is None else cap + most
         if not _FEATURES.isdisjoint(one):
             features |= _features(one)
-        names.update(one)
+        names.update(request, one)
     # Deeper than the top level only the exact check will do, but for what is plain, and read alike whatever its case.
     if not is_plain(body, document) or any(
         name not in _BATCH_NAMES and name.casefold() in _BATCH_NAMES for name in names

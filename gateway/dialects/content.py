@@ -62,7 +62,11 @@ def load_object(body: bytes, names: Mapping[str, bytes]) -> dict[str, Any]:
 
 def is_plain(body: bytes, document: dict[str, Any]) -> bool:
     """Whether the body is what we would write: then nothing in it stands twice or in another spelling."""
-    return orjson.dumps(document) == body
+    try:
+        return orjson.dumps(document) == body
+    except orjson.JSONEncodeError:
+        # It reads 1024 levels and writes 254.
+        raise _too_deep() from None
 
 
 def has_escaped_letters(body: bytes) -> bool:
