@@ -2,7 +2,7 @@
 
 `tg:q:{<tag>}<rest>`         hash: the buckets of one partition, one field a limit name
 `tg:l:{<tag>}<rest>:<name>`  sorted set: who holds a slot of a concurrency limit, until when (ms)
-`tg:x:{<tag>}`               sorted set: exchanges in flight, until when (ms)
+`tg:x:{<tag>}`               sorted set: exchanges in flight that hold no slot, until when (ms)
 `tg:b:{<tag>}`               sorted set: batches of debts that were posted, until when they are remembered (ms)
 `tg:workers`                 sorted set: live workers, until when (ms)
 
@@ -67,8 +67,8 @@ def lease_of(bucket: Bucket) -> bytes:
     return _encode(f"tg:l:{_name(bucket)}:{safe(bucket.limit.name)}")
 
 
-def markers_of(tag: str) -> bytes:
-    """The sorted set of exchanges in flight."""
+def marks_of(tag: str) -> bytes:
+    """The sorted set of exchanges in flight that hold no slot."""
     return _encode(f"tg:x:{{{safe(tag)}}}")
 
 

@@ -1,21 +1,21 @@
 -- Correct what was taken to what it cost, once, and release leases; or post a debt made elsewhere, once.
 --
--- KEYS  markers of the tag (in flight, or batches posted); one hash a partition; one sorted set a lease.
--- ARGV  shape, numbers, field… as in take.lua, of which the leases' numbers are not read
---       mode     'settle': only if the marker is there, which it takes away; 'post': only if it is not, and it puts it there
+-- KEYS  where the exchange is marked (as in take.lua), or where batches are; one hash a partition; other leases.
+-- ARGV  shape, numbers, field… as in take.lua
+--       mode     'settle': only if the mark is there, which it takes away; 'post': only if it is not, and it puts it there
 --       member   the exchange, or the batch
 --       deltas   '<d' for each bucket, added to what is in use; never below nothing in use
 -- Reply 1 if it was applied, 0 if it had been before (or the take never happened).
-local call, pack, read, floor = redis.call, struct.pack, struct.unpack, math.floor
+local call, pack, read, floor, KEYS, ARGV = redis.call, struct.pack, struct.unpack, math.floor, KEYS, ARGV
 local POSTED = 86400000 -- ms that a batch is remembered
+local shape, numbers, args = ARGV[1], ARGV[2], #ARGV
+local member, deltas = ARGV[args - 1], ARGV[args]
+local hashes = #shape
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
-local shape, numbers, mode = ARGV[1], ARGV[2], ARGV[3]
-local member, deltas = ARGV[#ARGV - 1], ARGV[#ARGV]
-local hashes = #shape
 
 for k = hashes + 2, #KEYS do call('ZREM', KEYS[k], member) end
-if mode == 'settle' then
+if ARGV[3] == 'settle' then
   if call('ZREM', KEYS[1], member) == 0 then return 0 end
 else
   local now_ms = floor(now / 1000)
@@ -26,45 +26,42 @@ end
 
 local n = 0
 for h = 1, hashes do
-  local key, count = KEYS[h + 1], shape:byte(h)
-  local values, places, drain, known = {}, {}, 0, false
+  local key, count, first = KEYS[h + 1], shape:byte(h), n + 4
+  local states, writes, w, drain, known = false, {}, 0, 0, false
   for f = 1, count do
-    local delta = read('<d', deltas, (n + f - 1) * 8 + 1)
+    local delta = read('<d', deltas, n * 8 + 1)
     if delta ~= 0 and delta > -1e18 and delta < 1e18 then
-      places[#places + 1], values[#values + 1] = f, delta
-    end
-  end
-  if #places > 0 then
-    local states = call('HMGET', key, unpack(ARGV, 4 + n, 3 + n + count))
-    local writes = {}
-    for i = 1, count do known = known or states[i] end
-    local created = not known and call('EXISTS', key) == 0
-    for i = 1, #places do
-      local f = places[i]
-      local _, rate = read('<dd', numbers, (n + f - 1) * 16 + 1)
-      local used = 0
-      if states[f] then
+      states = states or call('HMGET', key, unpack(ARGV, first, first + count - 1))
+      local state, used = states[f], 0
+      local _, rate = read('<dd', numbers, n * 16 + 1)
+      if state then
         local at
-        used, at = read('<dd', states[f])
+        known = true
+        used, at = read('<dd', state)
         if now > at then
           used = used - (now - at) * 0.000001 * rate
           if used < 0 then used = 0 end
         end
       end
-      used = used + values[i]
-      if not (used > 0) then used = 0 end
-      if used > 0 and used / rate > drain then drain = used / rate end
-      writes[2 * i - 1], writes[2 * i] = ARGV[3 + n + f], pack('<dd', used, now)
+      used = used + delta
+      if used < 0 then used = 0 end
+      -- What only gives back has the time to live that its take gave it.
+      if delta > 0 and used > drain * rate then drain = used / rate end
+      writes[w + 1], writes[w + 2] = ARGV[first + f - 1], pack('<dd', used, now)
+      w = w + 2
     end
+    n = n + 1
+  end
+  if w > 0 then
+    local created = not known and call('EXISTS', key) == 0
     call('HSET', key, unpack(writes))
     if drain > 1e9 then
       call('PERSIST', key)
     elseif created then
       call('PEXPIRE', key, floor(drain * 1000) + 1000)
-    else
+    elseif drain > 0 then
       call('PEXPIRE', key, floor(drain * 1000) + 1000, 'GT')
     end
   end
-  n = n + count
 end
 return 1

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def part_name(exchange: str, slot: int) -> str:
-    """The part of an exchange that lives in one slot has a marker, and a settle, of its own."""
+    """The part of an exchange that lives in one slot has a mark, and a settle, of its own."""
     return f"{exchange}@{slot}"
 
 

@@ -41,7 +41,7 @@ class Plan:
         "caps",
         "count",
         "leases",
-        "markers",
+        "mark",
         "parts",
         "places",
         "plain",
@@ -55,7 +55,6 @@ class Plan:
         """In a Cluster: the plans of each slot, with the places of their takes, if there is more than one."""
         tag = buckets[0].tag
         self.slot = keys.slot_of(tag)
-        self.markers = keys.markers_of(tag)
         hashes: dict[bytes, dict[bytes, Bucket]] = {}
         leases: dict[bytes, Bucket] = {}
         for bucket in buckets:
@@ -64,6 +63,8 @@ class Plan:
             else:
                 hashes.setdefault(keys.hash_of(bucket), {})[keys.field_of(bucket)] = bucket
         self.leases = tuple(leases)
+        # A lease marks its exchange as in flight; without one there is a set for that alone.
+        self.mark = self.leases[0] if leases else keys.marks_of(tag)
         fields = [name for names in hashes.values() for name in names]
         held = [bucket for names in hashes.values() for bucket in names.values()]
         self.count = len(held)
@@ -107,15 +108,14 @@ class Plan:
         rates = [bucket.limit.rate * scale_of(bucket.limit) for bucket in held]
         pairs = [number for pair in zip(self.caps, rates, strict=False) for number in pair]
         numbers = struct.pack(f"<{len(pairs)}d{len(leases)}d", *pairs, *(lease.limit.capacity for lease in leases))
-        names = [self.markers, *hashes, *self.leases]
-        ttl = b"%d" % lease_ttl_ms
+        names = [self.mark, *hashes, *self.leases[1:]]
 
         def head(script: Script, *args: bytes) -> bytes:
             whole = (b"EVALSHA", script.digest.encode(), b"%d" % len(names), *names, *args, *fields)
             return b"*%d\r\n%b$" % (len(whole) + 2, _lines(*whole))
 
-        self._take = head(scripts.take, shape, numbers, ttl, b"take")
-        self._more = head(scripts.take, shape, numbers, ttl, b"more")
+        self._take = head(scripts.take, shape, numbers, b"%d" % lease_ttl_ms)
+        self._more = head(scripts.take, shape, numbers, b"0")
         self._settle = head(scripts.settle, shape, numbers, b"settle")
         costs = struct.Struct(f"<{self.count}d")
         self._size = b"\r\n$%d\r\n" % costs.size

@@ -79,7 +79,7 @@ class Counts:
         self.owed_again = 0
         """Settles that had to be sent more than once."""
         self.renewals = 0
-        """Leases and markers renewed."""
+        """Exchanges renewed."""
 
 
 class TakeCall(Call):
@@ -100,7 +100,7 @@ class TakeCall(Call):
         self.then = then
         self.renewed = 0.0
         self.parts: list[MoreCall] | None = None
-        """What `more` took: each has a marker of its own."""
+        """What `more` took: each has a mark of its own."""
 
     def answer(self, reply: Any, link: Link) -> None:
         if reply.__class__ is list:
@@ -176,7 +176,7 @@ class SettleCall(Call):
 
 
 class _Upkeep(Call):
-    """A renewal, a heartbeat, the end of a marker: nobody waits for it."""
+    """A renewal, a heartbeat, the end of a mark: nobody waits for it."""
 
     __slots__ = ("slot", "store")
 
@@ -307,8 +307,8 @@ class RedisStore:
         slot = plan.slot
         self.topology.send(slot, SettleCall(self, slot, exchange, plan.settle(exchange.encode(), deltas)))
         if call.parts is not None:
-            command = pack("ZREM", plan.markers, *(part.exchange for part in call.parts))
-            self.topology.send(slot, _Upkeep(self, slot, command))
+            for part in call.parts:
+                self.topology.send(slot, _Upkeep(self, slot, pack("ZREM", part.plan.mark, part.exchange)))
 
     def post(self, batch: str, charges: Sequence[tuple[Bucket, float]]) -> None:
         """Add debts made elsewhere to their buckets, once per batch whatever happens; kept and retried as a settle is.
@@ -491,19 +491,16 @@ class RedisStore:
         self.counts.renewals += len(due)
 
     def _renew_batch(self, calls: list[TakeCall]) -> None:
-        markers: dict[bytes, list[str]] = {}
-        leases: dict[bytes, list[str]] = {}
+        sets: dict[bytes, list[str]] = {}
         for call in calls:
-            markers.setdefault(call.plan.markers, []).append(call.exchange)
-            for lease in call.plan.leases:
-                leases.setdefault(lease, []).append(call.exchange)
-        args: list[str | int | bytes] = [len(markers), self._ttl_ms]
-        for members in (*markers.values(), *leases.values()):
+            for key in call.plan.leases or (call.plan.mark,):
+                sets.setdefault(key, []).append(call.exchange)
+        args: list[str | int | bytes] = [self._ttl_ms]
+        for members in sets.values():
             args.append(len(members))
             args += members
-        command = self._scripts.renew.command((*markers, *leases), tuple(args))
         slot = calls[0].plan.slot
-        self.topology.send(slot, _Renewal(self, slot, command))
+        self.topology.send(slot, _Renewal(self, slot, self._scripts.renew.command(tuple(sets), tuple(args))))
 
     async def close(self) -> None:
         """Leave the fleet and hang up. Settles that Redis has not taken by then are lost, and said so."""
