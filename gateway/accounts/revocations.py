@@ -83,8 +83,8 @@ class RevocationWatcher:
         """Whether the last that was heard of Redis was an answer."""
 
     async def run(self) -> None:
-        """Listen and look, for ever. A connection that breaks is said once, and made again."""
-        while True:
+        """Listen and look until cancelled. A connection that breaks is said once, and made again."""
+        while not _is_cancelled():
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
                     async with asyncio.timeout(self._timeout):
@@ -95,10 +95,12 @@ class RevocationWatcher:
                 await asyncio.sleep(self._interval)
 
     async def _follow(self, pubsub: PubSub) -> None:
-        while True:
+        while not _is_cancelled():
             await self.look()
             # The message only ends the wait: what it would say is read by look(), as is what came before we listened.
-            await pubsub.get_message(timeout=self._interval)
+            # The bound is for redis-py, which tries long and silently to get a lost connection back.
+            async with asyncio.timeout(self._interval + self._timeout):
+                await pubsub.get_message(timeout=self._interval)
 
     async def look(self) -> bool:
         """Read everything if the version changed; whether it did. Raises RedisError, OSError, TimeoutError."""
@@ -141,6 +143,14 @@ class RevocationWatcher:
         if not self.available:
             self.available = True
             _log.warning("revocations are followed again")
+
+
+def _is_cancelled() -> bool:
+    """Whether this task was cancelled and did not hear of it: redis-py sends by asyncio.wait_for, which in Python 3.11
+    swallows a cancellation that comes in the moment in which it is done (github.com/python/cpython/issues/86296).
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _state(epoch: Any, version: Any) -> State:

@@ -1,0 +1,198 @@
+"""Revocation in the fleet, on a real Valkey: within a second everywhere, whatever is lost on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from redis.asyncio import Redis
+
+from gateway.accounts import revocations
+from gateway.accounts.directory import KeyRecord
+from gateway.accounts.file_directory import LiveDirectory, Snapshot
+from gateway.accounts.revocations import RevocationWatcher, restore, revoke, suspend
+from gateway.policy import Principal
+from gateway.stores.embedded import EmbeddedServer
+from gateway.tasks import spawn
+from tests import servers
+
+pytestmark = pytest.mark.skipif(bool(servers.missing("valkey")), reason=servers.missing("valkey"))
+
+SECOND = 1.0
+"""What is promised."""
+
+
+def make_directory() -> LiveDirectory:
+    keys = {name: KeyRecord(b"d" * 32, "p1", Principal("acme", key=name)) for name in ("Prefix0001", "Prefix0002")}
+    return LiveDirectory(Snapshot(keys, {"acme": Principal("acme")}, frozenset(), {}))
+
+
+def revoked(directory: LiveDirectory, prefix: str = "Prefix0001") -> bool:
+    record = directory.find(prefix)
+    assert record is not None
+    return record.revoked
+
+
+async def until(condition: Callable[[], bool], seconds: float = SECOND) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[EmbeddedServer]:
+    async with servers.server("valkey") as running:
+        yield running
+
+
+@pytest.fixture
+async def redis(server: EmbeddedServer) -> AsyncIterator[Redis]:
+    client = Redis(unix_socket_path=server.socket)
+    yield client
+    await client.aclose()
+
+
+@contextlib.asynccontextmanager
+async def worker(server: EmbeddedServer) -> AsyncIterator[LiveDirectory]:
+    """A directory that is kept up to date, over connections of its own."""
+    client = Redis(unix_socket_path=server.socket)
+    directory = make_directory()
+    task = spawn(RevocationWatcher(client, directory).run(), name="revocations")
+    try:
+        yield directory
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await client.aclose()
+
+
+async def test_a_revoked_key_stops_on_all_workers(server: EmbeddedServer, redis: Redis) -> None:
+    """Within a second, and no other key with it; so with an account; and both can be taken back."""
+    async with worker(server) as one, worker(server) as two:
+        await revoke(redis, "Prefix0001")
+        await until(lambda: revoked(one) and revoked(two))
+        assert not revoked(one, "Prefix0002")
+
+        await suspend(redis, "acme")
+        await until(lambda: one.suspended("acme") and two.suspended("acme"))
+
+        await restore(redis, prefix="Prefix0001", account="acme")
+        await until(lambda: not (revoked(one) or revoked(two) or one.suspended("acme") or two.suspended("acme")))
+
+
+async def test_a_worker_that_starts_later_knows(server: EmbeddedServer, redis: Redis) -> None:
+    """What was revoked before it began is in force before its first second is over."""
+    await revoke(redis, "Prefix0001")
+
+    async with worker(server) as late:
+        await until(lambda: revoked(late))
+
+
+async def test_a_lost_message_is_noticed(server: EmbeddedServer, redis: Redis) -> None:
+    """Nobody is told (the channel is another), and the version says it all the same."""
+    async with worker(server) as one:
+        await revoke(redis, "Prefix0002")
+        await until(lambda: revoked(one, "Prefix0002"))
+
+        await redis.hset(revocations.HASH, "key:Prefix0001", "1")
+        await redis.hincrby(revocations.HASH, "version", 1)
+        await until(lambda: revoked(one))
+
+
+async def test_a_client_that_decodes(server: EmbeddedServer) -> None:
+    """Both kinds of redis-py client will do."""
+    client = Redis(unix_socket_path=server.socket, decode_responses=True)
+    directory = make_directory()
+    await revoke(client, "Prefix0001")
+
+    assert await RevocationWatcher(client, directory).look()
+    assert revoked(directory)
+    await client.aclose()
+
+
+async def test_a_server_that_comes_back(server: EmbeddedServer, redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
+    """While it is away nothing is forgotten; afterwards it is followed again; it is said twice, not at every try."""
+    caplog.set_level(logging.WARNING, logger="gateway.accounts.revocations")
+    async with worker(server) as one:
+        await revoke(redis, "Prefix0001")
+        await until(lambda: revoked(one))
+        await server.stop()
+        await until(lambda: "not followed" in caplog.text, 3.0)
+        await asyncio.sleep(1.2)
+        assert revoked(one)
+
+        await server.start()
+        await until(lambda: "followed again" in caplog.text, 3.0)
+        await revoke(redis, "Prefix0002")
+        await until(lambda: revoked(one, "Prefix0002"))
+
+    assert caplog.text.count("not followed") == 1
+    assert caplog.text.count("followed again") == 1
+
+
+async def test_what_redis_lost_is_written_again(server: EmbeddedServer, redis: Redis) -> None:
+    """It restarts empty, and the workers bring back what they know, for those who start later."""
+    async with worker(server) as one:
+        await revoke(redis, "Prefix0001")
+        await until(lambda: revoked(one))
+        await server.stop()
+        await server.start()
+        assert not await redis.hexists(revocations.HASH, "key:Prefix0001")
+
+        async with asyncio.timeout(3.0):
+            while not await redis.hexists(revocations.HASH, "key:Prefix0001"):
+                await asyncio.sleep(0.02)
+        assert revoked(one)
+
+    async with worker(server) as late:
+        await until(lambda: revoked(late))
+
+
+async def test_a_loss_is_noticed_behind_the_same_version(redis: Redis) -> None:
+    """Version 1 of another life is not version 1 of this one: the epoch tells them apart."""
+    directory = make_directory()
+    watcher = RevocationWatcher(redis, directory)
+    await revoke(redis, "Prefix0001")
+    await watcher.look()
+    await redis.flushall()
+    await revoke(redis, "Prefix0002")
+    assert await redis.hget(revocations.HASH, "version") == b"1"
+
+    await watcher.look()
+
+    assert revoked(directory, "Prefix0001")
+    assert revoked(directory, "Prefix0002")
+    assert await redis.hexists(revocations.HASH, "key:Prefix0001")
+    await restore(redis, prefix="Prefix0001")
+    await watcher.look()
+    assert not revoked(directory, "Prefix0001")
+
+
+async def test_a_change_is_one_transaction(redis: Redis) -> None:
+    """The entry, the version and the message: a listener that is told sees it, and nobody sees a part of it."""
+    directory = make_directory()
+    async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+        await pubsub.subscribe(revocations.CHANNEL)
+        await pubsub.get_message(timeout=1)
+        await revoke(redis, "Prefix0001")
+        async with asyncio.timeout(SECOND):
+            while await pubsub.get_message(timeout=0.1) is None:
+                pass
+
+    assert await RevocationWatcher(redis, directory).look()
+    assert revoked(directory)
+    transactions = await redis.info("commandstats")
+    assert transactions["cmdstat_exec"]["calls"] == 1
+
+
+async def test_what_does_not_change_is_not_read_again(redis: Redis) -> None:
+    """The generation stays, so nobody's cache is void."""
+    directory = make_directory()
+    watcher = RevocationWatcher(redis, directory)
+    await revoke(redis, "Prefix0001")
+
+    assert [await watcher.look() for _ in range(3)] == [True, False, False]
+    assert directory.generation == 1
