@@ -11,6 +11,13 @@ class BodyBudget:
         self.held = 0
         self.refused = 0
 
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes would fit. Counted as refused if not."""
+        if self.held + size > self.limit:
+            self.refused += 1
+            return False
+        return True
+
     def reserve(self, size: int) -> bool:
         """Hold so many bytes. False, and nothing held, where there is no room."""
         if self.held + size > self.limit:

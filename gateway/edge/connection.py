@@ -17,7 +17,7 @@ from gateway.dialects.interface import Refusal
 from gateway.edge import reply
 from gateway.edge.exchange import Exchange
 from gateway.wire.chunked import BadChunk, ChunkedDecoder
-from gateway.wire.fields import REQUEST_DROPPED, SINGLETONS, FieldTable, nominated, without
+from gateway.wire.fields import REQUEST_DROPPED, SINGLETONS, FieldTable, nominated, options_of, without
 from gateway.wire.forwarded import normal_address
 from gateway.wire.request_head import METHODS, BadHead, check_fields, check_target, find_bare_line_feed
 
@@ -52,9 +52,8 @@ class ClientConnection(asyncio.Protocol):
     """Reads requests, one at a time; answers are written by the Exchange."""
 
     __slots__ = (
-        "asking",
+        "body",
         "body_left",
-        "body_parts",
         "chunked",
         "consuming",
         "deadline",
@@ -112,7 +111,7 @@ class ClientConnection(asyncio.Protocol):
         self.twice = b""
         self.upgrade = False
         self.chunked: ChunkedDecoder | None = None
-        self.body_parts: list[bytes] = []
+        self.body = bytearray()
         self.body_left = 0
 
     # -- asyncio --------------------------------------------------------------------------------------------------
@@ -164,6 +163,10 @@ class ClientConnection(asyncio.Protocol):
         self.write_paused = False
         if self.exchange is not None:
             self.exchange.client_writable(writable=True)
+        elif self.phase is Phase.HEAD:
+            self.transport.resume_reading()
+            if self.pending and not self.consuming:
+                self._consume(b"")
 
     # -- httptools ------------------------------------------------------------------------------------------------
 
@@ -192,6 +195,11 @@ class ClientConnection(asyncio.Protocol):
         self.consuming = True
         while data:
             if self.phase is Phase.HEAD:
+                if self.write_paused:
+                    # Who does not read answers gets no more of them.
+                    self.pending = data
+                    self.transport.pause_reading()
+                    break
                 data = self._read_head(data)
             elif self.phase is Phase.BODY:
                 data = self._read_body(data)
@@ -203,16 +211,16 @@ class ClientConnection(asyncio.Protocol):
 
     def _read_head(self, data: bytes) -> bytes:
         """One head, and its body if that is here too. Returns what follows; keeps what is not whole yet."""
-        while data.startswith(b"\r\n"):
-            data = data[2:]
+        if data.startswith(b"\r\n"):
+            data = _without_leading_lines(data)
         end = data.find(b"\r\n\r\n") + 4
         if end == 3:
             self._wait_for_head(data)
             return b""
+        self._clear()
         if end > self.edge.settings.max_head:
             self.refuse_head(_oversize())
             return b""
-        self._clear()
         head = data[:end]
         try:
             try:
@@ -232,6 +240,8 @@ class ClientConnection(asyncio.Protocol):
         return b""
 
     def _wait_for_head(self, data: bytes) -> None:
+        if not self.head_begun:
+            self._clear()
         if len(data) > self.edge.settings.max_head:
             self.refuse_head(_oversize())
         elif find_bare_line_feed(data) or b"\0" in data:
@@ -261,10 +271,15 @@ class ClientConnection(asyncio.Protocol):
         connection = fields.get(b"connection")
         self.keep_alive = version == b"1.1"
         if connection is not None:
-            options = connection.lower()
-            self.keep_alive = b"close" not in options and (self.keep_alive or b"keep-alive" in options)
-            if options not in (b"keep-alive", b"close"):
-                names = nominated(connection)
+            lower = connection.lower()
+            if lower == b"keep-alive":
+                self.keep_alive = True
+            elif lower == b"close":
+                self.keep_alive = False
+            else:
+                options = options_of(lower)
+                self.keep_alive = b"close" not in options and (self.keep_alive or b"keep-alive" in options)
+                names = nominated(options)
                 if names:
                     self.lines = without(self.lines, names)
         return path
@@ -278,62 +293,84 @@ class ClientConnection(asyncio.Protocol):
         stated = fields.get(b"content-length")
         if stated is not None:
             size = int(stated) if len(stated) < 16 else self.edge.settings.max_body + 1
-            self._hold(size)
+            self._check_room(size)
             body = data[end : end + size]
-            if body:
+            self._hold(len(body))
+            if body and not self.upgrade:
+                # After a request that asks for an upgrade the parser would read the body as another request.
                 self.parser.feed_data(body)
             if len(body) == size:
                 self._begin_exchange(body)
                 return data[end + size :]
-            self.body_parts.append(body)
+            self.body += body
             self.body_left = size - len(body)
-            self._await_body(expect, size)
+            self._await_body(expect)
             return b""
         if b"transfer-encoding" in fields:
             self.chunked = ChunkedDecoder()
             # The parser is left in the midst of a body that it will not see.
             self.parser = HttpRequestParser(self)
-            self._await_body(expect, 0)
+            self._await_body(expect)
             return data[end:]
         self._begin_exchange(b"")
         return data[end:]
 
-    def _await_body(self, expect: bytes | None, size: int) -> None:
+    def _await_body(self, expect: bytes | None) -> None:
         self.phase = Phase.BODY
-        settings = self.edge.settings
-        self.deadline = self.edge.clock() + settings.body_timeout + size / SLOWEST_BODY
+        self.deadline = self.edge.clock() + self.edge.settings.body_timeout
         if expect is not None and self.version == b"1.1":
             self.transport.write(CONTINUE)
 
-    def _hold(self, size: int) -> None:
-        """Reserve memory for a body. Raises BadHead where it is too large, or where there is no room."""
+    def _check_room(self, size: int) -> None:
+        """Turn a body away before it is sent. Raises BadHead where it is too large, or where there is no room.
+
+        Nothing is held for what is only announced: else a few who never send what they promised would lock everyone out.
+        """
         settings = self.edge.settings
         if self.held + size > settings.max_body:
             raise BadHead(f"the content is larger than {settings.max_body} bytes", 413, "content_too_large")
+        if not self.edge.budget.has_room(size):
+            raise BadHead("too many large requests at once", 503, "out_of_memory_budget")
+
+    def _hold(self, size: int) -> None:
+        """Reserve memory for a part of a body that came. Raises BadHead where there is no room."""
         if not self.edge.budget.reserve(size):
             raise BadHead("too many large requests at once", 503, "out_of_memory_budget")
         self.held += size
+
+    def _came(self, size: int) -> None:
+        """A part of a body came: so much more time for the rest, but never more silence than `body_timeout`."""
+        self.deadline = min(
+            self.deadline + size / SLOWEST_BODY, self.edge.clock() + self.edge.settings.body_timeout
+        )
 
     def _read_body(self, data: bytes) -> bytes:
         if self.chunked is not None:
             return self._read_chunks(self.chunked, data)
         body = data[: self.body_left]
         try:
-            self.parser.feed_data(body)
+            self._hold(len(body))
+            if not self.upgrade:
+                self.parser.feed_data(body)
         except HttpParserError as error:
             self.refuse_head(BadHead(f"the content is not well-formed: {error}"))
             return b""
-        self.body_parts.append(body)
+        except BadHead as bad:
+            self.refuse_head(bad)
+            return b""
+        self.body += body
         self.body_left -= len(body)
+        self._came(len(body))
         if not self.body_left:
-            self._begin_exchange(b"".join(self.body_parts))
+            self._begin_exchange(bytes(self.body))
         return data[len(body) :]
 
     def _read_chunks(self, decoder: ChunkedDecoder, data: bytes) -> bytes:
-        before = decoder.size
+        before = len(decoder.content)
         try:
             rest = decoder.feed(data)
-            self._hold(decoder.size - before)
+            self._check_room(len(decoder.content) - before)
+            self._hold(len(decoder.content) - before)
         except BadChunk as bad:
             self.refuse_head(BadHead(f"the chunked content is broken: {bad}"))
             return b""
@@ -341,14 +378,15 @@ class ClientConnection(asyncio.Protocol):
             self.refuse_head(bad)
             return b""
         if decoder.done:
-            self._begin_exchange(b"".join(decoder.parts))
+            self._begin_exchange(bytes(decoder.content))
             return rest
-        self.deadline += (decoder.size - before) / SLOWEST_BODY
+        self._came(len(decoder.content) - before)
         return b""
 
     def _begin_exchange(self, body: bytes) -> None:
         self.phase = Phase.BUSY
-        self.body_parts = []
+        if self.body:
+            self.body = bytearray()
         self.chunked = None
         exchange = self.exchange = Exchange(self.edge, self, body)
         exchange.begin()
@@ -374,7 +412,7 @@ class ClientConnection(asyncio.Protocol):
         self.phase = Phase.HEAD
         self.head_begun = False
         self.deadline = self.edge.clock() + self.edge.settings.keep_alive_timeout
-        if self.pending and not self.consuming:
+        if self.pending and not self.consuming and not self.transport.is_closing():
             self.transport.resume_reading()
             self._consume(b"")
 
@@ -425,11 +463,19 @@ class ClientConnection(asyncio.Protocol):
     def overdue(self) -> None:
         """The sweep found the deadline passed."""
         if self.phase is Phase.HEAD and not self.pending:
-            self.transport.close()
+            self.close()
         elif self.phase in (Phase.HEAD, Phase.BODY):
             self.refuse_head(BadHead("the request did not come in time", 408, "request_timeout"))
         else:
             self.transport.abort()
+
+
+def _without_leading_lines(data: bytes) -> bytes:
+    """Empty lines before a request are passed over (RFC 9112 section 2.2)."""
+    start = 2
+    while data.startswith(b"\r\n", start):
+        start += 2
+    return data[start:]
 
 
 def _oversize() -> BadHead:

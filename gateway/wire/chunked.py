@@ -19,11 +19,13 @@ class BadChunk(Exception):
 
 
 class ChunkedDecoder:
-    """Feed bytes; `parts` holds what was decoded, `size` its length, `done` is set at the end of the last chunk."""
+    """Feed bytes; `content` is what was decoded, `done` is set at the end of the last chunk.
+
+    One bytearray, and not a list of pieces: chunks of a byte or two would cost fifty times their size.
+    """
 
     def __init__(self) -> None:
-        self.parts: list[bytes] = []
-        self.size = 0
+        self.content = bytearray()
         self.done = False
         self._pending = b""
         self._left = 0
@@ -38,8 +40,7 @@ class ChunkedDecoder:
                 piece = data[position : position + self._left]
                 if not piece:
                     break
-                self.parts.append(piece)
-                self.size += len(piece)
+                self.content += piece
                 position += len(piece)
                 self._left -= len(piece)
                 self._after_data = not self._left

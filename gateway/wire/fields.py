@@ -99,9 +99,13 @@ class FieldTable:
         return entry
 
 
-def nominated(connection: bytes) -> list[bytes]:
-    """Field names that a Connection field makes connection-specific, lower-case."""
-    options = [option.strip(b" \t").lower() for option in connection.split(b",")]
+def options_of(connection: bytes) -> list[bytes]:
+    """The options of a Connection field, lower-case."""
+    return [option.strip(b" \t") for option in connection.lower().split(b",")]
+
+
+def nominated(options: list[bytes]) -> list[bytes]:
+    """Field names that the options of a Connection field make connection-specific."""
     return [option for option in options if option not in (b"", b"close", b"keep-alive", b"upgrade")]
 
 
