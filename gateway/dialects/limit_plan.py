@@ -120,12 +120,15 @@ class LimitPlans:
                 self._find(states)
                 return self.lines(states, now)
             values.append(int(remaining * factor) if remaining > 0 else 0)
+            wait: float = NEVER
             if refill_time:
-                wait = (capacity - remaining) * refill_time if remaining < capacity else 0.0
+                wait = (capacity - remaining) * refill_time
+                if wait > NEVER:
+                    wait = NEVER
+                elif wait < 0:
+                    wait = 0.0
                 values.append(int(wait + _ROUND_UP))
-                waits.append(wait)
-            else:
-                waits.append(NEVER)
+            waits.append(wait)
         for indexes in slots:
             index = indexes[0] if len(indexes) == 1 else _tightest(states, indexes)
             limit, remaining = states[index]

@@ -33,8 +33,11 @@ def scale(limit: Limit) -> int:
 
 
 def refills(limit: Limit) -> bool:
-    """Whether waiting fills it: not a lease, which its holder gives back, and not a budget that is spent once."""
-    return limit.measure is not Measure.CONCURRENCY and limit.rate > 0
+    """Whether waiting fills it: not a lease, which its holder gives back, and not a budget that is spent once.
+
+    A unit in thirty years is no refill.
+    """
+    return limit.measure is not Measure.CONCURRENCY and limit.rate > 1e-9
 
 
 def string(text: str) -> str:
@@ -57,7 +60,7 @@ def policy_value(limits: Sequence[Limit]) -> bytes:
         if unit:
             item += f";qu={string(unit)}"
         if refills(limit):
-            item += f";w={integer(math.ceil(limit.window))}"
+            item += f";w={math.ceil(min(limit.window, MAX_INTEGER))}"
         items.append(item)
     return ", ".join(items).encode("ascii")
 

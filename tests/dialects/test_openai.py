@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import orjson
@@ -341,7 +342,5 @@ def test_any_words_can_be_said() -> None:
 @given(body=st.binary(max_size=80))
 def test_reading_any_bytes_raises_nothing_else(method: str, path: str, body: bytes) -> None:
     """Nothing but MalformedRequest."""
-    try:
+    with contextlib.suppress(MalformedRequest):
         OPENAI.read(method, path, body)
-    except MalformedRequest as refused:
-        assert refused.detail

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.dialects.tally import anthropic_usage, openai_usage
 from gateway.policy import Usage
 
-GARBAGE = [None, -1, "5", True, 1.5, 10**12, [], {}]
+GARBAGE: list[Any] = [None, -1, "5", True, 1.5, 10**12, [], {}]
 
 
 @pytest.mark.parametrize("value", GARBAGE)
@@ -73,8 +73,16 @@ _JSON = st.recursive(
     lambda x: st.lists(x) | st.dictionaries(st.text(), x),
 )
 _NAMES = st.sampled_from(
-    ["prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens", "prompt_tokens_details"]
-    + ["cache_read_input_tokens", "output_tokens_details"]
+    [
+        "prompt_tokens",
+        "completion_tokens",
+        "input_tokens",
+        "output_tokens",
+        "total_tokens",
+        "prompt_tokens_details",
+        "cache_read_input_tokens",
+        "output_tokens_details",
+    ]
 )
 
 
