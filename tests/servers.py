@@ -76,7 +76,7 @@ def cluster_url(servers: list[EmbeddedServer]) -> str:
 async def sentinel(kind: str = "redis") -> AsyncIterator[tuple[str, EmbeddedServer, EmbeddedServer]]:
     """A master, its replica and a Sentinel that fails over after half a second: the address, master, replica."""
     async with contextlib.AsyncExitStack() as stack:
-        master = await stack.enter_async_context(server(kind, port=0))
+        master = await stack.enter_async_context(server(kind, "--repl-diskless-sync-delay", "0", port=0))
         replica = await stack.enter_async_context(server(kind, "--replicaof", f"127.0.0.1 {master.port}", port=0))
         watcher = await stack.enter_async_context(
             EmbeddedServer(
@@ -87,7 +87,7 @@ async def sentinel(kind: str = "redis") -> AsyncIterator[tuple[str, EmbeddedServ
             )
         )
         async with asyncio.timeout(CLUSTER_LIMIT):
-            while await _replicas(watcher) < 1:
+            while await _replicas(watcher) < 1 or not await _synced(replica):
                 await asyncio.sleep(0.1)
         yield f"redis+sentinel://127.0.0.1:{watcher.port}/main", master, replica
 
@@ -97,6 +97,15 @@ sentinel monitor main 127.0.0.1 {port} 1
 sentinel down-after-milliseconds main 500
 sentinel failover-timeout main 2000
 """
+
+
+async def _synced(replica: EmbeddedServer) -> bool:
+    client = Redis(unix_socket_path=replica.socket)
+    try:
+        info: dict[str, str] = await client.info("replication")
+        return info["master_link_status"] == "up"
+    finally:
+        await client.aclose()
 
 
 async def _replicas(watcher: EmbeddedServer) -> int:

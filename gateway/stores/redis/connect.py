@@ -110,8 +110,8 @@ async def connect(
     if address.kind == "cluster":
         topology = Cluster(address.hosts, base, scripts, deadline=deadline, name=name)
     elif address.kind == "sentinel":
-        resolve, close = master_of(address.service, address.hosts, base)
-        topology = Single(resolve, scripts, deadline=deadline, name=name, close=close)
+        resolve = master_of(address.service, address.hosts, base)
+        topology = Single(resolve, scripts, deadline=deadline, name=name)
     else:
         topology = Single(fixed, scripts, deadline=deadline, name=name)
     store = RedisStore(topology, scripts, worker=worker, lease_ttl=lease_ttl, lease_renewal=lease_renewal)

@@ -242,25 +242,25 @@ class Link(asyncio.Protocol):
 
     def _read(self) -> None:
         gets, pending = self._reader.gets, self._pending
-        popleft = pending.popleft
-        try:
-            while (reply := gets()) is not False:
-                call = popleft()
-                if call.expired:
-                    call.late(reply)
-                else:
-                    self._stalls = 0
-                    call.answer(reply, self)
-        except hiredis.ProtocolError as error:
-            self.refuse(f"not RESP: {error}")
-        except IndexError:
-            if pending:
-                raise
-            self.refuse("a reply that nobody asked for")
-        except BaseException:
-            # A caller's callback broke: that must not hold up the answers of the others.
-            self._loop.call_soon(self._read)
-            raise
+        while True:
+            try:
+                while (reply := gets()) is not False:
+                    if not pending:
+                        self.refuse("a reply that nobody asked for")
+                        return
+                    call = pending.popleft()
+                    if call.expired:
+                        call.late(reply)
+                    else:
+                        self._stalls = 0
+                        call.answer(reply, self)
+            except hiredis.ProtocolError as error:
+                self.refuse(f"not RESP: {error}")
+            except Exception as error:  # noqa: BLE001  the border: a caller's callback broke
+                # The transport would close for it, and all others would lose their answers.
+                self._loop.call_exception_handler({"message": "a store's callback failed", "exception": error})
+                continue
+            return
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None

@@ -254,6 +254,7 @@ class RedisStore:
         self._parts = 0
         self._renew_all = False
         self._loop = asyncio.get_running_loop()
+        self._time = self._loop.time
         self._timer: asyncio.TimerHandle | None = self._loop.call_later(lease_renewal / 2, self._upkeep)
         topology.on_up = self._link_up
 
@@ -382,7 +383,7 @@ class RedisStore:
         """A take happened: its exchange holds it until it is settled."""
         if self.early and call.exchange in self.early:
             return
-        call.renewed = call.due
+        call.renewed = self._time()
         call.command = b""
         self._live[call.exchange] = call
 

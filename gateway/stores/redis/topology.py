@@ -25,9 +25,7 @@ class Single:
         *,
         deadline: float = DEADLINE,
         name: str = "tidegate",
-        close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self._close_resolver = close
         self._scripts = scripts
         self.on_up: Callable[[], None] = _nobody
         self.link = Link(resolve, scripts.loads, name=name, deadline=deadline, on_up=self._came_up)
@@ -60,8 +58,6 @@ class Single:
 
     async def close(self) -> None:
         await self.link.close()
-        if self._close_resolver is not None:
-            await self._close_resolver()
 
 
 def _nobody() -> None:
