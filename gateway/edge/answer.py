@@ -87,9 +87,9 @@ class Answer:
             out.append(b"0\r\n\r\n")
 
     def end_with_event(self, event: bytes, out: list[bytes]) -> None:
-        """End a running stream with an error event of the dialect."""
-        if self.reader is not None:
-            self._put(self.reader.finish(), out)
+        """End a running stream with an error event of the dialect. Half an event that was held back is dropped."""
+        if self.reader is not None and not self.reader.between_events:
+            event = b"\n\n" + event
         self._put(event, out)
         if self.chunked:
             out.append(b"0\r\n\r\n")

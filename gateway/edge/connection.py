@@ -149,7 +149,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it ended does not matter
         self.phase = Phase.GONE
         self.edge.connections.discard(self)
-        self._release()
+        self.release()
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.client_left()
@@ -403,7 +403,7 @@ class ClientConnection(asyncio.Protocol):
     def next(self) -> None:
         """The exchange has ended and its answer is written: on to the next request, or close."""
         self.exchange = None
-        self._release()
+        self.release()
         if self.phase is not Phase.BUSY:
             return
         if not self.keep_alive or self.edge.draining:
@@ -419,7 +419,7 @@ class ClientConnection(asyncio.Protocol):
     def close(self) -> None:
         """Close when all is written; a client that does not read it is cut off by the sweep."""
         self.exchange = None
-        self._release()
+        self.release()
         self.phase = Phase.GONE
         self.deadline = self.edge.clock() + self.edge.settings.keep_alive_timeout
         self.transport.close()
@@ -446,7 +446,7 @@ class ClientConnection(asyncio.Protocol):
 
     def linger(self) -> None:
         """Close once the client has had time to read what was written."""
-        self._release()
+        self.release()
         self.phase = Phase.LINGER
         self.pending = b""
         self.deadline = self.edge.clock() + LINGER
@@ -455,7 +455,7 @@ class ClientConnection(asyncio.Protocol):
         else:
             self.transport.close()
 
-    def _release(self) -> None:
+    def release(self) -> None:
         if self.held:
             self.edge.budget.release(self.held)
             self.held = 0

@@ -263,7 +263,8 @@ class Edge:
         for connection in [c for c in self.connections if c.exchange is None]:
             connection.transport.close()
         until = self.clock() + self.settings.drain_timeout
-        while self.exchanges and self.clock() < until:
+        # Not only until the exchanges have ended: what they wrote may still be on its way to slow readers.
+        while self.connections and self.clock() < until:
             await asyncio.sleep(0.02)
         self.close()
 

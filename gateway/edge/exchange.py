@@ -29,6 +29,9 @@ UNKNOWN: Final = Ask(dialect="openai", route="other")
 CHECK_EVERY: Final = 4
 """Output tokens between two looks at whether a stream that may be cut is still paid for."""
 
+LARGE: Final = 64 * 1024
+"""Bytes of a body beyond which its memory is given back once it is sent, and not when the answer has ended."""
+
 FAILURES: Final = {
     # what the upstream did -> (status, reason, detail)
     "upstream_unreachable": (503, "upstream_unreachable", "The inference API cannot be reached at the moment."),
@@ -106,7 +109,11 @@ class Exchange:
         self.dialect = dialects.of(method, path, fields)
         self.request_id = edge.request_id(fields.get(b"x-request-id"), self.id)
         self.websocket = (
-            client.upgrade and self.method == b"GET" and fields.get(b"upgrade", b"").lower() == b"websocket"
+            client.upgrade
+            and self.method == b"GET"
+            and client.version == b"1.1"
+            and not self.body
+            and fields.get(b"upgrade", b"").lower() == b"websocket"
         )
         self.route = edge.route(client.path)
         try:
@@ -189,6 +196,10 @@ class Exchange:
         answer = self.answer = Answer(self.dialect, ask, status, connection.fields, self.method, client.version)
         if answer.delimited_by_close or self.edge.draining:
             client.keep_alive = False
+        if client.held > LARGE and connection.transport.get_write_buffer_size() == 0:
+            # The body has gone: while the answer streams, others may have its memory.
+            self.body = b""
+            client.release()
         connection.upstream.note_success()
         states = self._limit_states()
         out = self.out
@@ -215,7 +226,7 @@ class Exchange:
         if self.ended or not out:
             return
         self.headed = self.headed or self.answer is not None
-        if self.upstream is not None:
+        if self.upstream is not None and self.headed:
             self.deadline = self.edge.now + self.upstream.upstream.timeouts.idle
         self.client.transport.write(b"".join(out))
         out.clear()
@@ -261,7 +272,7 @@ class Exchange:
         outcome = Outcome(answer.status, answer.usage(), answer.delivered, aborted=True)
         client = self.client
         if answer.reader is not None:
-            answer.end_with_event(self.dialect.refusal_event(self._failure(reason)), self.out)
+            answer.end_with_event(self.dialect.refusal_event(self._failure(reason), answer.ask), self.out)
             client.transport.write(b"".join(self.out))
             self._end(outcome, reason="upstream_failed")
             client.close()
@@ -288,6 +299,7 @@ class Exchange:
         )
         if client.pending:
             pending, client.pending = client.pending, b""
+            client.transport.resume_reading()
             self.client_data(pending)
 
     def tunnel_data(self, data: bytes) -> None:
@@ -371,7 +383,7 @@ class Exchange:
             None,
             self.edge.link(reason, self.client.fields),
         )
-        answer.end_with_event(self.dialect.refusal_event(refusal), self.out)
+        answer.end_with_event(self.dialect.refusal_event(refusal, answer.ask), self.out)
         self.client.transport.write(b"".join(self.out))
         self.out.clear()
         self._end(Outcome(answer.status, answer.usage(), answer.delivered, aborted=True), reason="cut")

@@ -102,6 +102,7 @@ class UpstreamConnection(asyncio.Protocol):
         "head_size",
         "headed",
         "idle_since",
+        "keep_alive",
         "lines",
         "parser",
         "sink",
@@ -128,6 +129,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.lines: list[bytes] = []
         self.headed = False
         self.complete = False
+        self.keep_alive = False
         self.begun = False
         self.head_size = 0
 
@@ -179,7 +181,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _finish(self, sink: AnswerSink) -> None:
         self.sink = None
         reusable = (
-            self.parser.should_keep_alive()
+            self.keep_alive
             and not self.transport.is_closing()
             and self.transport.get_write_buffer_size() == 0
         )
@@ -188,6 +190,9 @@ class UpstreamConnection(asyncio.Protocol):
             self.parser = HttpResponseParser(self)
         if reusable:
             self.upstream.keep(self)
+        elif self.transport.get_write_buffer_size():
+            # An early answer: the origin may never read the rest of the request, so there is no waiting for it.
+            self.transport.abort()
         else:
             self.transport.close()
         sink.answer_complete(reusable=reusable)
@@ -201,7 +206,7 @@ class UpstreamConnection(asyncio.Protocol):
             # What came after a whole answer is not the caller's concern; the connection is gone with it.
             sink.answer_complete(reusable=False)
             return
-        self.upstream.note(f"{reason}: {error}" if error and not error.args else reason)
+        log.info("upstream %s: %s: %s", self.upstream.origin.name, reason, error)
         sink.answer_failed(reason)
 
     def eof_received(self) -> bool:
@@ -246,7 +251,8 @@ class UpstreamConnection(asyncio.Protocol):
         if self.headed:
             return  # Trailer fields: dropped, as RFC 9110 section 6.5.1 allows.
         lower, start = FIELDS.known.get(name) or FIELDS.learn(name)
-        self.fields[lower] = value
+        if self.fields.setdefault(lower, value) is not value:
+            self.fields[lower] += b", " + value
         if start is not None:
             self.lines.append(start + value)
 
@@ -265,12 +271,19 @@ class UpstreamConnection(asyncio.Protocol):
             b"content-length" in fields or fields[b"transfer-encoding"].lower() != b"chunked"
         ):
             raise BadAnswer("the framing of the answer is ambiguous")
+        if status == 101:
+            if b"upgrade" not in fields:
+                raise BadAnswer("an upgrade to nothing")
+            return
         self.headed = True
+        self.keep_alive = self.parser.should_keep_alive()
         sink.answer_head(self)
         if sink.method == b"HEAD":
             self.complete = True
 
     def on_body(self, piece: bytes) -> None:
+        if self.complete:
+            raise BadAnswer("content after an answer to HEAD")
         if self.sink is not None:
             self.sink.answer_piece(piece)
 

@@ -35,6 +35,14 @@ REQUEST_DROPPED: Final = HOP_BY_HOP | {
     b"authorization",
     b"cookie",
     b"x-api-key",
+    b"api-key",
+    b"x-goog-api-key",
+    # Some origins take another path or method from these than the one that was allowed.
+    b"x-http-method",
+    b"x-http-method-override",
+    b"x-method-override",
+    b"x-original-url",
+    b"x-rewrite-url",
     # Where a request came from is ours to say.
     b"forwarded",
     b"via",

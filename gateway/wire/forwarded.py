@@ -65,7 +65,7 @@ class TrustedHops:
 
 def forwarded_fields(client: str, peer: str, scheme: str, before: bytes | None) -> bytes:
     """The lines that tell an upstream where a request came from; `before` is the X-Forwarded-For of a trusted peer."""
-    chain = b"%b, %b" % (before, peer.encode()) if before and peer else (peer or client).encode()
+    chain = b", ".join([hop for hop in (before, peer.encode()) if hop]) or b"unknown"
     node = f'"[{client}]"' if ":" in client else client or "unknown"
     return (
         b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nForwarded: for=%b;proto=%b\r\nVia: 1.1 tidegate\r\n"
