@@ -67,13 +67,12 @@ async def until(condition: object, limit: float = 10.0) -> None:
 
 async def settled(store: RedisStore, one: Bucket, left: float) -> None:
     """Wait until the bucket has what it should."""
-    answer: object = None
-    async with asyncio.timeout(5):
-        while True:
-            answer = await ask(store.more, "peek", [Take(one, 0)])
-            if isinstance(answer, Taken) and answer.remaining[0] == left:
-                return
-            await asyncio.sleep(0.01)
+    limit = time.monotonic() + 5
+    answer = await ask(store.more, "peek", [Take(one, 0)])
+    while not (isinstance(answer, Taken) and answer.remaining[0] == left):
+        assert time.monotonic() < limit, (answer, store, store.owed)
+        await asyncio.sleep(0.01)
+        answer = await ask(store.more, "peek", [Take(one, 0)])
 
 
 def pause(server: EmbeddedServer, sig: signal.Signals) -> None:
@@ -328,10 +327,14 @@ async def test_failover(kind: str) -> None:
     if why := servers.missing(kind):
         pytest.skip(why)
     one = bucket("a", capacity=100)
-    async with servers.sentinel(kind) as (url, master, _):
+    async with servers.sentinel(kind) as (url, master, replica):
         store = await connect(url, deadline=0.2, first_wait=5.0)
         assert (await taken(store.take, "e", (one, 10))).granted
-        await asyncio.sleep(0.5)
+        client = Redis(unix_socket_path=replica.socket)
+        async with asyncio.timeout(10):
+            while not await client.exists(keys.hash_of(one)):
+                await asyncio.sleep(0.05)
+        await client.aclose()
         pause(master, signal.SIGKILL)
         await until(lambda: not store.available)
         store.settle("e", [Take(one, 10)], [40])
