@@ -18,6 +18,7 @@ MAX_EVENT = 8 * 1024 * 1024
 
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 """The end of an event. Atomic, so that CRLF is never taken for two ends of lines."""
+_WHOLE = (b"\n\n", b"\r\n\r\n")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 _WORDY = 12
@@ -82,11 +83,13 @@ class EventReader:
 
     def feed(self, piece: bytes) -> bytes:
         """Bytes as they came, any cut. Returns what to pass on now: `piece` itself where nothing is taken out."""
-        if not self._pending and not self._skipping and piece.endswith((b"\n\n", b"\r\n\r\n")) and self._plain(piece):
-            if found := piece.count(self.MARK):
-                self._events += found
+        # Nothing is pending, so nothing is being skipped either.
+        if not self._pending and piece.endswith(_WHOLE) and self._plain(piece):
+            found = piece.count(self.MARK)
+            if found:
                 self._bytes += len(piece)
-                if self._events >= self._next_sample:
+                self._events = events = self._events + found
+                if events >= self._next_sample:
                     self._sample(piece)
             return piece
         return self._feed_slowly(piece)

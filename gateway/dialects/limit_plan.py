@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from gateway.dialects.interface import LimitState
 from gateway.policy import Limit, Measure
-from gateway.wire.ratelimit_fields import policy_value, refills, scale, state_format
+from gateway.wire.ratelimit_fields import integer, policy_value, refills, scale, state_format
 
 MOST_PLANS = 4096
 """Distinct tuples of limits whose formats are kept: tiers and overrides, not accounts."""
@@ -86,6 +86,8 @@ class _Row(NamedTuple):
     refill_time: float
     """Seconds until one unit is back; 0 where waiting brings none, and then there is no `t`."""
     scale: int
+    shown: int
+    """The capacity, as a dialect's own fields show it."""
 
 
 class _Plan(NamedTuple):
@@ -114,13 +116,13 @@ class LimitPlans:
             plan = self._find(states)
         rows, slots, form = plan
         values: list[object] = []
-        waits: list[float] = []
-        for (limit, remaining), (known, capacity, refill_time, factor) in zip(states, rows, strict=True):
+        standing: list[tuple[int, int, float]] = []
+        for (limit, remaining), (known, capacity, refill_time, factor, shown) in zip(states, rows, strict=True):
             if limit is not known:
                 self._find(states)
                 return self.lines(states, now)
-            values.append(int(remaining * factor) if remaining > 0 else 0)
-            wait: float = NEVER
+            left = int(remaining) if remaining > 0 else 0
+            values.append(left if factor == 1 or remaining <= 0 else int(remaining * factor))
             if refill_time:
                 wait = (capacity - remaining) * refill_time
                 if wait > NEVER:
@@ -128,19 +130,20 @@ class LimitPlans:
                 elif wait < 0:
                     wait = 0.0
                 values.append(int(wait + _ROUND_UP))
-            waits.append(wait)
+                standing.append((shown, left, wait))
+            else:
+                standing.append((shown, left, NEVER))
+        dated = self._dated
         for indexes in slots:
-            index = indexes[0] if len(indexes) == 1 else _tightest(states, indexes)
-            limit, remaining = states[index]
-            values += (limit.capacity, max(0, remaining), self._reset(waits[index], now))
+            shown, left, wait = standing[indexes[0] if len(indexes) == 1 else _tightest(states, indexes)]
+            if dated:
+                reset = rfc3339(int(now + wait + _ROUND_UP))
+            elif wait > 0.999 or wait == 0:
+                reset = go_duration(int(wait + _ROUND_UP))
+            else:
+                reset = b"%dms" % (wait * 1000 + _ROUND_UP)
+            values += (shown, left, reset)
         return form % tuple(values)
-
-    def _reset(self, wait: float, now: float) -> bytes:
-        if self._dated:
-            return rfc3339(int(now + min(wait, NEVER) + _ROUND_UP))
-        if 0 < wait < 0.999:
-            return b"%dms" % (wait * 1000 + _ROUND_UP)
-        return go_duration(int(wait + _ROUND_UP))
 
     def _find(self, states: tuple[LimitState, ...]) -> _Plan:
         key = tuple([id(state.limit) for state in states])
@@ -156,7 +159,16 @@ class LimitPlans:
     def _make(self, limits: tuple[Limit, ...]) -> _Plan:
         # The rows hold the limits, so that an id, which is the key, stays the id of its limit.
         rows = tuple(
-            [_Row(limit, limit.capacity, 1.0 / limit.rate if refills(limit) else 0.0, scale(limit)) for limit in limits]
+            [
+                _Row(
+                    limit,
+                    limit.capacity,
+                    1.0 / limit.rate if refills(limit) else 0.0,
+                    scale(limit),
+                    integer(limit.capacity),
+                )
+                for limit in limits
+            ]
         )
         policy = policy_value(limits).replace(b"%", b"%%")
         form = b"RateLimit-Policy: %b\r\nRateLimit: %b\r\n" % (policy, state_format(limits))
