@@ -10,7 +10,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SecretStr,
     StringConstraints,
     ValidationError,
     model_validator,
@@ -18,6 +17,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gateway.accounts.keys import MAX_PEPPER
+from gateway.quantities import Secret
 
 ACCOUNT_ID = r"^[!-+\-.-<>-z|~]{1,128}$"
 """Printable ASCII without space, comma, equals sign and braces: those part a bucket's name in the store."""
@@ -72,7 +72,7 @@ class AccountsFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    peppers: dict[str, SecretStr] = Field(default_factory=dict)
+    peppers: dict[str, Secret] = Field(default_factory=dict)
     """Id -> secret of 16 to 64 bytes. A key keeps the pepper it was made with: add a new one, replace none."""
     accounts: tuple[AccountEntry, ...]
 

@@ -2,6 +2,5 @@
 
 - read: bytes -> plain data, and where each value stands
 - check: plain data -> a pydantic model
-- types: durations, sizes, counts, names, money, secrets
 - chain_file, ruleset, accounts_file: the files themselves
 """

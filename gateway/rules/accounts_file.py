@@ -8,14 +8,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field
-
 from gateway.accounts.file_directory import LiveDirectory, Snapshot, snapshot
 from gateway.accounts.model import AccountsFile
 from gateway.rules.check import check
 from gateway.rules.problems import Problems
 from gateway.rules.read import read
-from gateway.rules.types import Secret
 
 _log = logging.getLogger(__name__)
 
@@ -23,15 +20,9 @@ Signature = tuple[int, int, int, int] | None
 """Device, inode, size and time of change; None for a file that is not there."""
 
 
-class WrittenAccounts(AccountsFile):
-    """The file as it is written: peppers may come from the environment or from files."""
-
-    peppers: dict[str, Secret] = Field(default_factory=dict)
-
-
 def read_accounts(path: Path, environment: Mapping[str, str] = os.environ) -> Snapshot:
     """Read and check. Raises Problems with all that is wrong."""
-    return snapshot(check(read(path), WrittenAccounts, environment))
+    return snapshot(check(read(path), AccountsFile, environment))
 
 
 class AccountsWatcher:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from gateway.chain.entry import OnFailure
-from gateway.rules.types import Name
+from gateway.quantities import Name
 
 
 class ChainEntry(BaseModel):

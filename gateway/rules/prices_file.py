@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, RootModel, model_validator
 
-from gateway.rules.types import Money
+from gateway.quantities import Money
 
 
 class Price(BaseModel):

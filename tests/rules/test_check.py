@@ -10,10 +10,10 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from gateway.quantities import Count, Duration, Money, Name, Secret, Size
 from gateway.rules.check import check
 from gateway.rules.problems import Problem, Problems
 from gateway.rules.read import parse, read
-from gateway.rules.types import Count, Duration, Money, Name, Secret, Size
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {"SET": "from the environment", "EMPTY": ""}

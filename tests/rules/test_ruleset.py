@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from gateway.chain.entry import OnFailure
 from gateway.policy import ALLOW, Context, Decision, PolicyKind
+from gateway.quantities import Count, Secret
 from gateway.rules.problems import Problems
 from gateway.rules.ruleset import Ruleset, load
-from gateway.rules.types import Count, Secret
 
 
 class Config(BaseModel):

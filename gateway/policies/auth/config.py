@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from gateway.feeds.signing_keys import unsafe_address
-from gateway.rules.types import Count, Duration
+from gateway.quantities import Count, Duration
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Asymmetric only. With HS256 the issuer's public key could be taken for a shared secret (RFC 8725, section 2.1)."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from gateway.rules.types import Count, Duration, Money, Name, Size, count, duration, money, size
+from gateway.quantities import Count, Duration, Money, Name, Size, count, duration, money, size
 
 
 @pytest.mark.parametrize(
