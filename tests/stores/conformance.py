@@ -43,7 +43,9 @@ class Conformance:
             pytest.param(0, 1.0, 0, 0, math.inf, id="no capacity: not even nothing"),
         ],
     )
-    async def test_wait(self, bench: Bench, capacity: float, rate: float, used: float, cost: float, wait: float) -> None:
+    async def test_wait(
+        self, bench: Bench, capacity: float, rate: float, used: float, cost: float, wait: float
+    ) -> None:
         """The wait is exact: a millisecond before it the take is refused, after it it is granted."""
         one = bench.bucket(capacity=capacity, rate=rate, measure="total_tokens")
         if used:

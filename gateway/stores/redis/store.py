@@ -11,13 +11,14 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import hiredis
 
 from gateway.policy import Bucket, Take, Taken
 from gateway.stores import keys
-from gateway.stores.interface import LEASE_RENEWAL, LEASE_TTL, StoreUnavailable, TakeAnswer
+from gateway.stores.interface import LEASE_RENEWAL, LEASE_TTL, TakeAnswer
+from gateway.stores.redis.calls import Beat, MoreCall, Renewal, SettleCall, TakeCall, Upkeep, unavailable
 from gateway.stores.redis.joint import JointTake, part_name
 from gateway.stores.redis.link import Call, Link
 from gateway.stores.redis.plan import Plan, Plans, post_command
@@ -33,11 +34,6 @@ RENEW_BATCH: Final = 100
 EARLY: Final = 10_000
 """Exchanges remembered that were settled before their take was answered."""
 DRAIN_PAUSE: Final = 0.01
-
-PASSING: Final = frozenset(
-    ("LOADING", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", "MOVED", "ASK", "NOSCRIPT")
-)
-"""Errors of a server that is not ready, or not the right one: they pass."""
 
 _log = logging.getLogger(__name__)
 _NOTHING: Final = Taken(True, ())
@@ -80,144 +76,6 @@ class Counts:
         """Settles that had to be sent more than once."""
         self.renewals = 0
         """Exchanges renewed."""
-
-
-class TakeCall(Call):
-    """A take on its way; once granted, the record of what its exchange holds."""
-
-    __slots__ = ("costs", "exchange", "parts", "plan", "renewed", "store", "then")
-
-    def __init__(
-        self, store: RedisStore, plan: Plan, exchange: str, costs: list[float], then: TakeAnswer, command: bytes
-    ) -> None:
-        self.command = command
-        self.expired = False
-        self.retried = False
-        self.store = store
-        self.plan = plan
-        self.exchange = exchange
-        self.costs = costs
-        self.then = then
-        self.renewed = 0.0
-        self.parts: list[MoreCall] | None = None
-        """What `more` took: each has a mark of its own."""
-
-    def answer(self, reply: Any, link: Link) -> None:
-        if reply.__class__ is list:
-            if reply[0] == 1:
-                self.store.granted(self)
-            self.then(self.plan.taken(reply))
-        elif not self.store.topology.recover(self.plan.slot, self, reply, link):
-            self.then(unavailable(reply))
-
-    def fail(self, error: StoreUnavailable) -> None:
-        self.then(error)
-
-    def late(self, reply: Any) -> None:
-        if reply.__class__ is list and reply[0] == 1:
-            self.store.counts.late += 1
-            self.store.give_back(self)
-
-    def lost(self) -> None:
-        self.store.give_back(self)
-
-
-class MoreCall(TakeCall):
-    """More for an exchange that runs: `exchange` is that of this part alone, `whole` the exchange's."""
-
-    __slots__ = ("whole",)
-
-    def __init__(
-        self,
-        store: RedisStore,
-        plan: Plan,
-        whole: str,
-        part: int,
-        costs: list[float],
-        then: TakeAnswer,
-    ) -> None:
-        name = f"{whole}#{part}"
-        super().__init__(store, plan, name, costs, then, plan.more(name.encode(), costs))
-        self.whole = whole
-
-    def answer(self, reply: Any, link: Link) -> None:
-        if reply.__class__ is list and reply[0] == 1:
-            self.store.granted_more(self)
-            self.then(self.plan.taken(reply))
-        else:
-            super().answer(reply, link)
-
-
-class SettleCall(Call):
-    """A settle on its way: it is kept until it is answered. It is idempotent, so it may be sent again."""
-
-    __slots__ = ("exchange", "slot", "store")
-
-    def __init__(self, store: RedisStore, slot: int, exchange: str, command: bytes) -> None:
-        self.command = command
-        self.expired = False
-        self.retried = False
-        self.store = store
-        self.slot = slot
-        self.exchange = exchange
-
-    def answer(self, reply: Any, link: Link) -> None:
-        if reply.__class__ is int:
-            if self.store.early:
-                self.store.early.pop(self.exchange, None)
-        elif not self.store.topology.recover(self.slot, self, reply, link):
-            self.store.refused_settle(self, reply)
-
-    def fail(self, error: StoreUnavailable) -> None:  # noqa: ARG002  it is tried again, whatever it was
-        self.store.owe(self)
-
-    def again(self) -> SettleCall:
-        return SettleCall(self.store, self.slot, self.exchange, self.command)
-
-
-class _Upkeep(Call):
-    """A renewal, a heartbeat, the end of a mark: nobody waits for it."""
-
-    __slots__ = ("slot", "store")
-
-    def __init__(self, store: RedisStore, slot: int, command: bytes) -> None:
-        super().__init__(command)
-        self.store = store
-        self.slot = slot
-
-    def answer(self, reply: Any, link: Link) -> None:
-        if reply.__class__ is not int and not self.store.topology.recover(self.slot, self, reply, link):
-            self.failed()
-
-    def fail(self, error: StoreUnavailable) -> None:  # noqa: ARG002
-        self.failed()
-
-    def failed(self) -> None:
-        """Nothing: it was only tidying."""
-
-
-class _Renewal(_Upkeep):
-    __slots__ = ()
-
-    def failed(self) -> None:
-        self.store.renew_later()
-
-
-class _Beat(_Upkeep):
-    __slots__ = ()
-
-    def answer(self, reply: Any, link: Link) -> None:
-        if reply.__class__ is int:
-            self.store.fleet = max(1, reply)
-        else:
-            super().answer(reply, link)
-
-
-def unavailable(reply: object) -> StoreUnavailable:
-    """What an error reply means to who asked."""
-    text = str(reply)
-    word = text.partition(" ")[0]
-    return StoreUnavailable("down" if word in PASSING else "error", text)
 
 
 class RedisStore:
@@ -309,7 +167,7 @@ class RedisStore:
         self.topology.send(slot, SettleCall(self, slot, exchange, plan.settle(exchange.encode(), deltas)))
         if call.parts is not None:
             for part in call.parts:
-                self.topology.send(slot, _Upkeep(self, slot, pack("ZREM", part.plan.mark, part.exchange)))
+                self.topology.send(slot, Upkeep(self, slot, pack("ZREM", part.plan.mark, part.exchange)))
 
     def post(self, batch: str, charges: Sequence[tuple[Bucket, float]]) -> None:
         """Add debts made elsewhere to their buckets, once per batch whatever happens; kept and retried as a settle is.
@@ -457,7 +315,7 @@ class RedisStore:
     def _beat(self, ttl_ms: int) -> None:
         slot = keys.slot_of_key(keys.WORKERS)
         command = self._scripts.beat.command((keys.WORKERS,), (ttl_ms, self.worker))
-        self.topology.send(slot, _Beat(self, slot, command))
+        self.topology.send(slot, Beat(self, slot, command))
 
     def _drain(self) -> None:
         """Send again what is owed, some at a time."""
@@ -501,7 +359,7 @@ class RedisStore:
             args.append(len(members))
             args += members
         slot = calls[0].plan.slot
-        self.topology.send(slot, _Renewal(self, slot, self._scripts.renew.command(tuple(sets), tuple(args))))
+        self.topology.send(slot, Renewal(self, slot, self._scripts.renew.command(tuple(sets), tuple(args))))
 
     async def close(self) -> None:
         """Leave the fleet and hang up. Settles that Redis has not taken by then are lost, and said so."""

@@ -34,7 +34,15 @@ def test_credentials() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://h", "redis+x://h", "redis://a,b", "redis://h/x", "redis+sentinel://h", "redis+cluster://h/1", "redis://h:x"],
+    [
+        "http://h",
+        "redis+x://h",
+        "redis://a,b",
+        "redis://h/x",
+        "redis+sentinel://h",
+        "redis+cluster://h/1",
+        "redis://h:x",
+    ],
 )
 def test_refused(url: str) -> None:
     """What cannot be read is a ValueError."""
