@@ -227,7 +227,6 @@ class ClientConnection(asyncio.Protocol):
                 self.parser.feed_data(head)
             except HttpParserUpgrade:
                 self.upgrade = True
-                self.parser = HttpRequestParser(self)
             path = self._check_head(head)
             if path.startswith(b"/tidegate/"):
                 self._hand_over(data)
@@ -256,6 +255,9 @@ class ClientConnection(asyncio.Protocol):
         """All that the parser leaves open. Returns the path. Raises BadHead."""
         method = self.method = self.parser.get_method()
         version = self.version = self.parser.get_http_version().encode()
+        if self.upgrade:
+            # This parser would read no further request.
+            self.parser = HttpRequestParser(self)
         if not head.startswith(b"%b %b HTTP/%b\r\n" % (method, self.target, version)):
             raise BadHead("the request line must be a method, one space, a target, one space, and the version")
         if method not in METHODS:

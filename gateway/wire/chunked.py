@@ -67,9 +67,10 @@ class ChunkedDecoder:
                 position = end + 2
                 self._left = size
                 continue
-            if len(data) - end < 4:
-                break
-            if data[end + 2 : end + 4] != b"\r\n":
+            last = data[end + 2 : end + 4]
+            if last != b"\r\n":
+                if last in (b"", b"\r"):
+                    break
                 raise BadChunk("trailer fields are not accepted")
             position = end + 4
             self.done = True
