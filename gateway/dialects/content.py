@@ -65,8 +65,8 @@ def is_plain(body: bytes, document: dict[str, Any]) -> bool:
     try:
         return orjson.dumps(document) == body
     except orjson.JSONEncodeError:
-        # It reads 1024 levels and writes 254.
-        raise _too_deep() from None
+        # It reads 1024 levels and writes 254: few enough for every walk below.
+        raise MalformedRequest("The body is nested too deeply: send a flatter JSON document.") from None
 
 
 def has_escaped_letters(body: bytes) -> bool:
@@ -108,16 +108,13 @@ def _after_space(text: str, position: int) -> int:
 
 def _check_exactly(body: bytes, names: Mapping[str, bytes]) -> None:
     seen: set[str] = set()
-    try:
-        for member in members(body)[1]:
-            folded = member.name.casefold()
-            if folded not in names:
-                continue
-            if member.escaped or folded in seen or member.name not in names:
-                raise _ambiguous(member.name)
-            seen.add(folded)
-    except RecursionError:
-        raise _too_deep() from None
+    for member in members(body)[1]:
+        folded = member.name.casefold()
+        if folded not in names:
+            continue
+        if member.escaped or folded in seen or member.name not in names:
+            raise _ambiguous(member.name)
+        seen.add(folded)
 
 
 def check_requests(body: bytes, names: Mapping[str, bytes]) -> None:
@@ -126,10 +123,7 @@ def check_requests(body: bytes, names: Mapping[str, bytes]) -> None:
     Slow (every object is made, as a tuple of its pairs), so a batch pays for it only where its counts are odd.
     """
     _check_exactly(body, names)
-    try:
-        top = json.loads(body, object_pairs_hook=tuple, parse_int=str, parse_float=str)
-    except RecursionError:
-        raise _too_deep() from None
+    top = json.loads(body, object_pairs_hook=tuple, parse_int=str, parse_float=str)
     for request in dict(top)["requests"]:
         _check_pairs(request, names)
         _check_pairs(dict(request)["params"], names)
@@ -142,10 +136,6 @@ def _check_pairs(pairs: tuple[tuple[str, Any], ...], names: Mapping[str, bytes])
         if folded in names and (folded in seen or name not in names):
             raise _ambiguous(name)
         seen.add(folded)
-
-
-def _too_deep() -> MalformedRequest:
-    return MalformedRequest("The body is nested too deeply: send a flatter JSON document.")
 
 
 def _ambiguous(name: str) -> MalformedRequest:

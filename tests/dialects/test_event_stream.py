@@ -171,3 +171,16 @@ def test_delivered_grows_only_with_content() -> None:
     watcher.feed(b": ping\n\n")
 
     assert watcher.delivered == 0
+
+
+@given(cuts=st.lists(st.integers(0, 100)))
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["lf", "crlf", "cr"])
+def test_the_lines_of_an_event_stay_together(end: bytes, cuts: list[int]) -> None:
+    """A line that ends in CRLF is no blank line: an event is read, and taken out, with all its lines."""
+    kept = end.join([b"event: a", b"data: 1", b"", b""])
+    stream = kept + end.join([b"event: u", b"data: drop", b"data: x", b"", b""])
+    watcher = Watcher(strip=True)
+    out = b"".join([watcher.feed(piece) for piece in pieces(stream, cuts)]) + watcher.finish()
+
+    assert watcher.seen == [b"drop\nx"]
+    assert out.rstrip(b"\r\n") == kept.rstrip(b"\r\n")

@@ -58,6 +58,11 @@ def run(reader: StreamReader, stream: list[bytes]) -> bytes:
             id="continuous-passes",
         ),
         pytest.param([chunk(), chunk(usage=STATED), DONE], [chunk(), chunk(usage=STATED), DONE], id="with-choices"),
+        pytest.param(
+            [chunk(), data({"usage": STATED}), DONE],
+            [chunk(), data({"usage": STATED}), DONE],
+            id="without-choices-it-is-not-the-chunk",
+        ),
         pytest.param([FAKE, END, DONE], [FAKE, DONE], id="fake-in-the-text"),
         pytest.param(
             [data({"choices": [], "prompt_filter_results": []}), chunk(), END, DONE],
