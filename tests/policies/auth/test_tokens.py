@@ -279,3 +279,10 @@ async def test_an_issuer_may_bring_its_own_accounts(issuer: Issuer) -> None:
 
     assert decision.facts is not None
     assert decision.facts.principal == Principal("sso:new", tier="free", claims={"role": "admin"})
+
+
+async def test_what_its_issuer_does_not_use_costs_no_fetch(world: World, issuer: Issuer) -> None:
+    """An algorithm outside of the list ends a token before any key is looked for."""
+    for token in (by_hand({"alg": "none"}), with_public_key_as_secret(), sign(CLAIMS, algorithm="RS512")):
+        assert world.decide(token).reason == "invalid_credentials"
+    assert issuer.asked == 0
