@@ -1,4 +1,4 @@
-"""Real servers, each an async context manager. They listen on loopback and unix sockets, and never outlive the tests."""
+"""Real servers, each an async context manager, on loopback and unix sockets. They never outlive the tests."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ async def cluster(nodes: int = 3, kind: str = "valkey") -> AsyncIterator[list[Em
             stack.push_async_callback(client.aclose)
         for index, client in enumerate(clients):
             first, after = 16384 * index // nodes, 16384 * (index + 1) // nodes
-            await client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, after - 1)
-            await client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", index + 1)
+            await client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, after - 1)  # type: ignore[no-untyped-call]
+            await client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", index + 1)  # type: ignore[no-untyped-call]
         for one in servers[1:]:
-            await clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", one.port)
+            await clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", one.port)  # type: ignore[no-untyped-call]
         async with asyncio.timeout(CLUSTER_LIMIT):
             for client in clients:
                 while not await _whole(client, nodes):
@@ -63,7 +63,7 @@ async def cluster(nodes: int = 3, kind: str = "valkey") -> AsyncIterator[list[Em
 
 
 async def _whole(client: Redis, nodes: int) -> bool:
-    info = str(await client.execute_command("CLUSTER", "INFO"))
+    info = str(await client.execute_command("CLUSTER", "INFO"))  # type: ignore[no-untyped-call]
     return "cluster_state:ok" in info and f"cluster_known_nodes:{nodes}" in info and f"cluster_size:{nodes}" in info
 
 
@@ -111,7 +111,7 @@ async def _synced(replica: EmbeddedServer) -> bool:
 async def _replicas(watcher: EmbeddedServer) -> int:
     client = Redis(unix_socket_path=watcher.socket, decode_responses=True)
     try:
-        masters = str(await client.execute_command("INFO", "sentinel"))
+        masters = str(await client.execute_command("INFO", "sentinel"))  # type: ignore[no-untyped-call]
         found = re.search(r"slaves=(\d+)|'slaves': (\d+)", masters)
         return int(found[1] or found[2]) if found else 0
     finally:

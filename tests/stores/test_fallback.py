@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from gateway.policy import Bucket, Limit, Measure
+from gateway.policy import Bucket, Limit, Measure, Take
 from gateway.stores.fallback import LocalShare, share_of
-from tests.stores.harness import Take, bucket, slots, taken
+from tests.stores.harness import bucket, slots, taken
 
 
 class Fleet:

@@ -32,6 +32,7 @@ class Plan:
     """
 
     __slots__ = (
+        "_bucket_caps",
         "_more",
         "_pack",
         "_settle",
@@ -93,6 +94,7 @@ class Plan:
         scales = tuple(scale_of(bucket.limit) for bucket in owners)
         self.scales = scales if any(scale != 1 for scale in scales) else None
         self.caps = tuple(bucket.limit.capacity * scale for bucket, scale in zip(owners, scales, strict=True))
+        self._bucket_caps = self.caps[: self.count]
         self.plain = self.places is None and self.scales is None
 
     def _set_commands(
@@ -137,28 +139,31 @@ class Plan:
         return amounts
 
     def costs_of(self, takes: Sequence[Take]) -> list[float]:
-        """What a take really takes of each slot: a cost above the capacity counts as the capacity, one below 0 as 0."""
-        amounts: Sequence[float] = [take[1] for take in takes]
-        if not self.plain:
-            amounts = self.units(amounts)
+        """What a take really takes of each bucket: a cost above the capacity counts as that, one below 0 as 0."""
+        # Leases are the last slots and cost nothing: the shorter tuple of capacities leaves them out.
+        if self.plain:
+            return [
+                cost if 0 < cost <= cap else (cap if cost > cap else 0.0)
+                for (_, cost), cap in zip(takes, self._bucket_caps, strict=False)
+            ]
         return [
-            (cost if cost > 0 else 0.0) if cost <= cap else cap for cost, cap in zip(amounts, self.caps, strict=True)
+            cost if 0 < cost <= cap else (cap if cost > cap else 0.0)
+            for cost, cap in zip(self.units([take[1] for take in takes]), self._bucket_caps, strict=False)
         ]
 
+    def deltas_of(self, finals: Sequence[float], costs: list[float]) -> list[float]:
+        """What a settle adds to each bucket."""
+        units = finals if self.plain else self.units(finals)
+        return [final - cost for final, cost in zip(units, costs, strict=False)]
+
     def take(self, exchange: bytes, costs: list[float]) -> bytes:
-        return b"%b%d\r\n%b%b%b\r\n" % (
-            self._take, len(exchange), exchange, self._size, self._pack(*costs[: self.count]),
-        )  # fmt: skip
+        return b"%b%d\r\n%b%b%b\r\n" % (self._take, len(exchange), exchange, self._size, self._pack(*costs))
 
     def more(self, exchange: bytes, costs: list[float]) -> bytes:
-        return b"%b%d\r\n%b%b%b\r\n" % (
-            self._more, len(exchange), exchange, self._size, self._pack(*costs[: self.count]),
-        )  # fmt: skip
+        return b"%b%d\r\n%b%b%b\r\n" % (self._more, len(exchange), exchange, self._size, self._pack(*costs))
 
     def settle(self, exchange: bytes, deltas: list[float]) -> bytes:
-        return b"%b%d\r\n%b%b%b\r\n" % (
-            self._settle, len(exchange), exchange, self._size, self._pack(*deltas[: self.count]),
-        )  # fmt: skip
+        return b"%b%d\r\n%b%b%b\r\n" % (self._settle, len(exchange), exchange, self._size, self._pack(*deltas))
 
     def place_of(self, bucket: Bucket) -> int | None:
         """The slot of a bucket, whatever the numbers of its limit; None if it is not in the plan."""
@@ -169,7 +174,7 @@ class Plan:
 
     def by_bucket(self, costs: Sequence[float]) -> list[tuple[Bucket, float]]:
         """Costs by slot, each with its bucket."""
-        owners = dict(zip(self.places or range(len(costs)), self.buckets, strict=True))
+        owners = dict(zip(self.places or range(len(self.buckets)), self.buckets, strict=True))
         return [(owners[slot], cost) for slot, cost in enumerate(costs)]
 
     def taken(self, reply: list[int]) -> Taken:

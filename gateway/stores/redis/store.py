@@ -142,8 +142,11 @@ class RedisStore:
         plan = self._plans.of(takes)
         if plan.parts is not None:
             JointTake(self, exchange, takes, plan.parts, then, more=False)
-        else:
-            self.take_of(plan, exchange, takes, then)
+            return
+        # `take_of`, written out: it is the hottest call there is.
+        costs = plan.costs_of(takes)
+        command = plan.take(exchange.encode(), costs)
+        self.topology.send(plan.slot, TakeCall(self, plan, exchange, costs, then, command))
 
     def more(self, exchange: str, takes: Sequence[Take], then: TakeAnswer) -> None:
         if not takes:
@@ -161,8 +164,7 @@ class RedisStore:
             self._settle_unheld(exchange, takes, finals)
             return
         plan = call.plan
-        units = plan.units(finals)
-        deltas = [final - cost for final, cost in zip(units, call.costs, strict=True)]
+        deltas = plan.deltas_of(finals, call.costs)
         slot = plan.slot
         self.topology.send(slot, SettleCall(self, slot, exchange, plan.settle(exchange.encode(), deltas)))
         if call.parts is not None:
@@ -231,8 +233,7 @@ class RedisStore:
         if len(self.early) > EARLY:
             del self.early[next(iter(self.early))]
         costs = plan.costs_of(takes)
-        deltas = [final - cost for final, cost in zip(plan.units(finals), costs, strict=True)]
-        command = plan.settle(exchange.encode(), deltas)
+        command = plan.settle(exchange.encode(), plan.deltas_of(finals, costs))
         self.topology.send(plan.slot, SettleCall(self, plan.slot, exchange, command))
 
     # --- what calls report
@@ -280,7 +281,8 @@ class RedisStore:
             self.owe(call)
             return
         self.counts.dropped += 1
-        _log.error("a settle was refused: %s", error)
+        if self.counts.dropped == 1:  # The rest is counted, not said.
+            _log.error("a settle was refused: %s", error)
 
     # --- upkeep
 
