@@ -24,6 +24,11 @@ STRETCH = 64
 NOT_REACHED = Outcome(status=0, reached=False)
 
 
+def _told(asked: Asked) -> None:
+    raise RuntimeError(f"{asked.context} was decided twice")
+
+
+
 class Takes(Protocol):
     """What the chain needs of a store: the shared one, and the one in this worker for when that is away."""
 
@@ -145,7 +150,13 @@ class Asked:
         self.entry = entry.name
         self._settle_policies(NOT_REACHED)
         self.settled = True
-        self.then(self)
+        self._answer()
+
+    def _answer(self) -> None:
+        # Whoever is told holds on to us, and we must not to them: without the cycle the memory is free at once, and the
+        # collector has nothing to do.
+        then, self.then = self.then, _told
+        then(self)
 
     # -- taking ---------------------------------------------------------------------------------------------------
 
@@ -155,7 +166,7 @@ class Asked:
             if decision.takes:
                 takes = takes + decision.takes if takes else decision.takes
         if not takes:
-            self.then(self)
+            self._answer()
             return
         self.takes = takes
         self.store = self.chain.store
@@ -165,7 +176,7 @@ class Asked:
         if type(taken) is Taken:
             self.remaining = taken.remaining
             if taken.granted:
-                self.then(self)
+                self._answer()
             else:
                 self.store = None
                 self._short(taken)
@@ -210,7 +221,7 @@ class Asked:
         self.takes = tuple(kept)
         if not kept:
             self.store = None
-            self.then(self)
+            self._answer()
             return
         self.store = self.chain.local
         self.chain.local.take(self.context.exchange, self.takes, self._taken)

@@ -150,7 +150,8 @@ class Exchange:
             link = edge.link(decision.reason, self.client.fields)
             self._refuse(reply.refusal_of(decision, self.request_id, link), self._limit_states())
             return
-        self.cuts = any(take.bucket.limit.on_exhausted is OnExhausted.CUT for take in asked.takes)
+        if asked.context.ask.streaming:
+            self.cuts = any([take.bucket.limit.on_exhausted is OnExhausted.CUT for take in asked.takes])
         self._connect()
 
     def _limit_states(self) -> tuple[LimitState, ...]:

@@ -16,11 +16,13 @@ import orjson
 if TYPE_CHECKING:
     from gateway.telemetry.counters import Counters
 
-BATCHES_AT_MOST: Final = 1024
+BATCHES_AT_MOST: Final = 256
+BATCH_FOR: Final = 0.05
+"""Seconds of lines in one batch. Waking the thread for each tick of the event loop cost a fifth of an exchange."""
 
 
 class AccessLog:
-    """Lines of one event-loop tick are one write. What the disk cannot take is dropped, and counted."""
+    """Lines of a moment are one write. What the disk cannot take is dropped, and counted."""
 
     def __init__(self, descriptor: int, counters: Counters) -> None:
         self._descriptor = descriptor
@@ -33,12 +35,14 @@ class AccessLog:
     def note(self, line: dict[str, Any]) -> None:
         lines = self._lines
         if not lines:
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_later(BATCH_FOR, self._flush)
         lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
     def _flush(self) -> None:
         lines = self._lines
         self._lines = []
+        if not lines:
+            return
         try:
             self._batches.put_nowait(b"".join(lines))
         except queue.Full:
@@ -55,7 +59,6 @@ class AccessLog:
 
     def close(self) -> None:
         """Write what is waiting, and end the thread."""
-        if self._lines:
-            self._flush()
+        self._flush()
         self._batches.put(None)
         self._thread.join(timeout=5)

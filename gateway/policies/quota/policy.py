@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.policies.quota.rule import INDEX, OutputHistory, Price, reserved, used
+from gateway.policies.quota.local import LocalBuckets
+from gateway.policies.quota.rule import INDEX, NOTHING, OutputHistory, Price, reserved, used
 from gateway.policy import (
     ALLOW,
     Action,
@@ -23,18 +24,17 @@ from gateway.policy import (
     Take,
     Taken,
 )
-from gateway.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from gateway.policies import Services
     from gateway.policies.quota.config import LimitConfig, QuotaConfig
-    from gateway.stores.interface import StoreUnavailable
 
 PLANS_AT_MOST = 65_536
 TAG_ORDER = ("account", "organisation", "key", "client_address", "network", "country", "tier", "model")
 """The dimension that decides where a bucket lives comes first: buckets of one account are taken from in one script."""
 
-Cost = Callable[[int], float]
+_take: Callable[..., Take] = tuple.__new__  # type: ignore[assignment]
+"""A NamedTuple without the call in between: half the price, and there is one a limit."""
 NO_QUOTA = Decision(
     Action.DENY, reason="no_quota", detail="There is no quota for this account and model, so it may not be used."
 )
@@ -55,7 +55,7 @@ class Plan(NamedTuple):
     lines: tuple[Line, ...]
     most_output: float
     """The least that any bucket of output can hold: no reservation exceeds it."""
-    cuts: bool
+    principal: Principal
 
 
 class QuotaPolicy:
@@ -68,8 +68,8 @@ class QuotaPolicy:
         self._unmatched = ALLOW if config.unmatched == "allow" else NO_QUOTA
         self._prices = services.prices
         self._history = OutputHistory(float(config.assumed_output))
-        self._local = MemoryStore(services.now) if config.store == "local" else None
-        self._plans: dict[tuple[Principal | str | None, ...], Plan] = {}
+        self._local = LocalBuckets() if config.store == "local" else None
+        self._plans: dict[tuple[int, str, str, str], Plan] = {}
 
     # -- deciding -------------------------------------------------------------------------------------------------
 
@@ -81,10 +81,12 @@ class QuotaPolicy:
             return self._unmatched
         expected = min(self._history.expect(principal.account, ask.model), plan.most_output)
         costs = reserved(ask, expected, self._price(ask.model))
-        takes = tuple([Take(line[0], costs[line[1]]) for line in plan.lines])
-        if self._local is not None:
-            return self._decide_locally(context, takes)
-        return Decision(Action.ALLOW, takes=takes)
+        takes = tuple([_take(Take, (bucket, costs[index])) for bucket, index, _ in plan.lines])
+        if self._local is None:
+            return Decision(Action.ALLOW, takes=takes)
+        # An attempt stays counted, whatever later entries say of it: that is what a guard is for.
+        taken = self._local.take(takes, context.now)
+        return ALLOW if taken is None else self.refuse(context, takes[taken.short], taken)
 
     def settle(self, context: Context, takes: tuple[Take, ...], outcome: Outcome) -> tuple[float, ...]:
         if not takes or self._local is not None:
@@ -98,13 +100,12 @@ class QuotaPolicy:
             self._history.expect(principal.account, ask.model) if ask.output_cap is None else ask.output_cap
         )
         price = self._price(ask.model)
-        by_weight: dict[float, tuple[float, ...]] = {}
         finals = []
-        for line, _ in zip(plan.lines, takes, strict=True):
-            costs = by_weight.get(line.cached_weight)
-            if costs is None:
-                costs = by_weight[line.cached_weight] = used(ask, outcome, price, line.cached_weight, reserved_output)
-            finals.append(costs[line.index])
+        weight, costs = -1.0, NOTHING
+        for _, index, cached_weight in plan.lines:
+            if cached_weight != weight:
+                weight, costs = cached_weight, used(ask, outcome, price, cached_weight, reserved_output)
+            finals.append(costs[index])
         return tuple(finals)
 
     def extend(self, context: Context, takes: tuple[Take, ...], delivered: int) -> tuple[Take, ...]:
@@ -136,37 +137,22 @@ class QuotaPolicy:
             retry_after=None if never else max(taken.wait, 0.001),
         )
 
-    def _decide_locally(self, context: Context, takes: tuple[Take, ...]) -> Decision:
-        answers: list[Taken | StoreUnavailable] = []
-        assert self._local is not None  # noqa: S101 - for the type checker: the caller looked
-        self._local.take(context.exchange, takes, answers.append)
-        taken = answers[0]
-        if isinstance(taken, Taken):
-            if taken.granted:
-                # An attempt stays counted: forget the marker, keep the charge.
-                self._local.settle(context.exchange, takes, [take.cost for take in takes])
-                return ALLOW
-            return self.refuse(context, takes[taken.short], taken)
-        raise taken
-
     # -- plans ----------------------------------------------------------------------------------------------------
 
     def _plan(self, context: Context, principal: Principal) -> Plan:
         location = context.location
-        identity = (
-            principal.account,
-            principal.key,
-            principal.tier,
-            principal.organisation,
+        # By identity of the principal, which its plan holds on to: auth gives the same object for the same key.
+        key = (
+            id(principal),
             context.ask.model,
-            context.client_address if self._by_address else None,
-            location.country if location is not None and self._by_country else None,
+            context.client_address if self._by_address else "",
+            location.country if location is not None and self._by_country else "",
         )
-        plan = self._plans.get(identity)
+        plan = self._plans.get(key)
         if plan is None:
             if len(self._plans) >= PLANS_AT_MOST:
                 del self._plans[next(iter(self._plans))]
-            plan = self._plans[identity] = self._make_plan(context, principal)
+            plan = self._plans[key] = self._make_plan(context, principal)
         return plan
 
     def _make_plan(self, context: Context, principal: Principal) -> Plan:
@@ -181,8 +167,7 @@ class QuotaPolicy:
             lines.append(Line(bucket, INDEX[limit.measure], config.cached_weight))
             if limit.measure in (Measure.OUTPUT_TOKENS, Measure.TOTAL_TOKENS):
                 most_output = min(most_output, limit.capacity)
-        cuts = any(line.bucket.limit.on_exhausted is OnExhausted.CUT for line in lines)
-        return Plan(tuple(lines), most_output, cuts)
+        return Plan(tuple(lines), most_output, principal)
 
     def _price(self, model: str) -> Price:
         price = self._prices.get(model)

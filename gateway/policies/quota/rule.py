@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from gateway.policy import Ask, Measure, Outcome, Usage
 
@@ -14,16 +14,8 @@ REFUNDED_STATUSES: Final = frozenset({429, 502, 503, 504, 529})
 """The upstream said that it did not do the work: nothing is charged, not even the request."""
 
 
-class Costs(NamedTuple):
-    """What one exchange costs by each measure. Indexed by `INDEX`."""
-
-    requests: float
-    input_tokens: float
-    output_tokens: float
-    total_tokens: float
-    spend: float
-    concurrency: float
-
+Costs = tuple[float, float, float, float, float, float]
+"""What one exchange costs: requests, input, output and total tokens, spend, concurrency. Indexed by `INDEX`."""
 
 INDEX: Final[Mapping[Measure, int]] = {
     Measure.REQUESTS: 0,
@@ -34,7 +26,7 @@ INDEX: Final[Mapping[Measure, int]] = {
     Measure.CONCURRENCY: 5,
 }
 
-NOTHING: Final = Costs(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+NOTHING: Final[Costs] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 MILLION: Final = 1_000_000.0
 
 
@@ -45,10 +37,10 @@ def reserved(ask: Ask, expected_output: float, price: Price) -> Costs:
     """
     items = ask.items
     if not ask.generates:
-        return Costs(items, 0.0, 0.0, 0.0, 0.0, 1.0)
+        return (items, 0.0, 0.0, 0.0, 0.0, 1.0)
     output = expected_output if ask.output_cap is None else ask.output_cap
     spend = (ask.input_tokens * price[0] + output * price[3]) / MILLION
-    return Costs(items, ask.input_tokens, output, ask.input_tokens + output, spend, 1.0)
+    return (items, ask.input_tokens, output, ask.input_tokens + output, spend, 1.0)
 
 
 def used(ask: Ask, outcome: Outcome, price: Price, cached_weight: float, reserved_output: float) -> Costs:
@@ -64,7 +56,7 @@ def used(ask: Ask, outcome: Outcome, price: Price, cached_weight: float, reserve
         return NOTHING
     items = ask.items
     if not ask.generates or status >= 400:
-        return Costs(items, 0.0, 0.0, 0.0, 0.0, 0.0)
+        return (items, 0.0, 0.0, 0.0, 0.0, 0.0)
     usage = outcome.usage
     if usage is None:
         output = outcome.delivered if outcome.aborted else max(outcome.delivered, reserved_output)
@@ -73,7 +65,7 @@ def used(ask: Ask, outcome: Outcome, price: Price, cached_weight: float, reserve
     spend = (
         usage.input * price[0] + usage.cached * price[1] + usage.cache_creation * price[2] + usage.output * price[3]
     ) / MILLION
-    return Costs(items, counted_input, usage.output, counted_input + usage.output, spend, 0.0)
+    return (items, counted_input, usage.output, counted_input + usage.output, spend, 0.0)
 
 
 class OutputHistory:

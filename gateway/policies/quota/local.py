@@ -1,0 +1,48 @@
+"""Buckets of one worker, for a guard that stands before anybody is known: no round trip, no reservation, no settling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.policy import Bucket, Taken
+
+BUCKETS_AT_MOST: Final = 100_000
+"""The bucket made first goes when a new one comes: a caller with that many addresses is past what a bucket can hold."""
+
+
+class LocalBuckets:
+    """Token buckets by (partition, limit). The arithmetic is the store's: units in use, and when that was."""
+
+    def __init__(self) -> None:
+        self._states: dict[tuple[str, str], tuple[float, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def take(self, wanted: Sequence[tuple[Bucket, float]], now: float) -> Taken | None:
+        """Take from all, or from none. None where that went well; else which is short, and for how long."""
+        states = self._states
+        after = []
+        short, longest = -1, 0.0
+        for index, (bucket, cost) in enumerate(wanted):
+            limit = bucket.limit
+            key = (bucket.partition, limit.name)
+            used, at = states.get(key, (0.0, now))
+            rate = limit.refill / limit.every
+            if now > at:
+                used -= (now - at) * rate
+                used = max(used, 0.0)
+            total = used + min(cost, limit.capacity)
+            if total > limit.capacity or limit.capacity <= 0:
+                wait = (total - limit.capacity) / rate if rate and limit.capacity > 0 else float("inf")
+                if wait >= longest:
+                    short, longest = index, wait
+            after.append((key, total))
+        if short >= 0:
+            return Taken(False, tuple([0.0] * len(after)), short, longest)
+        for key, total in after:
+            if key not in states and len(states) >= BUCKETS_AT_MOST:
+                del states[next(iter(states))]
+            states[key] = (total, now)
+        return None
