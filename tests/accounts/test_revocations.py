@@ -196,3 +196,15 @@ async def test_what_does_not_change_is_not_read_again(redis: Redis) -> None:
 
     assert [await watcher.look() for _ in range(3)] == [True, False, False]
     assert directory.generation == 1
+
+
+async def test_a_cancelled_watcher_ends(redis: Redis) -> None:
+    """Whatever it is doing: redis-py may swallow a cancellation, and then a worker would never stop."""
+    for ticks in range(60):
+        task = spawn(RevocationWatcher(redis, make_directory(), interval=0.001).run(), name="revocations")
+        await asyncio.sleep(0.004)
+        for _ in range(ticks % 40):
+            await asyncio.sleep(0)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=SECOND)
+        assert done
