@@ -22,6 +22,14 @@ _ESCAPED_LETTER = re.compile(rb"\\u00(?:4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])", 
 """A letter or an underscore as an escape: no name needs one. (Go writes `<`, `>` and `&` so, which is no matter.)"""
 
 
+BRIEF = 256 * 1024
+"""Bytes up to which no body can take long to read."""
+MOST_CONTAINERS = 300_000
+"""Objects and arrays in one body: some 0.3 s of the event loop at the worst. A picture in base64 has none."""
+MOST_COMMAS = 4_000_000
+"""Tokens of a prompt that is an array of integers, several times over."""
+
+
 class Member(NamedTuple):
     """One member of the top-level object: its name, whether that was spelled with an escape, the span of its value."""
 
@@ -38,6 +46,8 @@ def needles(*names: str) -> Mapping[str, bytes]:
 
 def load_object(body: bytes, names: Mapping[str, bytes]) -> dict[str, Any]:
     """The JSON object in `body`. Raises MalformedRequest where it is none, or where one of `names` is ambiguous."""
+    if len(body) > BRIEF and (body.count(b"{") + body.count(b"[") > MOST_CONTAINERS or body.count(b",") > MOST_COMMAS):
+        raise MalformedRequest("The body has too many parts: send smaller requests.", "content_too_complex", 413)
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:

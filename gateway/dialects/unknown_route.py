@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import orjson
-
 from gateway.dialects.content import load_object, model_name, needles
 from gateway.dialects.interface import MalformedRequest
 from gateway.dialects.media import BYTES_PER_TOKEN, estimate
@@ -22,14 +20,16 @@ def read_unknown(dialect: str, path: str, body: bytes) -> Ask:
     Cancelling makes nothing; it has no body that could say otherwise.
     """
     tokens = len(body) // BYTES_PER_TOKEN + 1
+    if not body.lstrip().startswith(b"{"):
+        return Ask(
+            dialect, "other", input_tokens=tokens, generates=_CANCELS.fullmatch(path) is None or bool(body.strip())
+        )
     try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        generates = bool(body.strip()) or _CANCELS.fullmatch(path) is None
-        return Ask(dialect, "other", input_tokens=tokens, generates=generates)
-    if type(parsed) is not dict:
+        document = load_object(body, _NAMES)
+    except MalformedRequest as refused:
+        if refused.reason != "malformed_content":
+            raise
         return Ask(dialect, "other", input_tokens=tokens)
-    document = load_object(body, _NAMES)
     try:
         model = model_name(document)
     except MalformedRequest:

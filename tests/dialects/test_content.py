@@ -167,3 +167,17 @@ def test_a_model_is_a_short_printable_name(value: object) -> None:
     """Control characters, invisible characters and long names are refused."""
     with pytest.raises(MalformedRequest, match="“model”"):
         model_name({"model": value})
+
+
+@pytest.mark.parametrize("part", [b"{}", b"[]", b"{},[[]]"])
+def test_a_body_of_too_many_parts_is_refused_unread(part: bytes) -> None:
+    """Or one request could hold the event loop for seconds."""
+    with pytest.raises(MalformedRequest) as caught:
+        load_object(b'{"model":"m","x":[' + (part + b",") * 400_000 + b"1]}", NAMES)
+
+    assert (caught.value.status, caught.value.reason) == (413, "content_too_complex")
+
+
+def test_a_large_picture_is_few_parts() -> None:
+    """Bytes alone are no burden."""
+    assert load_object(b'{"model":"m","x":"' + b"iVBO" * 1_000_000 + b'"}', NAMES)["model"] == "m"
