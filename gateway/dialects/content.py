@@ -25,7 +25,7 @@ _ESCAPED_LETTER = re.compile(rb"\\u00(?:4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])", 
 BRIEF = 256 * 1024
 """Bytes up to which no body can take long to read."""
 MOST_CONTAINERS = 300_000
-"""Objects and arrays in one body: some 0.3 s of the event loop at the worst. A picture in base64 has none."""
+"""Objects and arrays in one body: half a second of the event loop at the very worst. Base64 has none."""
 MOST_COMMAS = 4_000_000
 """Tokens of a prompt that is an array of integers, several times over."""
 
