@@ -1,10 +1,12 @@
-"""Every reason that a refusal can have: stable codes, part of the API. docs/reasons.md is written from this table.
+"""Every reason that a refusal can have: stable codes, part of the API.
 
+docs/reasons.md is written from this table: `python -m gateway.wire.reasons > docs/reasons.md`.
 A stranger's policy may have reasons of its own; those link to a page that says that there is none.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Final, NamedTuple
 
 
@@ -31,11 +33,26 @@ REASONS: Final[dict[str, Reason]] = {
         "A field stands in the JSON twice, or is spelled with escapes, so that two readers may see two things.",
         "State each field once, in plain letters.",
     ),
-    "method_not_allowed": Reason("405", "The gateway does not pass this method on.", "Use the method of the API's reference."),
-    "request_timeout": Reason("408", "The request did not come in time.", "Send it without pauses, on a steadier line."),
-    "content_too_large": Reason("413", "The content is larger than this gateway accepts.", "Send less, or smaller images."),
-    "expectation_failed": Reason("417", "The only expectation understood is 100-continue.", "Leave the Expect field out."),
-    "head_too_large": Reason("431", "The request line and fields are too large together.", "Send fewer or shorter fields."),
+    "method_not_allowed": Reason(
+        "405", "The gateway does not pass this method on.", "Use the method of the API's reference."
+    ),
+    "request_timeout": Reason(
+        "408", "The request did not come in time.", "Send it without pauses, on a steadier line."
+    ),
+    "content_too_large": Reason(
+        "413", "The content is larger than this gateway accepts.", "Send less, or smaller images."
+    ),
+    "content_too_complex": Reason(
+        "413",
+        "The JSON of the request has too many objects, lists or commas to be read in time.",
+        "Send smaller requests.",
+    ),
+    "expectation_failed": Reason(
+        "417", "The only expectation understood is 100-continue.", "Leave the Expect field out."
+    ),
+    "head_too_large": Reason(
+        "431", "The request line and fields are too large together.", "Send fewer or shorter fields."
+    ),
     "version_not_supported": Reason("505", "Only HTTP/1.1 and HTTP/1.0 are spoken here.", _REQUEST),
     "out_of_memory_budget": Reason("503", "Too many large requests are under way at once.", _LATER),
     # Who is asking.
@@ -48,7 +65,12 @@ REASONS: Final[dict[str, Reason]] = {
     "invalid_credentials": Reason("401", "The API key or token is not valid.", "Check it, or make a new one."),
     "expired_credentials": Reason("401", "The API key or token has expired.", "Make a new one."),
     "revoked_key": Reason("401", "The API key was revoked.", "Make a new one; ask your administrator why."),
-    "unknown_issuer": Reason("401", "Tokens of this issuer are not accepted here.", "Use a token of an accepted issuer."),
+    "unknown_issuer": Reason(
+        "401", "Tokens of this issuer are not accepted here.", "Use a token of an accepted issuer."
+    ),
+    "unknown_account": Reason(
+        "403", "The token is valid, but its account is not known here.", "Ask the operator of this API for an account."
+    ),
     "suspended_account": Reason("403", "The account is suspended.", "Ask the operator of this API."),
     "model_not_in_scope": Reason("403", "This key may not use this model.", "Use another key, or widen its scope."),
     "feature_not_in_scope": Reason("403", "This key may not use this feature.", "Use another key, or widen its scope."),
@@ -56,7 +78,7 @@ REASONS: Final[dict[str, Reason]] = {
     "quota_exceeded": Reason(
         "429",
         "A quota is used up for the moment. Nothing was charged.",
-        "Wait as long as Retry-After says. The x-ratelimit-*, anthropic-ratelimit-* and RateLimit fields tell what is left.",
+        "Wait as long as Retry-After says. The x-ratelimit-*, anthropic-ratelimit-* and RateLimit fields say the rest.",
     ),
     "concurrency_exceeded": Reason(
         "429", "Too many requests of yours run at once. Nothing was charged.", "Wait until one has ended."
@@ -73,3 +95,30 @@ REASONS: Final[dict[str, Reason]] = {
     "upstream_failed": Reason("502", "The inference API broke its answer off, or gave none.", _LATER),
     "upstream_timeout": Reason("504", "The inference API did not answer in time.", _LATER),
 }
+
+_HEAD: Final = """\
+# Reasons
+
+A refusal names its reason: `error.code` in the OpenAI dialect, `error.reason` in the Anthropic one. Its message ends in
+a link to the reason's page, which the gateway itself serves under `/tidegate/reasons/`. The codes are part of the API:
+they are added to, and never change their meaning. Access lines and metrics use the same words.
+
+This page is written from `gateway/wire/reasons.py`: `python -m gateway.wire.reasons > docs/reasons.md`.
+
+| reason | status | |
+|---|---|---|
+"""
+
+
+def page() -> str:
+    """docs/reasons.md: a table, and a section a reason."""
+    rows = [f"| [`{code}`](#{code}) | {reason.status} | {reason.meaning} |\n" for code, reason in REASONS.items()]
+    sections = [
+        f"\n## {code}\n\nStatus {reason.status}. {reason.meaning}\n\n{reason.remedy}\n"
+        for code, reason in REASONS.items()
+    ]
+    return _HEAD + "".join(rows + sections)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
