@@ -1,4 +1,4 @@
-"""The composition root: the only module that knows every layer. From a checked configuration to a worker that serves."""
+"""The composition root, the only module that knows every layer: from a checked file to a worker that serves."""
 
 from __future__ import annotations
 
@@ -97,7 +97,9 @@ def check_everything(path: Path, environment: Mapping[str, str] = os.environ) ->
 class Worker:
     """One process's gateway: builds everything, serves, reloads, drains."""
 
-    def __init__(self, configuration: Configuration, environment: Mapping[str, str] = os.environ, name: str = "") -> None:
+    def __init__(
+        self, configuration: Configuration, environment: Mapping[str, str] = os.environ, name: str = ""
+    ) -> None:
         self.configuration = configuration
         self.environment = environment
         self.name = name

@@ -1,1 +1,1 @@
-"""The order of asking. `chain.begin(context, then)` asks each entry, takes from the store all or nothing, and calls `then`."""
+"""The order of asking. `chain.begin(context, then)` asks each entry, takes all or nothing, and calls `then`."""

@@ -1,7 +1,7 @@
 """Ask in order, stop at the first refusal, take all or nothing, settle in reverse.
 
-The warm path is plain calls: no coroutine, no task, no future. An entry that answers with an awaitable moves the rest of its
-exchange into a task; so does nothing else.
+The warm path is plain calls: no coroutine, no task, no future. An entry that answers with an awaitable moves the
+rest of its exchange into a task; so does nothing else.
 """
 
 from __future__ import annotations
@@ -28,21 +28,20 @@ def _told(asked: Asked) -> None:
     raise RuntimeError(f"{asked.context} was decided twice")
 
 
-
 class Takes(Protocol):
     """What the chain needs of a store: the shared one, and the one in this worker for when that is away."""
 
-    def take(
-        self, exchange: str, takes: Sequence[Take], then: Callable[[Taken | StoreUnavailable], None]
-    ) -> None: ...
+    def take(self, exchange: str, takes: Sequence[Take], then: Callable[[Taken | StoreUnavailable], None]) -> None: ...
 
     def settle(self, exchange: str, takes: Sequence[Take], finals: Sequence[float]) -> None: ...
 
 
 class Chain:
-    """Ordered entries over a store. Immutable; a reload makes a new one, and exchanges end on the one that they began with."""
+    """Ordered entries over a store. A reload makes a new one, and exchanges end on the one that they began with."""
 
-    def __init__(self, entries: tuple[Entry, ...], store: Store, local: Takes, failures: dict[tuple[str, str], int]) -> None:
+    def __init__(
+        self, entries: tuple[Entry, ...], store: Store, local: Takes, failures: dict[tuple[str, str], int]
+    ) -> None:
         self.entries = entries
         self.store = store
         self.local = local

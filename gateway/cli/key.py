@@ -32,7 +32,10 @@ def mint(
     """Make a key. It is shown once; what is kept of it goes under an account in accounts.yaml."""
     secret = os.environ.get(pepper_env, "")
     if len(secret) < 16:
-        fail(f"set {pepper_env} to the pepper `{pepper}`, at least 16 random bytes: export {pepper_env}=$(openssl rand -hex 32)")
+        fail(
+            f"set {pepper_env} to the pepper `{pepper}`, at least 16 random bytes:\n"
+            f"  export {pepper_env}=$(openssl rand -hex 32)"
+        )
     key, prefix = keys.mint()
     digest = keys.digest(secret.encode(), key.encode()).hex()
     if as_json:
@@ -43,7 +46,10 @@ def mint(
 
 
 @app.command()
-def revoke(prefix: Annotated[str, typer.Argument(help="What stands between the key's first two underscores.")], config: ConfigOption = Path("tidegate.yaml")) -> None:
+def revoke(
+    prefix: Annotated[str, typer.Argument(help="What stands between the key's first two underscores.")],
+    config: ConfigOption = Path("tidegate.yaml"),
+) -> None:
     """Revoke a key on every worker of the fleet, within a second."""
     if prefix.startswith("tg_"):
         prefix = prefix.split("_")[1]
@@ -52,7 +58,9 @@ def revoke(prefix: Annotated[str, typer.Argument(help="What stands between the k
 
 
 @app.command()
-def restore(prefix: Annotated[str, typer.Argument(help="The key's prefix.")], config: ConfigOption = Path("tidegate.yaml")) -> None:
+def restore(
+    prefix: Annotated[str, typer.Argument(help="The key's prefix.")], config: ConfigOption = Path("tidegate.yaml")
+) -> None:
     """Take a revocation back."""
     _change(config, prefix, undo=True)
     typer.echo(f"key {prefix} is no longer revoked by the fleet")

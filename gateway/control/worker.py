@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ async def serve(path: Path, snapshot: Snapshot) -> web.AppRunner:
     app.router.add_get("/snapshot", answer)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    path.unlink(missing_ok=True)
+    await asyncio.to_thread(path.unlink, missing_ok=True)
     before = os.umask(0o177)
     try:
         await web.UnixSite(runner, str(path)).start()

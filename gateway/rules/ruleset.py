@@ -71,6 +71,8 @@ class _Loading:
         if document is not None:
             entries = self.entries(document, list(enumerate(chain.chain)) if chain else _readable(document))
         prices = self.checked(self.folder / PRICES, PricesFile) if (self.folder / PRICES).exists() else None
+        if not (self.folder / PRICES).exists():
+            self.problems.update(self.unpriced(entries))
         if self.problems:
             raise Problems(self.problems)
         table = prices.table() if prices else {}
@@ -132,6 +134,16 @@ class _Loading:
         if not path.is_file():
             raise ValueError(f"no file `{written.file}` beside {CHAIN}")
         return path
+
+    def unpriced(self, entries: tuple[Entry, ...]) -> list[Problem]:
+        """Entries that count money where no price is stated: everything would be free."""
+        found = []
+        for entry in entries:
+            needs_prices = getattr(entry.config, "needs_prices", None)
+            place = needs_prices() if needs_prices is not None else None
+            if place is not None:
+                found.append(self.documents[entry.path].problem(place, f"`spend` needs prices: there is no {PRICES}"))
+        return found
 
     def digest(self) -> str:
         state = hashlib.blake2b(digest_size=16)

@@ -1,6 +1,7 @@
 """One line of JSON an exchange, written by a thread so that a slow reader of the log never stalls the data plane.
 
-The lines are an interface: people filter and alarm on them. Fields are added, not renamed. No prompt, no credential, no body.
+The lines are an interface: people filter and alarm on them. Fields are added, not renamed. No prompt, no credential,
+no content.
 """
 
 from __future__ import annotations

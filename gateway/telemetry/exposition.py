@@ -29,13 +29,47 @@ class _Sum(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from _exchanges(self._snapshots)
-        yield _histogram("tidegate_exchange_seconds", "From the whole request to the end of the answer.", "duration", LATENCY_BOUNDS, self._snapshots)
-        yield _histogram("tidegate_decision_seconds", "From the whole request to the chain's answer.", "decision", DECISION_BOUNDS, self._snapshots)
-        yield _family("tidegate_tokens", "Tokens used, as upstreams state them.", ["kind"], _mapped(self._snapshots, "tokens"))
-        yield _family("tidegate_malformed", "Requests refused before any policy was asked.", ["reason"], _mapped(self._snapshots, "malformed"))
-        yield _family("tidegate_policy_failures", "Policies that raised instead of deciding.", ["policy", "what"], _listed(self._snapshots, "policy_failures"))
-        yield _family("tidegate_upstream_events", "What happened to connections to upstreams.", ["upstream", "event"], _listed(self._snapshots, "upstream"))
-        yield _family("tidegate_store_events", "Takes and settles that did not go as planned.", ["event"], _mapped(self._snapshots, "store"))
+        yield _histogram(
+            "tidegate_exchange_seconds",
+            "From the whole request to the end of the answer.",
+            "duration",
+            LATENCY_BOUNDS,
+            self._snapshots,
+        )
+        yield _histogram(
+            "tidegate_decision_seconds",
+            "From the whole request to the chain's answer.",
+            "decision",
+            DECISION_BOUNDS,
+            self._snapshots,
+        )
+        yield _family(
+            "tidegate_tokens", "Tokens used, as upstreams state them.", ["kind"], _mapped(self._snapshots, "tokens")
+        )
+        yield _family(
+            "tidegate_malformed",
+            "Requests refused before any policy was asked.",
+            ["reason"],
+            _mapped(self._snapshots, "malformed"),
+        )
+        yield _family(
+            "tidegate_policy_failures",
+            "Policies that raised instead of deciding.",
+            ["policy", "what"],
+            _listed(self._snapshots, "policy_failures"),
+        )
+        yield _family(
+            "tidegate_upstream_events",
+            "What happened to connections to upstreams.",
+            ["upstream", "event"],
+            _listed(self._snapshots, "upstream"),
+        )
+        yield _family(
+            "tidegate_store_events",
+            "Takes and settles that did not go as planned.",
+            ["event"],
+            _mapped(self._snapshots, "store"),
+        )
         for name, text in (
             ("aborted", "Exchanges that the caller left."),
             ("usage_missing", "Answers that stated no usage: charged by estimate."),
@@ -52,7 +86,9 @@ class _Sum(Collector):
         ):
             yield GaugeMetricFamily(f"tidegate_{name}", text, value=sum(s[name] for s in self._snapshots))
         yield GaugeMetricFamily("tidegate_workers", "Workers that answer.", value=len(self._snapshots))
-        yield CounterMetricFamily("tidegate_worker_restarts", "Workers that died and were started again.", value=self._restarts)
+        yield CounterMetricFamily(
+            "tidegate_worker_restarts", "Workers that died and were started again.", value=self._restarts
+        )
         ruleset = GaugeMetricFamily("tidegate_ruleset", "Workers by the ruleset in force.", labels=["digest"])
         for digest, count in Counter(s["digest"] for s in self._snapshots).items():
             ruleset.add_metric([digest], count)

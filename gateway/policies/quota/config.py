@@ -74,12 +74,19 @@ class QuotaConfig(BaseModel):
     limits: Annotated[tuple[LimitConfig, ...], Field(min_length=1)]
     """The buckets. Every one that matches an exchange must have room for it."""
     store: Literal["shared", "local"] = "shared"
-    """`shared`: exact in Redis, for the whole fleet. `local`: in each worker, without a round trip: a flood guard before auth.
-    A local bucket counts attempts, whatever later entries say of them."""
+    """`shared`: exact in Redis, for the whole fleet. `local`: in each worker, without a round trip: a flood guard
+    before auth. A local bucket counts attempts, whatever later entries say of them."""
     unmatched: Literal["deny", "allow"] = "deny"
     """What becomes of an exchange that no limit matches: nothing is unlimited by oversight."""
     assumed_output: Annotated[Count, Field(gt=0)] = 1024
     """Output tokens reserved where the caller states no cap and the account has no history with the model."""
+
+    def needs_prices(self) -> tuple[str | int, ...] | None:
+        """Where the file first asks for a price; None where it does not. The ruleset sees that there are prices."""
+        for index, limit in enumerate(self.limits):
+            if limit.measure == "spend":
+                return ("limits", index, "measure")
+        return None
 
     @model_validator(mode="after")
     def _laws(self) -> QuotaConfig:

@@ -1,4 +1,4 @@
-"""Buckets of one worker, for a guard that stands before anybody is known: no round trip, no reservation, no settling."""
+"""Buckets of one worker, for a guard that stands before anybody is known: no round trip, nothing to settle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shell: which buckets an exchange takes from, and what it pays in the end. It asks no store itself but a local one."""
+"""The shell: which buckets an exchange takes from, and what it pays in the end. It asks no store itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import fnmatch
 import ipaddress
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from gateway.policies.quota.local import LocalBuckets
 from gateway.policies.quota.rule import INDEX, NOTHING, OutputHistory, Price, reserved, used
@@ -33,7 +33,7 @@ PLANS_AT_MOST = 65_536
 TAG_ORDER = ("account", "organisation", "key", "client_address", "network", "country", "tier", "model")
 """The dimension that decides where a bucket lives comes first: buckets of one account are taken from in one script."""
 
-_take: Callable[..., Take] = tuple.__new__  # type: ignore[assignment]
+_take: Final = cast("Callable[[type[Take], tuple[Bucket, float]], Take]", tuple.__new__)
 """A NamedTuple without the call in between: half the price, and there is one a limit."""
 NO_QUOTA = Decision(
     Action.DENY, reason="no_quota", detail="There is no quota for this account and model, so it may not be used."
@@ -45,7 +45,8 @@ class Line(NamedTuple):
     """One bucket of a plan."""
 
     bucket: Bucket
-    index: int
+    measure: int
+    """Which of the costs it is: `rule.INDEX`."""
     cached_weight: float
 
 
@@ -119,7 +120,7 @@ class QuotaPolicy:
                 lacking.append(Take(take.bucket, costs[INDEX[limit.measure]] - take.cost))
         return tuple(lacking)
 
-    def refuse(self, context: Context, take: Take, taken: Taken) -> Decision:
+    def refuse(self, context: Context, take: Take, taken: Taken) -> Decision:  # noqa: ARG002 - the contract
         limit = take.bucket.limit
         never = taken.wait == float("inf")
         reason = "concurrency_exceeded" if limit.measure is Measure.CONCURRENCY else "quota_exceeded"
@@ -175,7 +176,9 @@ class QuotaPolicy:
 
 
 def _bucket(config: LimitConfig, limit: Limit, context: Context, principal: Principal) -> Bucket:
-    values = [f"{dimension}={_value(dimension, context, principal)}" for dimension in TAG_ORDER if dimension in config.per]
+    values = [
+        f"{dimension}={_value(dimension, context, principal)}" for dimension in TAG_ORDER if dimension in config.per
+    ]
     return Bucket(tag=values[0], partition=",".join(values), limit=limit)
 
 
