@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.stores.interface import StoreUnavailable, TakeAnswer
-from gateway.stores.redis.link import Call, Link
+from gateway.stores.redis.call import Call
+from gateway.stores.redis.link import Link
 from gateway.stores.redis.plan import Plan
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import hiredis
 
 from gateway.stores.interface import StoreUnavailable
 from gateway.stores.keys import SLOTS
-from gateway.stores.redis.link import DEADLINE, Call, Endpoint, Link
+from gateway.stores.redis.call import Call, Endpoint
+from gateway.stores.redis.link import DEADLINE, Link
 from gateway.stores.redis.resp import pack
 from gateway.stores.redis.scripts import Scripts
 

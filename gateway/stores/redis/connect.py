@@ -7,8 +7,9 @@ from typing import Final, NamedTuple
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from gateway.stores.interface import LEASE_RENEWAL, LEASE_TTL
+from gateway.stores.redis.call import Endpoint
 from gateway.stores.redis.cluster import Cluster
-from gateway.stores.redis.link import DEADLINE, Endpoint
+from gateway.stores.redis.link import DEADLINE
 from gateway.stores.redis.scripts import Scripts
 from gateway.stores.redis.sentinel import master_of
 from gateway.stores.redis.store import RedisStore

@@ -12,14 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 import hiredis
 
 from gateway.stores.interface import StoreUnavailable
+from gateway.stores.redis.call import Call, Endpoint
 from gateway.stores.redis.resp import pack
 from gateway.tasks import spawn
 
@@ -36,50 +36,6 @@ BACKOFF_FIRST: Final = 0.05
 BACKOFF_LAST: Final = 1.0
 
 _log = logging.getLogger(__name__)
-
-
-class Endpoint(NamedTuple):
-    """Where a server listens and who we are there. A `path` is a unix socket."""
-
-    host: str = "127.0.0.1"
-    port: int = 6379
-    path: str = ""
-    tls: ssl.SSLContext | None = None
-    username: str = ""
-    password: str = ""
-    db: int = 0
-
-    def __str__(self) -> str:
-        return self.path or f"{self.host}:{self.port}"
-
-
-class Call:
-    """A command on its way. Of `answer` and `fail` one is called, once; the others tell what came of a failed one."""
-
-    __slots__ = ("command", "due", "expired", "retried")
-
-    command: bytes
-    due: float
-    expired: bool
-    retried: bool
-
-    def __init__(self, command: bytes) -> None:
-        self.command = command
-        self.due = 0.0
-        self.expired = False
-        self.retried = False
-
-    def answer(self, reply: Any, link: Link) -> None:
-        """The reply came in time. It may be a `hiredis.ReplyError`."""
-
-    def fail(self, error: StoreUnavailable) -> None:
-        """There will be no answer in time."""
-
-    def late(self, reply: Any) -> None:
-        """After `fail`: the reply came after all."""
-
-    def lost(self) -> None:
-        """After `fail`: the connection died with the command on it, so that nobody knows whether it was done."""
 
 
 class _Greeting(Call):

@@ -9,7 +9,7 @@ from redis.asyncio.sentinel import Sentinel
 from redis.exceptions import RedisError
 
 from gateway.stores.interface import StoreUnavailable
-from gateway.stores.redis.link import Endpoint
+from gateway.stores.redis.call import Endpoint
 
 ASK_TIMEOUT: Final = 0.3
 """Seconds for one Sentinel; the next is asked after it."""

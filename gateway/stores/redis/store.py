@@ -18,9 +18,10 @@ import hiredis
 from gateway.policy import Bucket, Take, Taken
 from gateway.stores import keys
 from gateway.stores.interface import LEASE_RENEWAL, LEASE_TTL, TakeAnswer
+from gateway.stores.redis.call import Call
 from gateway.stores.redis.calls import Beat, MoreCall, Renewal, SettleCall, TakeCall, Upkeep, unavailable
 from gateway.stores.redis.joint import JointTake, part_name
-from gateway.stores.redis.link import Call, Link
+from gateway.stores.redis.link import Link
 from gateway.stores.redis.plan import Plan, Plans, post_command
 from gateway.stores.redis.resp import pack
 from gateway.stores.redis.scripts import Scripts

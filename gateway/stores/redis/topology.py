@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import hiredis
 
-from gateway.stores.redis.link import DEADLINE, Call, Endpoint, Link
+from gateway.stores.redis.call import Call, Endpoint
+from gateway.stores.redis.link import DEADLINE, Link
 from gateway.stores.redis.scripts import Scripts
 
 MOVED_AWAY = ("READONLY", "MASTERDOWN")
