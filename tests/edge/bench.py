@@ -9,14 +9,14 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from gateway.chain.chain import Chain
 from gateway.chain.entry import Entry, OnFailure
 from gateway.edge.connection import ClientConnection, Phase
 from gateway.edge.edge import Edge, Settings
 from gateway.edge.upstream import Origin, Route, Timeouts, Upstream, UpstreamConnection
-from gateway.policy import ALLOW, Context, Decision
+from gateway.policy import ALLOW, Context, Decision, Outcome, Take
 from gateway.stores.memory import MemoryStore
 from gateway.telemetry.counters import Counters
 from gateway.wire.forwarded import TrustedHops
@@ -97,10 +97,15 @@ class Plain:
     def __init__(self, decision: Decision | Callable[[Context], Any] = ALLOW) -> None:
         self.decision = decision
         self.contexts: list[Context] = []
+        self.outcomes: list[Outcome] = []
 
     def decide(self, context: Context) -> Decision:
         self.contexts.append(context)
         return self.decision if isinstance(self.decision, Decision) else cast("Decision", self.decision(context))
+
+    def settle(self, context: Context, takes: tuple[Take, ...], outcome: Outcome) -> tuple[float, ...]:
+        self.outcomes.append(outcome)
+        return ()
 
 
 class Bench:
@@ -159,6 +164,34 @@ class Bench:
                     waiting = True
                     connection.data_received(self.answer)
 
+    def say(self, *pieces: bytes) -> Bench:
+        """The upstream that was asked last says something."""
+        for piece in pieces:
+            if not self.last.transport.is_closing():
+                self.last.data_received(piece)
+        return self
+
+    def leave(self, error: Exception | None = None) -> Bench:
+        """The upstream that was asked last closes its connection."""
+        if not self.last.transport.is_closing():
+            self.last.connection_lost(error)
+            self.last.transport.close()
+        return self
+
+    @property
+    def last(self) -> UpstreamConnection:
+        return self.upstream.made[-1]
+
+    @property
+    def sent(self) -> bytes:
+        return bytes(self.transport.sent)
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the one exchange was settled: once."""
+        assert len(self.policy.outcomes) == 1
+        return self.policy.outcomes[0]
+
     @property
     def closed(self) -> bool:
         """Nothing more is read as a request."""
@@ -194,3 +227,52 @@ def upstream_request(line: bytes, *fields: bytes, body: bytes | None = None, for
     if body is not None:
         parts.append(b"Content-Length: %d" % len(body))
     return b"\r\n".join(parts) + b"\r\n\r\n" + (body or b"")
+
+
+class Answer(NamedTuple):
+    """One answer as a client reads it. `whole` is False where its framing was not ended; `fields` have lower-case names."""
+
+    status: int
+    fields: dict[bytes, bytes]
+    body: bytes
+    whole: bool
+
+
+def answers(sent: bytes, methods: tuple[bytes, ...] = ()) -> list[Answer]:
+    """All answers in what a client received; `methods` are those of the requests (GET if not stated)."""
+    found: list[Answer] = []
+    asked = list(methods)
+    while sent:
+        head, end, sent = sent.partition(b"\r\n\r\n")
+        assert end, f"not a whole head: {head!r}"
+        line, *lines = head.split(b"\r\n")
+        status = int(line.split(b" ")[1])
+        fields = {name.lower(): value for name, _, value in (field.partition(b": ") for field in lines)}
+        assert len(fields) == len(lines), f"a field stands twice: {lines!r}"
+        if status < 200:
+            found.append(Answer(status, fields, b"", True))
+            continue
+        method = asked.pop(0) if asked else b"GET"
+        body, sent, whole = _content(status, fields, method, sent)
+        found.append(Answer(status, fields, body, whole))
+    return found
+
+
+def _content(status: int, fields: dict[bytes, bytes], method: bytes, sent: bytes) -> tuple[bytes, bytes, bool]:
+    if status in (204, 304) or method == b"HEAD":
+        return b"", sent, True
+    if b"transfer-encoding" in fields:
+        body = b""
+        while sent:
+            size, _, sent = sent.partition(b"\r\n")
+            length = int(size, 16)
+            body += sent[:length]
+            assert sent[length : length + 2] == b"\r\n"
+            sent = sent[length + 2 :]
+            if not length:
+                return body, sent, True
+        return body, b"", False
+    if b"content-length" in fields:
+        length = int(fields[b"content-length"])
+        return sent[:length], sent[length:], len(sent) >= length
+    return sent, b"", True
