@@ -236,7 +236,6 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await _close_policies(self.edge.chain)
-        await self._local.close()
         await self.store.close()
         await self._pages.close()
         if self._access_log is not None:

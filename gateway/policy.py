@@ -167,7 +167,8 @@ class Outcome(NamedTuple):
     """How an exchange ended.
 
     `status` is the upstream's, 0 if there was no answer. `usage` is None where none was stated; then `delivered` output
-    tokens are an estimate from what was passed on. `reached` says whether a byte of the request may have come to an upstream.
+    tokens are an estimate from what was passed on. `reached` says whether a byte of the request may have come to an
+    upstream.
     """
 
     status: int
@@ -247,17 +248,22 @@ class Context:
         return f"<Context {self.exchange} {self.method} {self.path} from {self.client_address} {self.ask.model}>"
 
 
-# The slot descriptors pass by `__setattr__`: what the chain uses, at the price of a plain assignment.
-_set_exchange = Context.exchange.__set__  # type: ignore[attr-defined]
-_set_now = Context.now.__set__  # type: ignore[attr-defined]
-_set_method = Context.method.__set__  # type: ignore[attr-defined]
-_set_path = Context.path.__set__  # type: ignore[attr-defined]
-_set_fields = Context.fields.__set__  # type: ignore[attr-defined]
-_set_client_address = Context.client_address.__set__  # type: ignore[attr-defined]
-_set_ask = Context.ask.__set__  # type: ignore[attr-defined]
-_set_principal = Context.principal.__set__  # type: ignore[attr-defined]
-_set_location = Context.location.__set__  # type: ignore[attr-defined]
-_set_weight = Context.weight.__set__  # type: ignore[attr-defined]
+def _slot(name: str) -> Callable[[Context, Any], None]:
+    """Passes by `__setattr__`: what the chain uses, at the price of a plain assignment."""
+    setter: Callable[[Context, Any], None] = vars(Context)[name].__set__
+    return setter
+
+
+_set_exchange = _slot("exchange")
+_set_now = _slot("now")
+_set_method = _slot("method")
+_set_path = _slot("path")
+_set_fields = _slot("fields")
+_set_client_address = _slot("client_address")
+_set_ask = _slot("ask")
+_set_principal = _slot("principal")
+_set_location = _slot("location")
+_set_weight = _slot("weight")
 
 
 def note_facts(context: Context, facts: Facts) -> None:

@@ -20,9 +20,22 @@ READ_AT_MOST: Final = 8 * 1024 * 1024
 class Answer:
     """One answer. `frame` gives the bytes for the caller, `usage` what was used, once it is whole."""
 
-    __slots__ = ("ask", "chunked", "content_length", "delimited_by_close", "dialect", "parts", "reader", "size", "status", "whole")
+    __slots__ = (
+        "ask",
+        "chunked",
+        "content_length",
+        "delimited_by_close",
+        "dialect",
+        "parts",
+        "reader",
+        "size",
+        "status",
+        "whole",
+    )
 
-    def __init__(self, dialect: Dialect, ask: Ask, status: int, fields: Mapping[bytes, bytes], method: bytes, version: bytes) -> None:
+    def __init__(
+        self, dialect: Dialect, ask: Ask, status: int, fields: Mapping[bytes, bytes], method: bytes, version: bytes
+    ) -> None:
         self.dialect = dialect
         self.ask = ask
         self.status = status
@@ -100,12 +113,9 @@ class Answer:
         return self.reader.delivered if self.reader is not None else 0
 
     def usage(self) -> Usage | None:
-        """What was used, as stated; for a stream that broke, its input and the larger of stated and delivered output."""
+        """What was used, as stated; for a stream that broke, the larger of stated and delivered output."""
         if self.reader is not None:
-            usage = self.reader.usage
-            if usage is not None and not self.complete:
-                usage = usage._replace(output=max(usage.output, self.reader.delivered))
-            return usage
+            return self.reader.so_far
         if self.parts is not None and self.whole:
             return self.dialect.usage(self.ask, b"".join(self.parts))
         return None

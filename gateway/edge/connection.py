@@ -1,7 +1,8 @@
 """One client connection: heads, bodies, and what is refused before any policy is asked.
 
-Fields and bodies are read strictly; whatever two readers could read differently is refused and the connection closed, since
-nobody knows where the next request would begin. A body is read whole before the decision, under one budget of memory.
+Fields and bodies are read strictly; whatever two readers could read differently is refused and the connection closed,
+since nobody knows where the next request would begin. A body is read whole before the decision, under one budget of
+memory.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ FIELDS: Final = FieldTable(REQUEST_DROPPED)
 PENDING_AT_MOST: Final = 64 * 1024
 """Bytes of pipelined requests that wait for the running exchange; then reading pauses."""
 LINGER: Final = 2.0
-"""Seconds in which a refused client's bytes are still read and thrown away, so that it sees the answer and not a reset."""
+"""Seconds in which a refused client's bytes are still read and thrown away, so that it sees the answer and not a
+reset.
+"""
 SLOWEST_BODY: Final = 16 * 1024
 """Bytes a second below which a body is too slow, after a grace of `body_timeout`."""
 
@@ -326,7 +329,8 @@ class ClientConnection(asyncio.Protocol):
     def _check_room(self, size: int) -> None:
         """Turn a body away before it is sent. Raises BadHead where it is too large, or where there is no room.
 
-        Nothing is held for what is only announced: else a few who never send what they promised would lock everyone out.
+        Nothing is held for what is only announced: else a few who never send what they promised would lock everyone
+        out.
         """
         settings = self.edge.settings
         if self.held + size > settings.max_body:
@@ -342,9 +346,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _came(self, size: int) -> None:
         """A part of a body came: so much more time for the rest, but never more silence than `body_timeout`."""
-        self.deadline = min(
-            self.deadline + size / SLOWEST_BODY, self.edge.clock() + self.edge.settings.body_timeout
-        )
+        self.deadline = min(self.deadline + size / SLOWEST_BODY, self.edge.clock() + self.edge.settings.body_timeout)
 
     def _read_body(self, data: bytes) -> bytes:
         if self.chunked is not None:

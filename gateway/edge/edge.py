@@ -1,4 +1,6 @@
-"""What all connections of a worker share: settings, the live chain, routes, counters, and the sweep that ends what is too slow."""
+"""What all connections of a worker share: settings, the live chain, routes, counters, and the sweep that ends what is
+too slow.
+"""
 
 from __future__ import annotations
 

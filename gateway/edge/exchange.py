@@ -6,14 +6,15 @@ Plain callbacks from one end to the other. Whatever ends an exchange, it is sett
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, cast
 
 from gateway import dialects
 from gateway.dialects.interface import LimitState, MalformedRequest, Refusal
 from gateway.edge import reply
 from gateway.edge.answer import Answer
 from gateway.edge.upstream import Unreachable, UpstreamConnection
-from gateway.policy import ALLOW, Ask, Context, OnExhausted, Outcome
+from gateway.policy import ALLOW, Ask, Context, Limit, OnExhausted, Outcome
 from gateway.wire.status import status_line
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 SAFE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 UNKNOWN: Final = Ask(dialect="openai", route="other")
+
+_state: Final = cast("Callable[[type[LimitState], tuple[Limit, float]], LimitState]", tuple.__new__)
+"""A NamedTuple without the call in between: there is one a limit."""
 
 CHECK_EVERY: Final = 4
 """Output tokens between two looks at whether a stream that may be cut is still paid for."""
@@ -151,14 +155,15 @@ class Exchange:
             self._refuse(reply.refusal_of(decision, self.request_id, link), self._limit_states())
             return
         if asked.context.ask.streaming:
-            self.cuts = any([take.bucket.limit.on_exhausted is OnExhausted.CUT for take in asked.takes])
+            self.cuts = any(take.bucket.limit.on_exhausted is OnExhausted.CUT for take in asked.takes)
         self._connect()
 
     def _limit_states(self) -> tuple[LimitState, ...]:
         asked = self.asked
         if asked is None or not asked.remaining:
             return ()
-        return tuple([LimitState(take[0].limit, left) for take, left in zip(asked.takes, asked.remaining, strict=False)])
+        pairs = zip(asked.takes, asked.remaining, strict=False)
+        return tuple([_state(LimitState, (take[0].limit, left)) for take, left in pairs])
 
     # -- asking the upstream --------------------------------------------------------------------------------------
 
@@ -264,7 +269,7 @@ class Exchange:
         self._broken(reason)
 
     def _broken(self, reason: str) -> None:
-        """The upstream failed: before a byte has gone out that is an answer of ours, after it the stream's last event."""
+        """The upstream failed: before a byte has gone out we answer, after it we end the stream with an event."""
         answer = self.answer
         if answer is None or not self.headed:
             self.out.clear()
@@ -365,7 +370,7 @@ class Exchange:
         self.extending = True
         asked.extend(delivered, self._extended)
 
-    def _extended(self, granted: bool) -> None:  # noqa: FBT001 - a callback's answer
+    def _extended(self, granted: bool) -> None:
         self.extending = False
         answer, asked = self.answer, self.asked
         if granted or self.ended or answer is None or asked is None:
@@ -424,5 +429,3 @@ class Exchange:
         if self.asked is not None:
             self.asked.settle(outcome)
         self.edge.ended(self, outcome, reason, status or outcome.status)
-
-

@@ -27,7 +27,7 @@ class Pages:
         application.on_response_prepare.append(_close_after)
         # Without handler_cancellation aiohttp does not notice a client that leaves in mid-answer.
         self._runner = web.AppRunner(application, handler_cancellation=True, access_log=None)
-        self._protocol: Callable[[], RequestHandler[web.Request]] | None = None
+        self._protocol: Callable[[], RequestHandler] | None = None
 
     async def start(self) -> None:
         await self._runner.setup()

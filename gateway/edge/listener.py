@@ -15,8 +15,9 @@ BACKLOG = 4096
 
 
 def bind(address: str) -> socket.socket:
-    """A socket bound to HOST:PORT or unix:/path, not listening yet. Several processes may bind one TCP address: the kernel
-    shares the connections out (SO_REUSEPORT). Raises OSError."""
+    """A socket bound to HOST:PORT or unix:/path, not listening yet. Several processes may bind one TCP address: the
+    kernel shares the connections out (SO_REUSEPORT). Raises OSError.
+    """
     if address.startswith("unix:"):
         path = Path(address.removeprefix("unix:"))
         path.unlink(missing_ok=True)

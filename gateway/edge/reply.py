@@ -10,7 +10,9 @@ from gateway.policy import Action, Decision
 from gateway.wire.status import status_line
 
 LONGEST_RETRY: Final = 60.0
-"""Seconds. The Anthropic SDK honours `retry-after` up to 60 s and falls back to hammering beyond it; OpenAI's up to 120 s."""
+"""Seconds. The Anthropic SDK honours `retry-after` up to 60 s and falls back to hammering beyond it; OpenAI's up to
+120 s.
+"""
 
 USUAL_STATUS: Final = {Action.DENY: 403, Action.CHALLENGE: 403, Action.THROTTLE: 429, Action.ALLOW: 200}
 

@@ -180,11 +180,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _finish(self, sink: AnswerSink) -> None:
         self.sink = None
-        reusable = (
-            self.keep_alive
-            and not self.transport.is_closing()
-            and self.transport.get_write_buffer_size() == 0
-        )
+        reusable = self.keep_alive and not self.transport.is_closing() and self.transport.get_write_buffer_size() == 0
         if sink.method == b"HEAD":
             # The parser expects the content that the head announces and that never comes: begin anew.
             self.parser = HttpResponseParser(self)

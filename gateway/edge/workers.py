@@ -1,7 +1,8 @@
-"""A small supervisor: it starts worker processes on one address, starts them again when they die, and passes signals on.
+"""A small supervisor: it starts worker processes on one address, starts them again when they die, and passes signals
+on.
 
-The supervisor holds the address (bound, not listening), so a worker that comes back finds it; the kernel shares connections out among those
-that listen. A worker dies with its supervisor.
+The supervisor holds the address (bound, not listening), so a worker that comes back finds it; the kernel shares
+connections out among those that listen. A worker dies with its supervisor.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The rooms. Each has the same doors: `__init__` (KIND), `config`, `rule` (pure), `policy` (shell), README. Siblings never import each other."""
+"""The rooms. Each has the same doors: `__init__` (KIND), `config`, `rule` (pure), `policy` (shell), README. Siblings
+never import each other.
+"""
 
 from __future__ import annotations
 

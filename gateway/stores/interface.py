@@ -8,7 +8,8 @@ Laws (tests/stores/conformance.py):
   does one whose take never happened. Finals may exceed what was taken; the debt is paid by refill.
 - A lease is held from `take` to `settle`; it is renewed while its holder lives, and gone within `LEASE_TTL` of a crash.
 - Changing a limit's numbers keeps its usage.
-- No answer comes later than the deadline: then it is `StoreUnavailable`, and a take that arrives after all is given back.
+- No answer comes later than the deadline: then it is `StoreUnavailable`, and a take that arrives after all is given
+  back.
 """
 
 from __future__ import annotations
@@ -48,9 +49,11 @@ class Store(Protocol):
         """
 
     def settle(self, exchange: str, takes: Sequence[Take], finals: Sequence[float]) -> None:
-        """Correct what `take` (and `more`) took to what it cost; leases are released. Kept and retried while the store is away.
+        """Correct what `take` (and `more`) took to what it cost; leases are released. Kept and retried while the
+        store is away.
 
-        `takes` are those of `take`, with `cost` = all that was taken from the bucket, `more` included; a final of 0 gives it all back.
+        `takes` are those of `take`, with `cost` = all that was taken from the bucket, `more` included; a final of 0
+        gives it all back.
         """
 
     @property

@@ -86,10 +86,11 @@ KNOWN_AT_MOST: Final = 4096
 
 
 class FieldTable:
-    """Field names as they are spelled on the wire -> (lower-case name, the start of the line to pass on, or None to drop).
+    """Field names as they are spelled on the wire -> (lower-case name, the start of the line to pass on, or None to
+    drop).
 
-    A field name is tokens only (the parser saw to that); one with an underscore is dropped, since many an origin server reads
-    `X_Forwarded_For` and `X-Forwarded-For` as the same (nginx drops these, too).
+    A field name is tokens only (the parser saw to that); one with an underscore is dropped, since many an origin
+    server reads `X_Forwarded_For` and `X-Forwarded-For` as the same (nginx drops these, too).
     """
 
     def __init__(self, dropped: Iterable[bytes], prefixes: tuple[bytes, ...] = ()) -> None:

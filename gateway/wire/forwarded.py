@@ -1,4 +1,6 @@
-"""Who the client is, where proxies that we trust stand in front of us (RFC 7239, and the X-Forwarded-For that everyone sends)."""
+"""Who the client is, where proxies that we trust stand in front of us (RFC 7239, and the X-Forwarded-For that everyone
+sends).
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class TrustedHops:
         return bool(self._networks)
 
     def trusts(self, address: str) -> bool:
-        """True for the address of a proxy of ours. Unix sockets have no address and are trusted: file permissions guard them."""
+        """True for the address of a proxy of ours. Unix sockets have no address and are trusted: file permissions
+        guard them.
+        """
         if not self._networks:
             return False
         if not address:
@@ -67,7 +71,9 @@ def forwarded_fields(client: str, peer: str, scheme: str, before: bytes | None) 
     """The lines that tell an upstream where a request came from; `before` is the X-Forwarded-For of a trusted peer."""
     chain = b", ".join([hop for hop in (before, peer.encode()) if hop]) or b"unknown"
     node = f'"[{client}]"' if ":" in client else client or "unknown"
-    return (
-        b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nForwarded: for=%b;proto=%b\r\nVia: 1.1 tidegate\r\n"
-        % (chain, scheme.encode(), node.encode(), scheme.encode())
+    return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nForwarded: for=%b;proto=%b\r\nVia: 1.1 tidegate\r\n" % (
+        chain,
+        scheme.encode(),
+        node.encode(),
+        scheme.encode(),
     )

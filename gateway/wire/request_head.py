@@ -1,7 +1,8 @@
 """What a request head must be beyond what the parser (llhttp, strict) has refused already.
 
 The parser takes care of bare LF, line folding, space before a colon, control bytes, two lengths, a length beside a
-transfer coding, and codings that do not end in chunked. Here: everything in which two readers of the same bytes may still differ.
+transfer coding, and codings that do not end in chunked. Here: everything in which two readers of the same bytes may
+still differ.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ _TARGET: Final = re.compile(rb"/[A-Za-z0-9\-._~!$&'()*+,;=:@/%]*(?:\?[A-Za-z0-9\
 _PATH_TRAPS: Final = re.compile(
     rb"//|/\.{1,2}(?:/|$)|%(?![0-9A-Fa-f]{2})|%(?:2[eEfFdD]|5[cCfF]|7[eE]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9aA]|[01][0-9A-Fa-f]|7[fF])"
 )
-"""Empty and dot segments, broken escapes, and escapes of what needs none (letters, digits, `-._~`), of `/`, `\\` and of control bytes:
-an upstream may resolve them, and then it serves another path than the one that was allowed."""
+"""Empty and dot segments, broken escapes, and escapes of what needs none (letters, digits, `-._~`), of `/`, `\\` and
+of control bytes: an upstream may resolve them, and then it serves another path than the one that was allowed.
+"""
 
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9\-._~]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
@@ -33,7 +35,9 @@ class BadHead(Exception):
 
 
 def check_target(target: bytes) -> bytes:
-    """The path of an origin-form target (RFC 9112 section 3.2.1). Raises BadHead for any other form, or an ambiguous path."""
+    """The path of an origin-form target (RFC 9112 section 3.2.1). Raises BadHead for any other form, or an ambiguous
+    path.
+    """
     if not _TARGET.fullmatch(target):
         raise BadHead("the request target must be a path, such as /v1/messages, with other bytes percent-encoded")
     path = target.partition(b"?")[0]

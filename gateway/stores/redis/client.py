@@ -16,7 +16,7 @@ def client(url: str) -> Any:
     address = parse(url)
     options = _options(address)
     if address.kind == "sentinel":
-        sentinels = Sentinel(list(address.hosts), socket_timeout=1.0)
+        sentinels = Sentinel(list(address.hosts), socket_timeout=1.0)  # type: ignore[no-untyped-call]
         return sentinels.master_for(address.service, db=address.base.db, **options)
     if address.kind == "cluster":
         return RedisCluster(startup_nodes=[ClusterNode(*host) for host in address.hosts], **options)
