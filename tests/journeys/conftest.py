@@ -18,8 +18,8 @@ QUOTA = """\
 assumed_output: 512
 limits:
   - {name: pro-requests, measure: requests, per: [account], tiers: [pro], capacity: 10k, every: 1d}
-  - {name: pro-input, measure: input_tokens, per: [account], tiers: [pro], capacity: 10M, every: 1d}
-  - {name: pro-output, measure: output_tokens, per: [account], tiers: [pro], capacity: 1M, every: 1d}
+  - {name: pro-input, measure: input_tokens, per: [account], tiers: [pro], capacity: 10M, refill: 1k, every: 1d}
+  - {name: pro-output, measure: output_tokens, per: [account], tiers: [pro], capacity: 1M, refill: 1k, every: 1d}
   - {name: pro-spend, measure: spend, per: [account], tiers: [pro], capacity: $1000, every: 1d}
   - {name: pro-slots, measure: concurrency, per: [account], tiers: [pro], capacity: 50}
 

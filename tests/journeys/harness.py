@@ -206,17 +206,17 @@ _SERVES: Final = re.compile(r"serving on (\S+) with .* admin on (\S+)")
 
 async def _ready(child: Child, config: Path) -> Gateway:
     log = config.with_suffix(".log")
-    async with aiohttp.ClientSession() as http, asyncio.timeout(START_LIMIT):
-        while not (found := _SERVES.search(log.read_text())):
-            assert child.running, log.read_text()
+    until = time.monotonic() + START_LIMIT
+    async with aiohttp.ClientSession() as http:
+        while child.running and time.monotonic() < until:
+            found = _SERVES.search(log.read_text())
+            if found:
+                serving = Gateway(f"http://{found[1]}", f"http://{found[2]}", child, config)
+                async with http.get(f"{serving.admin}/readyz") as answer:
+                    if answer.status == 200:
+                        return serving
             await asyncio.sleep(0.02)
-        serving = Gateway(f"http://{found[1]}", f"http://{found[2]}", child, config)
-        while True:
-            assert child.running, log.read_text()
-            async with http.get(f"{serving.admin}/readyz") as answer:
-                if answer.status == 200:
-                    return serving
-            await asyncio.sleep(0.02)
+    raise AssertionError(f"it does not serve:\n{log.read_text()}")
 
 
 @dataclass
