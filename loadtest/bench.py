@@ -208,7 +208,7 @@ server {{
                 try:
                     running[name] = stack.enter_context(self._target(name, cores, first.workers))
                 except CannotStart as error:
-                    self._problem(f"{TARGETS[name].title} did not start: {error}")
+                    self._problem(f"{TARGETS[name].title} did not start: {str(error).splitlines()[-1]}")
                     continue
                 self._warm_up(running[name], cores, streams=first.streams)
             for turn in range(self.plan.rounds):
@@ -372,7 +372,7 @@ server {{
         pipe = child.process.stdout
         line = pipe.readline() if pipe else ""
         if not line.startswith("held "):
-            raise LoadFailed(f"the generator holds nothing: {child.last_words()}")
+            raise LoadFailed(f"the generator holds nothing: {child.last_words().splitlines()[-1]}")
         return int(line.split()[1])
 
     # -- in process -------------------------------------------------------------------------------------------------
@@ -395,7 +395,7 @@ server {{
             found = json.loads(run.stdout)
         except (subprocess.SubprocessError, ValueError) as error:
             words = getattr(error, "stderr", "") or ""
-            self._problem(f"{name}: {error} {str(words)[-500:]}")
+            self._problem(f"{name}: {error} {(str(words).strip().splitlines() or [''])[-1]}")
             return
         self._note(name, found)
 

@@ -21,7 +21,7 @@ from loadtest import payloads
 from loadtest.load import MARK
 
 ANSWER_LIMIT = 10.0
-"""Seconds after which the end of the run waits for no more answers."""
+"""Seconds that a stream may take to begin."""
 OPENING = 50
 """Streams opened at once by `hold`: fewer than any backlog."""
 
@@ -112,8 +112,12 @@ class Holder(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
-        if not self.began.done() and b"data: " in self.buffer:
+        if self.began.done():
+            return
+        if b"data: " in self.buffer:
             self.began.set_result(None)
+        elif self.buffer[9:10] >= b"4":
+            self.began.set_exception(ConnectionRefusedError(self.buffer[:200].decode("latin-1")))
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.began.done():
@@ -181,8 +185,9 @@ async def hold(port: int, count: int) -> None:
                 continue
             transports.append(transport)
             begun.append(future)
-        done = await asyncio.wait_for(asyncio.gather(*begun, return_exceptions=True), ANSWER_LIMIT)
-        held += sum(one is None for one in done)
+        if begun:
+            done, _ = await asyncio.wait(begun, timeout=ANSWER_LIMIT)
+            held += sum(future.exception() is None for future in done)
     sys.stdout.write(f"held {held}\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)

@@ -68,6 +68,10 @@ class Results:
         """The quietest round."""
         return min(self.values(scenario, target, name), default=None)
 
+    def figure(self, scenario: str, target: str, name: str, *, quiet: bool) -> float | None:
+        """The median, or that of the quietest round."""
+        return (self.least if quiet else self.median)(scenario, target, name)
+
     def most(self, scenario: str, target: str, name: str) -> float | None:
         """The worst round."""
         return max(self.values(scenario, target, name), default=None)
@@ -84,8 +88,9 @@ class Results:
         self, scenario: str, target: str, other: str, name: str = "cpu_us", *, quiet: bool = False
     ) -> float | None:
         """Median by median; by the quietest rounds where asked for. None where either is missing or nothing."""
-        read = self.least if quiet else self.median
-        return divided(read(scenario, target, name), read(scenario, other, name))
+        return divided(
+            self.figure(scenario, target, name, quiet=quiet), self.figure(scenario, other, name, quiet=quiet)
+        )
 
 
 def divided(value: float | None, by: float | None) -> float | None:

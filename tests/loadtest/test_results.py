@@ -59,7 +59,7 @@ def test_a_quotient_that_means_nothing_is_none(value: float | None, by: float | 
 )
 def test_a_goal_is_judged_by_both_its_numbers(value: float, verdict: str) -> None:
     """At the bound is within it."""
-    assert Goal("g", 1.0, 0.75, "x", lambda _: value).verdict(Results()) == verdict
+    assert Goal("g", 1.0, 0.75, "x", lambda _results, _quiet: value).verdict(Results()) == verdict
 
 
 def test_added_latency_is_what_the_upstream_alone_does_not_have() -> None:
