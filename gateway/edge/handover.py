@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 async def _close_after(_: web.Request, response: web.StreamResponse) -> None:
     response.force_close()
+    # The field was settled before this hook is asked.
+    response.headers["Connection"] = "close"
 
 
 class Pages:

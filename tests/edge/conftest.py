@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+import uvloop
 
 from gateway.chain.chain import Chain
 from gateway.chain.entry import Entry, OnFailure
@@ -160,6 +161,13 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Real sockets on both event loops: uvloop's transports are those that run in production."""
+    if item.path.stem in {"test_streams", "test_upstream"}:
+        return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}
 
 
 Serve = Callable[..., contextlib.AbstractAsyncContextManager[Served]]
