@@ -44,10 +44,10 @@ limits:
 
   - {name: known-tokens, measure: total_tokens, per: [account, model], tiers: [known], models: [m-*], capacity: 1000, every: 1d}
 """
-TIERS = {
-    "pro": 80, "short": 10, "daily": 10, "single": 6, "burst": 4, "all": 10, "cut": 10, "debt": 10, "live": 2, "known": 6,
-    "nobody": 2,
-}  # fmt: skip
+TIERS = dict.fromkeys(
+    ("short", "daily", "single", "burst", "all", "cut", "debt", "live", "known", "nobody"), 24
+) | {"pro": 80}
+PRICES = harness.PRICES + "m-dear: {input: 1, cached_input: 1, cache_creation: 1, output: 20}\n"
 
 
 @dataclass
@@ -83,7 +83,7 @@ async def fleet(folder: Path) -> AsyncIterator[Fleet]:
     """Two gateways of two workers each, on one Valkey."""
     async with servers.server("valkey", port=0) as redis, harness.standin() as standin:
         world = World(folder, redis.tcp_url, standin.url)
-        world.write({"quota": QUOTA}, TIERS)
+        world.write({"quota": QUOTA, "prices": PRICES}, TIERS)
         # The journeys through it are about what is decided, not about how fast: a busy machine must not refuse.
         settings = {"timeouts": {"store": "2s", "drain": "1s", "first_byte": "2s", "idle": "5s"}}
         async with harness.gateway(world, 2, **settings) as one, harness.gateway(world, 2, **settings) as other:
