@@ -72,6 +72,7 @@ class Asked:
         "decisions",
         "entry",
         "exhausted",
+        "extends",
         "remaining",
         "settled",
         "store",
@@ -96,6 +97,8 @@ class Asked:
         self.store: Takes | None = None
         """Where it was taken; None where nothing was."""
         self.settled = False
+        self.extends = False
+        """Asked for more once: from then on each take's cost is what its bucket gave."""
         self.exhausted = False
         """Nothing more can be taken for this stream: it ends when what it has is used up."""
 
@@ -229,6 +232,10 @@ class Asked:
 
     def extend(self, delivered: int, then: Callable[[bool], None]) -> None:
         """A stream has passed on `delivered` output tokens: see that it stays paid for. `then(False)` means cut it."""
+        if not self.extends:
+            # A bucket gives what it can hold, also where a caller's cap is more.
+            self.extends = True
+            self.takes = tuple([take._replace(cost=min(take.cost, take.bucket.limit.capacity)) for take in self.takes])
         if self.store is not self.chain.store:
             # Taken in this worker while the shared store was away: what runs is not cut for that.
             then(True)
