@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
+from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError
 
 from gateway.accounts.file_directory import LiveDirectory
@@ -65,7 +66,8 @@ async def _change(redis: Redis, entries: Mapping[bytes, bytes], gone: list[bytes
             transaction.hdel(HASH, *gone)
         transaction.hsetnx(HASH, _EPOCH, secrets.token_hex(8))
         transaction.hincrby(HASH, _VERSION, 1)
-        transaction.publish(CHANNEL, b"changed")
+        if not isinstance(redis, RedisCluster):
+            transaction.publish(CHANNEL, b"changed")
         await transaction.execute()
 
 
@@ -86,6 +88,9 @@ class RevocationWatcher:
         """Listen and look until cancelled. A connection that breaks is said once, and made again."""
         while not _is_cancelled():
             try:
+                if isinstance(self._redis, RedisCluster):
+                    await self._poll()
+                    continue
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
                     async with asyncio.timeout(self._timeout):
                         await pubsub.subscribe(CHANNEL)
@@ -93,6 +98,14 @@ class RevocationWatcher:
             except (RedisError, OSError, TimeoutError) as error:
                 self._note_outage(error)
                 await asyncio.sleep(self._interval)
+
+    async def _poll(self) -> None:
+        """In a Cluster, where redis-py neither publishes in a transaction nor finds a channel's node before it is asked
+        something else, looking has to do: half a second, as for a lost message.
+        """
+        while not _is_cancelled():
+            await self.look()
+            await asyncio.sleep(self._interval)
 
     async def _follow(self, pubsub: PubSub) -> None:
         while not _is_cancelled():
@@ -116,7 +129,7 @@ class RevocationWatcher:
     async def _read(self) -> None:
         found, state = await self._all()
         lost: dict[bytes, bytes] = {}
-        if self._state is not None and (state is None or state[0] != self._state[0]):
+        if self._state is not None and _is_older(state, self._state):
             lost = {name: value for name, value in self._revoked.items() if name not in found}
         self._revoked = lost | found
         self._directory.overlay(_names(self._revoked, _KEY), _names(self._revoked, _ACCOUNT))
@@ -151,6 +164,13 @@ def _is_cancelled() -> bool:
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _is_older(state: State, known: tuple[bytes, bytes]) -> bool:
+    """Whether the hash was lost (another epoch, or none), or is one from before what we know: a replica that took over
+    without the last writes. Versions only go up, so it cannot be a change that somebody made.
+    """
+    return state is None or state[0] != known[0] or int(state[1]) < int(known[1])
 
 
 def _state(epoch: Any, version: Any) -> State:

@@ -16,6 +16,7 @@ from gateway.accounts.file_directory import LiveDirectory, Snapshot
 from gateway.accounts.revocations import RevocationWatcher, restore, revoke, suspend
 from gateway.policy import Principal
 from gateway.stores.embedded import EmbeddedServer
+from gateway.stores.redis.client import client
 from gateway.tasks import spawn
 from tests import servers
 
@@ -208,3 +209,37 @@ async def test_a_cancelled_watcher_ends(redis: Redis) -> None:
         task.cancel()
         done, _ = await asyncio.wait([task], timeout=SECOND)
         assert done
+
+
+async def test_a_replica_without_the_last_writes_forgets_nothing(redis: Redis) -> None:
+    """A version that goes back is a failover, not a change: what we know stays in force, and is written again."""
+    directory = make_directory()
+    watcher = RevocationWatcher(redis, directory)
+    await revoke(redis, "Prefix0001")
+    await watcher.look()
+    before = await redis.hgetall(revocations.HASH)
+    await revoke(redis, "Prefix0002")
+    await watcher.look()
+    await redis.delete(revocations.HASH)
+    await redis.hset(revocations.HASH, mapping=before)
+    await watcher.look()
+    assert revoked(directory, "Prefix0001")
+    assert revoked(directory, "Prefix0002")
+    assert await redis.hget(revocations.HASH, "key:Prefix0002") == b"1"
+
+
+async def test_a_cluster_is_followed_too() -> None:
+    """Where messages cannot be followed, looking keeps the promise."""
+    async with servers.cluster() as nodes:
+        url = servers.cluster_url(nodes)
+        theirs, ours = client(url), client(url)
+        directory = make_directory()
+        task = spawn(RevocationWatcher(theirs, directory).run(), "watcher")
+        await revoke(ours, "Prefix0001")
+        await until(lambda: revoked(directory))
+        await restore(ours, prefix="Prefix0001")
+        await until(lambda: not revoked(directory))
+        task.cancel()
+        await asyncio.wait([task])
+        await theirs.aclose()
+        await ours.aclose()
