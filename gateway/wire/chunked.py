@@ -56,7 +56,8 @@ class ChunkedDecoder:
                 continue
             end = data.find(b"\r\n", position, position + LONGEST_SIZE + 2)
             if end < 0:
-                if len(data) - position > LONGEST_SIZE + 1 or not _HEX.issuperset(data[position:].rstrip(b"\r")):
+                begun = data[position : position + LONGEST_SIZE + 2].removesuffix(b"\r")
+                if len(begun) > LONGEST_SIZE or not _HEX.issuperset(begun):
                     raise BadChunk("a chunk size is not hex digits and a line end")
                 break
             digits = data[position:end]
