@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import signal
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -115,6 +116,8 @@ def measure(plan: Plan, peers: Peers, console: Console) -> Results:
             if not console.is_terminal or text.startswith("!") or "not measured" in text:
                 progress.console.print(text, markup=False, highlight=False)
 
+        # SIGTERM ends a run as Ctrl-C does: with what was measured so far, and with nothing left behind.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         bench = Bench(plan, peers, Path(folder), results, say, lambda: progress.advance(task))
         try:
             bench.run()

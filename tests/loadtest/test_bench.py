@@ -57,6 +57,7 @@ def test_a_short_run_measures_tidegate_beside_nginx(tmp_path: Path) -> None:
         assert values["requests"] > 0
         assert values["cpu_us"] > 0
         assert values["rss_mib"] > 0
+        assert values["apart"] == (len(os.sched_getaffinity(0)) > 1)
     assert by_target["tidegate"]["redis_us"] > 0
     assert "Envoy" in results["absent"] or "envoy" in by_target
     assert "# Benchmarks" in page.read_text()
