@@ -13,7 +13,7 @@ class Sample:
 
     Values: `cpu_us` of the target's tree a request, `rps`, `p50_ms`, `p99_ms`, `rss_mib`, `busy` (cores that the target
     used), `redis_us` of CPU of Redis a request, `others` (cores that strangers used), `steal` (share of the machine
-    that the hypervisor took), `requests`, `refused`, `broken`, `apart` (1: nobody of ours shared the target's core); for
+    that the hypervisor took), `requests`, `refused`, `broken`, `apart` (1: the target had its core alone); for
     streams also `chunk_us`, for idle ones `stream_kib` and `held`.
     """
 
