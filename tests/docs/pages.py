@@ -42,12 +42,14 @@ def text_of(page: Path) -> str:
 
 def blocks(*languages: str, pages: list[Path] | None = None) -> list[Block]:
     """All fenced blocks of these languages; of any where none is named."""
-    found = []
+    found: list[Block] = []
     for page in PAGES if pages is None else pages:
         text = text_of(page)
-        for match in _FENCE.finditer(text):
-            if not languages or match[1] in languages:
-                found.append(Block(page, text.count("\n", 0, match.start()) + 1, match[1], match[2]))
+        found += [
+            Block(page, text.count("\n", 0, match.start()) + 1, match[1], match[2])
+            for match in _FENCE.finditer(text)
+            if not languages or match[1] in languages
+        ]
     return found
 
 

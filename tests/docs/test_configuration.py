@@ -144,9 +144,9 @@ def _keys_of_lines() -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(Edge._line)))):
         if isinstance(node, ast.Dict):
-            found |= {key.value for key in node.keys if isinstance(key, ast.Constant)}
+            found |= {str(key.value) for key in node.keys if isinstance(key, ast.Constant)}
         elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-            found.add(node.slice.value)
+            found.add(str(node.slice.value))
     return found
 
 

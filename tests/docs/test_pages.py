@@ -67,6 +67,5 @@ def test_the_readme_is_short() -> None:
 
 def test_the_changelog_names_the_version() -> None:
     """What is not released stands under Unreleased, or under the version that the package says it has."""
-
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert "## [Unreleased]" in text or f"## [{__version__}]" in text

@@ -1,0 +1,77 @@
+"""Every kind that is installed keeps the contract that strangers' kinds are held against."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from typing import Any, Final
+
+import pytest
+from pydantic import BaseModel
+
+from gateway.policies.auth.config import AuthConfig
+from gateway.policies.quota.config import LimitConfig, QuotaConfig
+from gateway.policy import PolicyKind
+from gateway.testing import assert_conforms, context, contexts
+
+MEASURES: Final = ("requests", "input_tokens", "output_tokens", "total_tokens", "spend", "concurrency")
+
+CONFIGS: Final[list[tuple[str, BaseModel]]] = [
+    ("auth", AuthConfig()),
+    (
+        "quota",
+        QuotaConfig(
+            limits=tuple(
+                LimitConfig(name=m.replace("_", "-"), measure=m, per=("account",), capacity=10) for m in MEASURES
+            )
+        ),
+    ),
+    (
+        "quota",
+        QuotaConfig(limits=(LimitConfig(name="frozen", measure="requests", per=("model", "country"), capacity=0),)),
+    ),
+    (
+        "quota",
+        QuotaConfig(
+            limits=(LimitConfig(name="cut", measure="spend", per=("organisation",), capacity=0.5, on_exhausted="cut"),)
+        ),
+    ),
+    (
+        "quota",
+        QuotaConfig(
+            limits=(LimitConfig(name="flood", measure="requests", per=("network",), capacity=3),), store="local"
+        ),
+    ),
+    (
+        "quota",
+        QuotaConfig(limits=(LimitConfig(name="none", measure="requests", per=("key",), capacity=1, tiers=("x",)),)),
+    ),
+]
+
+
+def kinds() -> dict[str, PolicyKind[Any]]:
+    """By the entry points, as the gateway finds them."""
+    return {point.name: point.load() for point in importlib.metadata.entry_points(group="tidegate.policies")}
+
+
+@pytest.mark.parametrize(("kind", "config"), CONFIGS, ids=[f"{kind}-{n}" for n, (kind, _) in enumerate(CONFIGS)])
+def test_a_kind_conforms(kind: str, config: BaseModel) -> None:
+    """It builds, decides, refuses and settles as the chain relies on, whatever is asked."""
+    keyed = {
+        "a key": context(fields={b"authorization": b"Bearer tg_nobody"}),
+        "two": context(fields={b"x-api-key": b"a", b"authorization": b"Bearer b"}),
+    }
+    assert_conforms(kinds()[kind], config, keyed)
+
+
+def test_every_kind_is_held() -> None:
+    """A kind that is shipped and not in the table above is not held against anything."""
+    ours = {name for name, kind in kinds().items() if kind.config.__module__.startswith("gateway.")}
+    assert ours == {kind for kind, _ in CONFIGS}
+
+
+def test_contexts_are_of_every_sort() -> None:
+    """The kit's exchanges have strangers, streams, batches, pictures, and things that generate nothing."""
+    asks = [case.ask for case in contexts().values()]
+    assert {ask.generates for ask in asks} == {ask.streaming for ask in asks} == {True, False}
+    assert {feature for ask in asks for feature in ask.features} >= {"batch", "vision"}
+    assert any(case.principal is None for case in contexts().values())
