@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -95,7 +96,9 @@ class Link(asyncio.Protocol):
         self._gone = asyncio.Event()
         self._upheld = asyncio.Event()
         self._flushing = False
-        self._armed: asyncio.TimerHandle | None = None
+        self._armed: asyncio.Handle | None = None
+        self._expires = 0.0
+        """When `_expire` was to be called. Not asked of the handle: uvloop's has no `when` where that is at once."""
         self._prober: asyncio.TimerHandle | None = None
         self._probing = False
         self._stalls = 0
@@ -139,7 +142,7 @@ class Link(asyncio.Protocol):
             self._flushing = True
             self._loop.call_soon(self._flush)
         if self._armed is None:
-            self._armed = self._loop.call_at(call.due, self._expire)
+            self._arm(call.due)
 
     def again(self, call: Call, *before: bytes) -> None:
         """Send a call a second time, after other commands whose replies do not matter. Its deadline stays."""
@@ -321,6 +324,10 @@ class Link(asyncio.Protocol):
 
     # --- deadlines
 
+    def _arm(self, when: float) -> None:
+        self._expires = when
+        self._armed = self._loop.call_at(when, self._expire)
+
     def _disarm(self) -> None:
         if self._armed is not None:
             self._armed.cancel()
@@ -331,18 +338,19 @@ class Link(asyncio.Protocol):
 
     def _expire(self) -> None:
         """The one timer: fail what is overdue, and sleep until the next is."""
-        armed, self._armed = self._armed, None
+        self._armed = None
         now = self._time()
-        if armed is not None and now - armed.when() > self._deadline / 2:
-            # Our own loop was held up: the answers may be in the socket, so let it be read first.
-            self._armed = self._loop.call_later(0.001, self._expire)
+        if now - self._expires > self._deadline / 2:
+            # Our own loop was held up: the answers may be in the socket, so let it be read first, but once.
+            self._arm(now + 0.001)
+            self._expires = math.inf
             return
         overdue = []
         for call in self._pending:
             if call.expired:
                 continue
             if call.due > now:
-                self._armed = self._loop.call_at(call.due, self._expire)
+                self._arm(call.due)
                 break
             call.expired = True
             overdue.append(call)
@@ -377,7 +385,7 @@ class Link(asyncio.Protocol):
         if not any(isinstance(call, _Probe) for call in self._pending):
             self._push(_Probe(pack("PING")))
             if self._armed is None:
-                self._armed = self._loop.call_later(self._deadline, self._expire)
+                self._arm(self._time() + self._deadline)
         self._prober = self._loop.call_later(PROBE_EVERY, self._probe)
 
     def probed(self, *, alive: bool) -> None:
