@@ -22,6 +22,8 @@ from gateway.telemetry.counters import Counters
 from gateway.wire.forwarded import TrustedHops
 
 PEER = "192.0.2.7"
+SETTINGS = Settings()
+TIMEOUTS = Timeouts()
 OWN_ID = re.compile(rb"X-Request-Id: [0-9a-f]{20,}\r\n")
 STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3}) ")
 
@@ -114,16 +116,18 @@ class Bench:
     def __init__(
         self,
         answer: bytes | None = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
-        settings: Settings = Settings(),
+        settings: Settings = SETTINGS,
         policy: Plain | None = None,
         trusted: tuple[str, ...] = (),
-        timeouts: Timeouts = Timeouts(),
+        timeouts: Timeouts = TIMEOUTS,
         prefix: bytes = b"",
     ) -> None:
         loop = asyncio.get_running_loop()
         counters = Counters()
         self.answer = answer
-        origin = Origin("fake", "127.0.0.1", 1, b"upstream.test", prefix=prefix, credential=b"Authorization: Bearer own\r\n")
+        origin = Origin(
+            "fake", "127.0.0.1", 1, b"upstream.test", prefix=prefix, credential=b"Authorization: Bearer own\r\n"
+        )
         self.upstream = InstantUpstream(origin, timeouts, counters, loop.time)
         self.upstream.made = []
         store = MemoryStore(time.time)
@@ -230,7 +234,7 @@ def upstream_request(line: bytes, *fields: bytes, body: bytes | None = None, for
 
 
 class Answer(NamedTuple):
-    """One answer as a client reads it. `whole` is False where its framing was not ended; `fields` have lower-case names."""
+    """One answer as a client reads it. `whole`: its framing was ended; `fields` have lower-case names."""
 
     status: int
     fields: dict[bytes, bytes]

@@ -1,4 +1,4 @@
-"""An edge on loopback in the test's own event loop, with a store in memory and an upstream that says what it is told."""
+"""An edge on loopback in the test's own event loop, with a store in memory and an upstream that says as it is told."""
 
 from __future__ import annotations
 
@@ -27,14 +27,21 @@ from gateway.wire.forwarded import TrustedHops
 
 Answer = Callable[["Heard", asyncio.StreamWriter], Awaitable[None]]
 
-JSON_ANSWER = b'{"id":"x","object":"chat.completion","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":5,"total_tokens":8}}'
+JSON_ANSWER = (
+    b'{"id":"x","object":"chat.completion","choices":[],'
+    b'"usage":{"prompt_tokens":3,"completion_tokens":5,"total_tokens":8}}'
+)
+SETTINGS = Settings(sweep=0.02)
+TIMEOUTS = Timeouts()
 
 
 def whole(content: bytes = JSON_ANSWER, status: bytes = b"200 OK", fields: bytes = b"") -> bytes:
     """A whole answer with its length."""
-    return (
-        b"HTTP/1.1 %b\r\nContent-Type: application/json\r\n%bContent-Length: %d\r\n\r\n%b"
-        % (status, fields, len(content), content)
+    return b"HTTP/1.1 %b\r\nContent-Type: application/json\r\n%bContent-Length: %d\r\n\r\n%b" % (
+        status,
+        fields,
+        len(content),
+        content,
     )
 
 
@@ -150,9 +157,11 @@ def post(
     fields: bytes = b"",
 ) -> bytes:
     """A well-formed request."""
-    return (
-        b"POST %b HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%b\r\n%b"
-        % (path, len(body), fields, body)
+    return b"POST %b HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%b\r\n%b" % (
+        path,
+        len(body),
+        fields,
+        body,
     )
 
 
@@ -165,7 +174,7 @@ def free_port() -> int:
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Real sockets on both event loops: uvloop's transports are those that run in production."""
-    if item.path.stem in {"test_streams", "test_upstream"}:
+    if item.path.stem in {"test_streams", "test_upstream"} and "serve" in item.fixturenames:
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
 
@@ -179,8 +188,8 @@ def serve() -> Serve:
 
     @contextlib.asynccontextmanager
     async def run(
-        settings: Settings = Settings(sweep=0.02),
-        timeouts: Timeouts = Timeouts(),
+        settings: Settings = SETTINGS,
+        timeouts: Timeouts = TIMEOUTS,
         entries: tuple[Entry, ...] | None = None,
         trusted: tuple[str, ...] = (),
         origins: list[Origin] | None = None,
@@ -202,9 +211,7 @@ def serve() -> Serve:
         upstreams = [Upstream(o, timeouts, counters, loop.time) for o in chosen]
         store = MemoryStore(time.time)
         policy = Says()
-        chain = Chain(
-            entries or (Entry.of("says", "says", policy, OnFailure.DENY),), store, store, {}
-        )
+        chain = Chain(entries or (Entry.of("says", "says", policy, OnFailure.DENY),), store, store, {})
         own_pages = Pages(pages.application())
         await own_pages.start()
         edge = Edge(

@@ -1,4 +1,4 @@
-"""Two readers of the same bytes: whatever the edge forwards, aiohttp's parsers (in C and in Python) must read as the same.
+"""Two readers of the same bytes: whatever the edge forwards, aiohttp's parsers (in C and in Python) must read alike.
 
 TIDEGATE_FUZZ=N multiplies the number of examples.
 """
@@ -6,6 +6,7 @@ TIDEGATE_FUZZ=N multiplies the number of examples.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 from typing import Any, NamedTuple
@@ -49,7 +50,15 @@ def read(parser: Any, data: bytes) -> Reading:
 
 def _read(parser: Any, pieces: list[bytes]) -> Reading:
     loop = asyncio.get_running_loop()
-    reader = parser(BaseProtocol(loop), loop, 2**26, max_line_size=2**16, max_field_size=2**16, max_headers=2**12, auto_decompress=False)
+    reader = parser(
+        BaseProtocol(loop),
+        loop,
+        2**26,
+        max_line_size=2**16,
+        max_field_size=2**16,
+        max_headers=2**12,
+        auto_decompress=False,
+    )
     found: list[tuple[Any, Any]] = []
     error = ""
     for piece in pieces:
@@ -87,14 +96,16 @@ def passed(request: bytes) -> tuple[bytes, bytes, list[tuple[bytes, bytes]], byt
     method, target, version = line.split(b" ")
     assert version == b"HTTP/1.1"
     own = lines.index(b"Authorization: Bearer own")
-    fields = [(name.lower(), value.strip(b" \t")) for name, _, value in (field.partition(b": ") for field in lines[:own])]
+    fields = [
+        (name.lower(), value.strip(b" \t")) for name, _, value in (field.partition(b": ") for field in lines[:own])
+    ]
     return method, target, fields, body
 
 
 def compare(data: bytes, cuts: tuple[int, ...] = ()) -> int:
     """Hold the edge against both readers. Returns how many requests it forwarded."""
     edges = [0, *sorted({cut % (len(data) + 1) for cut in cuts}), len(data)]
-    bench = Bench().feed(*[data[a:b] for a, b in zip(edges, edges[1:], strict=False) if a < b])
+    bench = Bench().feed(*[data[a:b] for a, b in itertools.pairwise(edges) if a < b])
     forwarded = [passed(request) for request in bench.forwarded]
     for name, parser in PARSERS.items():
         reading = read(parser, data)
@@ -106,13 +117,20 @@ def compare(data: bytes, cuts: tuple[int, ...] = ()) -> int:
             assert (method, target, body) == (other.method, other.target, other.body), told
             assert other.whole, told
             assert not [field for field in fields if field not in [(n, v.strip(b" \t")) for n, v in other.fields]], told
-        if not bench.closed and not bench.connection.pending and bench.connection.chunked is None and not bench.connection.body_left:
+        if (
+            not bench.closed
+            and not bench.connection.pending
+            and bench.connection.chunked is None
+            and not bench.connection.body_left
+        ):
             assert len(reading.requests) == len(forwarded), told
             assert not reading.error, told
         for request, (method, target, _, body) in zip(bench.forwarded, forwarded, strict=True):
             onward = read(parser, request)
             assert not onward.error, told
-            assert [(r.method, r.target, r.body, r.whole) for r in onward.requests] == [(method, target, body, True)], told
+            assert [(r.method, r.target, r.body, r.whole) for r in onward.requests] == [(method, target, body, True)], (
+                told
+            )
             assert [r.version for r in onward.requests] == [(1, 1)]
     return len(forwarded)
 
@@ -127,32 +145,123 @@ async def test_the_table(row: Any) -> None:
 # -- requests from a grammar of what is right and what is nearly right -------------------------------------------------
 
 NAMES = st.sampled_from(
-    [b"Content-Length", b"content-length", b"Transfer-Encoding", b"transfer-encoding", b"Connection", b"Host", b"Expect"]
-    + [b"X-A", b"Upgrade", b"Authorization", b"TE", b"Trailer", b"Content-Encoding", b"X_A", b"Content-Length ", b" Host", b"X\tA", b""]
+    [
+        b"Content-Length",
+        b"content-length",
+        b"Transfer-Encoding",
+        b"transfer-encoding",
+        b"Connection",
+        b"Host",
+        b"Expect",
+        b"X-A",
+        b"Upgrade",
+        b"Authorization",
+        b"TE",
+        b"Trailer",
+        b"Content-Encoding",
+        b"X_A",
+        b"Content-Length ",
+        b" Host",
+        b"X\tA",
+        b"",
+    ]
 )
 VALUES = st.sampled_from(
-    [b"0", b"3", b"5", b"10", b"03", b"+3", b"-1", b"0x5", b"3, 3", b"3,5", b"99999999999999999999", b"chunked", b"Chunked"]
-    + [b"identity", b"chunked, identity", b"gzip, chunked", b"chunked,", b" chunked", b"chunked ", b"\tchunked", b"\x0bchunked"]
-    + [b"close", b"keep-alive", b"Upgrade", b"close, X-A", b"content-length", b"a", b"a:80", b"a b", b"", b"100-continue", b"h2c"]
-    + [b"a\r\n b", b"a\nb", b"a\rb", b"a\x00b", b"\xff", b"gzip", b"trailers"]
+    [
+        b"0",
+        b"3",
+        b"5",
+        b"10",
+        b"03",
+        b"+3",
+        b"-1",
+        b"0x5",
+        b"3, 3",
+        b"3,5",
+        b"99999999999999999999",
+        b"chunked",
+        b"Chunked",
+        b"identity",
+        b"chunked, identity",
+        b"gzip, chunked",
+        b"chunked,",
+        b" chunked",
+        b"chunked ",
+        b"\tchunked",
+        b"\x0bchunked",
+        b"close",
+        b"keep-alive",
+        b"Upgrade",
+        b"close, X-A",
+        b"content-length",
+        b"a",
+        b"a:80",
+        b"a b",
+        b"",
+        b"100-continue",
+        b"h2c",
+        b"a\r\n b",
+        b"a\nb",
+        b"a\rb",
+        b"a\x00b",
+        b"\xff",
+        b"gzip",
+        b"trailers",
+    ]
 )
 ENDS = st.sampled_from([b"\r\n"] * 12 + [b"\n", b"\r", b"\r\r\n", b"\n\r", b""])
 COLONS = st.sampled_from([b": "] * 8 + [b":", b" : ", b":\t", b" ", b""])
 FIELD = st.tuples(NAMES, COLONS, VALUES, ENDS).map(b"".join)
 PLAIN_FIELD = st.sampled_from(
-    [b"Content-Length: 3\r\n", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"X-A: b\r\n", b"Connection: close\r\n"]
+    [
+        b"Content-Length: 3\r\n",
+        b"Content-Length: 5\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"X-A: b\r\n",
+        b"Connection: close\r\n",
+    ]
 )
 LINE = st.tuples(
-    st.sampled_from([b"POST", b"POST", b"GET", b"PUT", b"DELETE", b"OPTIONS", b"post", b"PRI", b"CONNECT", b"\r\nPOST", b"M-SEARCH"]),
+    st.sampled_from(
+        [b"POST", b"POST", b"GET", b"PUT", b"DELETE", b"OPTIONS", b"post", b"PRI", b"CONNECT", b"\r\nPOST", b"M-SEARCH"]
+    ),
     st.sampled_from([b" "] * 8 + [b"  ", b"\t", b""]),
-    st.sampled_from([b"/v1/x", b"/v1/x?a=b", b"/", b"*", b"http://a/x", b"a:80", b"/v1/x#f", b"/\xff", b"/v1/%2e", b"/v1/x y"]),
-    st.sampled_from([b" HTTP/1.1"] * 8 + [b" HTTP/1.0", b" HTTP/0.9", b" HTTP/2.0", b" HTTP/1.1 ", b"", b" HTTP/1.2", b" http/1.1"]),
+    st.sampled_from(
+        [b"/v1/x", b"/v1/x?a=b", b"/", b"*", b"http://a/x", b"a:80", b"/v1/x#f", b"/\xff", b"/v1/%2e", b"/v1/x y"]
+    ),
+    st.sampled_from(
+        [b" HTTP/1.1"] * 8 + [b" HTTP/1.0", b" HTTP/0.9", b" HTTP/2.0", b" HTTP/1.1 ", b"", b" HTTP/1.2", b" http/1.1"]
+    ),
     ENDS,
 ).map(b"".join)
 CHUNK = st.sampled_from(
-    [b"3\r\nabc\r\n", b"5\r\nabcde\r\n", b"a\r\n0123456789\r\n", b"0\r\n\r\n", b"0\r\n\r\n", b"0\r\n\r\n", b"03\r\nabc\r\n", b"3\nabc\n"]
-    + [b"3;x=y\r\nabc\r\n", b"+3\r\nabc\r\n", b"0x3\r\nabc\r\n", b"3 \r\nabc\r\n", b"3\r\nabcd\r\n", b"0\r\nX: y\r\n\r\n", b"\r\n", b"-1\r\n"]
-    + [b"ffffffffffffffff1\r\n", b"100000003\r\nabc\r\n", b"3\r\r\nabc\r\n", b"0\r\n", b"0\n\n", b"3\r\nabc", b"abc", b"abcde", b"_3\r\nabc\r\n"]
+    [
+        b"3\r\nabc\r\n",
+        b"5\r\nabcde\r\n",
+        b"a\r\n0123456789\r\n",
+        b"0\r\n\r\n",
+        b"0\r\n\r\n",
+        b"0\r\n\r\n",
+        b"03\r\nabc\r\n",
+        b"3\nabc\n",
+        b"3;x=y\r\nabc\r\n",
+        b"+3\r\nabc\r\n",
+        b"0x3\r\nabc\r\n",
+        b"3 \r\nabc\r\n",
+        b"3\r\nabcd\r\n",
+        b"0\r\nX: y\r\n\r\n",
+        b"\r\n",
+        b"-1\r\n",
+        b"ffffffffffffffff1\r\n",
+        b"100000003\r\nabc\r\n",
+        b"3\r\r\nabc\r\n",
+        b"0\r\n",
+        b"0\n\n",
+        b"3\r\nabc",
+        b"abc",
+        b"abcde",
+        b"_3\r\nabc\r\n",
+    ]
 )
 REQUEST = st.tuples(
     LINE,
@@ -174,9 +283,29 @@ async def test_the_grammar(data: bytes, cuts: tuple[int, ...]) -> None:
 
 # -- mutations of what is known ---------------------------------------------------------------------------------------
 
-BITS = [bytes([value]) for value in (0, 1, 9, 10, 11, 12, 13, 32, 34, 37, 43, 44, 45, 47, 48, 49, 58, 59, 92, 95, 127, 128, 160, 255)]
-WORDS = [b"\r\n", b"\r\n\r\n", b"\n\n", b"0\r\n\r\n", b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"GET /v1/y HTTP/1.1\r\n"]
-WORDS += [b"Host: a\r\n", b"\r\n ", b"\r\n\t", b"Connection: close\r\n", b"Connection: upgrade\r\nUpgrade: h2c\r\n", b"chunked", b", ", b"HTTP/1.1"]
+BITS = [
+    bytes([value])
+    for value in (0, 1, 9, 10, 11, 12, 13, 32, 34, 37, 43, 44, 45, 47, 48, 49, 58, 59, 92, 95, 127, 128, 160, 255)
+]
+WORDS = [
+    b"\r\n",
+    b"\r\n\r\n",
+    b"\n\n",
+    b"0\r\n\r\n",
+    b"Content-Length: 3\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"GET /v1/y HTTP/1.1\r\n",
+]
+WORDS += [
+    b"Host: a\r\n",
+    b"\r\n ",
+    b"\r\n\t",
+    b"Connection: close\r\n",
+    b"Connection: upgrade\r\nUpgrade: h2c\r\n",
+    b"chunked",
+    b", ",
+    b"HTTP/1.1",
+]
 
 
 def mutated(chance: random.Random, corpus: list[bytes]) -> bytes:
@@ -204,7 +333,7 @@ def mutated(chance: random.Random, corpus: list[bytes]) -> bytes:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_mutations(seed: int) -> None:
-    """Known requests, good and bad, with a few bytes changed. The seed makes it the same each time, unless more is asked for."""
+    """Known requests, good and bad, with a few bytes changed. The same each time, unless more is asked for."""
     chance = random.Random(seed if TIMES == 1 else None)
     small = [row for row in TABLE if len(row.sent) < 400]
     corpus = [row.sent for row in small] + [row.sent for row in small if row.forwarded] * 6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.edge.conftest import Serve, post
+from tests.edge.conftest import JSON_ANSWER, Serve, post
 
 
 async def test_an_exchange_passes(serve: Serve) -> None:
@@ -11,7 +11,7 @@ async def test_an_exchange_passes(serve: Serve) -> None:
         answer = await served.exchange(post(fields=b"Authorization: Bearer caller-key\r\nX-Custom: yes\r\n"))
         head, _, body = answer.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200 OK\r\n")
-        assert body == b'{"id":"x","object":"chat.completion","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":5,"total_tokens":8}}'
+        assert body == JSON_ANSWER
         heard = served.upstream.heard[0]
         assert heard.field(b"authorization") == b"Bearer upstream-secret"
         assert heard.field(b"x-custom") == b"yes"

@@ -34,7 +34,9 @@ async def test_trusted_hops(trusted: tuple[str, ...], said: bytes | None, client
     bench.feed(GET % (b"X-Forwarded-For: %b\r\n" % said if said is not None else b""))
     assert seen[0].client_address == client
     lines = bench.forwarded[0].split(b"\r\n")
-    assert [line for line in lines if line.lower().startswith(b"x-forwarded-for")] == [b"X-Forwarded-For: " + told.encode()]
+    assert [line for line in lines if line.lower().startswith(b"x-forwarded-for")] == [
+        b"X-Forwarded-For: " + told.encode()
+    ]
     node = f'"[{client}]"' if ":" in client else client
     assert f"Forwarded: for={node};proto=http".encode() in lines
     assert lines.count(b"Via: 1.1 tidegate") == 1

@@ -83,10 +83,14 @@ def reset(writer: asyncio.StreamWriter) -> None:
 @pytest.mark.timing
 @pytest.mark.parametrize("leave", [close, half_close, reset])
 @pytest.mark.parametrize(
-    "first", [b"", SSE + chunk(EVENT), b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na"], ids=["before-head", "stream", "json"]
+    "first",
+    [b"", SSE + chunk(EVENT), b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na"],
+    ids=["before-head", "stream", "json"],
 )
-async def test_caller_leaves_in_silence(serve: Serve, first: bytes, leave: Callable[[asyncio.StreamWriter], None]) -> None:
-    """Nobody says a word when the caller leaves: its upstream request is aborted within 100 ms, and settled as aborted."""
+async def test_caller_leaves_in_silence(
+    serve: Serve, first: bytes, leave: Callable[[asyncio.StreamWriter], None]
+) -> None:
+    """Nobody says a word when the caller leaves: the upstream request is aborted within 100 ms, and settled so."""
     silent, policy = Silent(first), Plain()
     async with serve(upstream=ScriptedUpstream(silent), entries=entries_of(policy)) as served:
         reader, writer = await served.connect()
@@ -419,7 +423,11 @@ async def test_a_flood_of_bodies_is_turned_away(serve: Serve) -> None:
             writer.write(post(b"/v1/x", b"a" * 90_001)[:-1])
             held.append(writer)
         await until(lambda: served.edge.budget.held >= 270_000)
-        for request in (post(b"/v1/x", b"a" * 90_000), b"POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b"a" * 90_000)):
+        for request in (
+            post(b"/v1/x", b"a" * 90_000),
+            b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n",
+            b"POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b"a" * 90_000),
+        ):
             answer = await served.exchange(request)
             assert answer.startswith(b"HTTP/1.1 503")
             assert b"Retry-After: 1\r\n" in answer and b'"code":"out_of_memory_budget"' in answer
@@ -478,9 +486,14 @@ SLOW = Settings(sweep=0.01, head_timeout=0.1, body_timeout=0.1, keep_alive_timeo
 
 @pytest.mark.parametrize(
     "begin",
-    [b"G", b"GET /v1/models HTTP/1.1\r\n", b"GET /v1/models HTTP/1.1\r\nHost: a\r\n\r"]
-    + [b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n", b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 33000000\r\n\r\na"]
-    + [b"POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab"],
+    [
+        b"G",
+        b"GET /v1/models HTTP/1.1\r\n",
+        b"GET /v1/models HTTP/1.1\r\nHost: a\r\n\r",
+        b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n",
+        b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 33000000\r\n\r\na",
+        b"POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab",
+    ],
     ids=["one-byte", "request-line", "but-for-one-byte", "body", "large-body", "chunks"],
 )
 async def test_too_slow(serve: Serve, begin: bytes) -> None:
@@ -491,7 +504,9 @@ async def test_too_slow(serve: Serve, begin: bytes) -> None:
         assert not served.policy.contexts and served.edge.budget.held == 0
 
 
-@pytest.mark.parametrize("start", [b"", b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 999\r\n\r\n"], ids=["head", "body"])
+@pytest.mark.parametrize(
+    "start", [b"", b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 999\r\n\r\n"], ids=["head", "body"]
+)
 async def test_a_drip_does_not_help(serve: Serve, start: bytes) -> None:
     """A byte now and then moves no deadline worth the name."""
     async with serve(settings=SLOW) as served:
@@ -660,9 +675,13 @@ async def websocket_upstream() -> AsyncIterator[tuple[int, list[web.Request]]]:
 
 
 @contextlib.asynccontextmanager
-async def realtime(serve: Serve, policy: Plain) -> AsyncIterator[tuple[Served, list[web.Request], aiohttp.ClientSession]]:
+async def realtime(
+    serve: Serve, policy: Plain
+) -> AsyncIterator[tuple[Served, list[web.Request], aiohttp.ClientSession]]:
     async with websocket_upstream() as (port, asked):
-        origin = Origin("ws", "127.0.0.1", port, b"upstream.test", credential=b"Authorization: Bearer upstream-secret\r\n")
+        origin = Origin(
+            "ws", "127.0.0.1", port, b"upstream.test", credential=b"Authorization: Bearer upstream-secret\r\n"
+        )
         async with serve(origins=[origin], entries=entries_of(policy)) as served, aiohttp.ClientSession() as session:
             yield served, asked, session
 
@@ -672,7 +691,10 @@ async def test_websocket(serve: Serve) -> None:
     policy = Plain()
     async with realtime(serve, policy) as (served, asked, session):
         url = f"http://127.0.0.1:{served.port}/v1/realtime?model=m"
-        async with asyncio.timeout(10), session.ws_connect(url, headers={"Authorization": "Bearer caller"}, max_msg_size=0) as ws:
+        async with (
+            asyncio.timeout(10),
+            session.ws_connect(url, headers={"Authorization": "Bearer caller"}, max_msg_size=0) as ws,
+        ):
             await ws.send_str("hello")
             assert await ws.receive_str() == "echo hello"
             large = b"x" * 4_000_000
@@ -707,8 +729,12 @@ async def test_websocket_is_refused_by_the_upstream(serve: Serve) -> None:
         assert [outcome.status for outcome in policy.outcomes] == [400]
 
 
-UPGRADE = b"GET /v1/realtime HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n"
-SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: y\r\n\r\n"
+UPGRADE = (
+    b"GET /v1/realtime HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n"
+)
+SWITCH = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: y\r\n\r\n"
+)
 
 
 async def test_tunnel_bytes() -> None:
@@ -786,7 +812,7 @@ async def test_own_pages_after_an_exchange(serve: Serve) -> None:
 async def test_pages_need_a_good_head(serve: Serve) -> None:
     """aiohttp never sees what the edge refuses."""
     async with serve() as served:
-        answer = await served.exchange(b"GET /tidegate/reasons HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n")
+        answer = await served.exchange(
+            b"GET /tidegate/reasons HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
         assert answer.startswith(b"HTTP/1.1 400") and b"malformed_request" in answer
-
-

@@ -54,17 +54,30 @@ GOOD = [
     good("length-with-white-space-around", post(b"Content-Length: \t3 \t\r\n", b"abc"), POST_UP),
     good("chunked", post(TE, b"3\r\nabc\r\n0\r\n\r\n"), POST_UP),
     good("chunked-in-pieces", post(TE, b"1\r\na\r\n02\r\nbc\r\n000\r\n\r\n"), POST_UP),
-    good("chunked-hex-in-capitals", post(TE, b"A\r\n0123456789\r\n0\r\n\r\n"), upstream_request(b"POST /v1/x", body=b"0123456789")),
+    good(
+        "chunked-hex-in-capitals",
+        post(TE, b"A\r\n0123456789\r\n0\r\n\r\n"),
+        upstream_request(b"POST /v1/x", body=b"0123456789"),
+    ),
     good("chunked-in-capitals", post(b"TRANSFER-ENCODING: Chunked\r\n", b"3\r\nabc\r\n0\r\n\r\n"), POST_UP),
     good("empty-line-first", b"\r\n" + get(), GET_UP),
     good("empty-lines-first", b"\r\n\r\n\r\n" + get(), GET_UP),
-    good("fields-pass", get(fields=b"Host: a\r\nAccept: */*\r\nX-Stainless-Lang: python\r\n"),
-         upstream_request(b"GET /v1/models", b"Accept: */*", b"X-Stainless-Lang: python")),
+    good(
+        "fields-pass",
+        get(fields=b"Host: a\r\nAccept: */*\r\nX-Stainless-Lang: python\r\n"),
+        upstream_request(b"GET /v1/models", b"Accept: */*", b"X-Stainless-Lang: python"),
+    ),
     good("empty-value", get(fields=b"Host: a\r\nX-Empty:\r\n"), upstream_request(b"GET /v1/models", b"X-Empty: ")),
     good("no-space-after-colon", get(fields=b"Host:a\r\nX-A:b\r\n"), upstream_request(b"GET /v1/models", b"X-A: b")),
-    good("obs-text-in-value", get(fields=b"Host: a\r\nX-A: \xe4\r\n"), upstream_request(b"GET /v1/models", b"X-A: \xe4")),
+    good(
+        "obs-text-in-value", get(fields=b"Host: a\r\nX-A: \xe4\r\n"), upstream_request(b"GET /v1/models", b"X-A: \xe4")
+    ),
     good("tab-in-value", get(fields=b"Host: a\r\nX-A: a\tb\r\n"), upstream_request(b"GET /v1/models", b"X-A: a\tb")),
-    good("same-field-twice", get(fields=b"Host: a\r\nX-A: 1\r\nX-A: 2\r\n"), upstream_request(b"GET /v1/models", b"X-A: 1", b"X-A: 2")),
+    good(
+        "same-field-twice",
+        get(fields=b"Host: a\r\nX-A: 1\r\nX-A: 2\r\n"),
+        upstream_request(b"GET /v1/models", b"X-A: 1", b"X-A: 2"),
+    ),
     good("query", get(b"/v1/models?limit=1&after=a%2Fb"), upstream_request(b"GET /v1/models?limit=1&after=a%2Fb")),
     good("dots-in-a-name", get(b"/v1/models/m-1.5..x"), upstream_request(b"GET /v1/models/m-1.5..x")),
     good("colon-in-path", get(b"/v1/models/m:predict"), upstream_request(b"GET /v1/models/m:predict")),
@@ -80,30 +93,107 @@ GOOD = [
     good("close-among-others", get(fields=b"Host: a\r\nConnection: x-a, close\r\nX-A: 1\r\n"), GET_UP, stays=False),
     good("close-as-part-of-a-word", get(fields=b"Host: a\r\nConnection: x-close\r\n"), GET_UP),
     good("expect-continue", post(CL3 + b"Expect: 100-continue\r\n", b"abc"), POST_UP),
-    good("delete-with-content", b"DELETE /v1/x HTTP/1.1\r\nHost: a\r\n" + CL3 + b"\r\nabc", upstream_request(b"DELETE /v1/x", body=b"abc")),
-    good("upgrade-to-h2c-is-ignored", get(fields=b"Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"), GET_UP),
+    good(
+        "delete-with-content",
+        b"DELETE /v1/x HTTP/1.1\r\nHost: a\r\n" + CL3 + b"\r\nabc",
+        upstream_request(b"DELETE /v1/x", body=b"abc"),
+    ),
+    good(
+        "upgrade-to-h2c-is-ignored",
+        get(fields=b"Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"),
+        GET_UP,
+    ),
     # What follows the head is content, though a parser of upgrades would read it as something else.
-    good("content-after-upgrade-is-content", post(b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: %d\r\n" % len(HIDDEN), HIDDEN),
-         upstream_request(b"POST /v1/x", body=HIDDEN)),
-    good("chunks-after-upgrade-are-content", post(b"Connection: Upgrade\r\nUpgrade: h2c\r\n" + TE, b"3\r\nabc\r\n0\r\n\r\n"), POST_UP),
-    good("websocket-with-content-is-no-upgrade", get(fields=b"Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + CL3) + b"abc",
-         upstream_request(b"GET /v1/models", body=b"abc")),
-    good("websocket-of-1.0-is-no-upgrade", get(fields=b"Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", version=b"HTTP/1.0"), GET_UP, stays=False),
+    good(
+        "content-after-upgrade-is-content",
+        post(b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: %d\r\n" % len(HIDDEN), HIDDEN),
+        upstream_request(b"POST /v1/x", body=HIDDEN),
+    ),
+    good(
+        "chunks-after-upgrade-are-content",
+        post(b"Connection: Upgrade\r\nUpgrade: h2c\r\n" + TE, b"3\r\nabc\r\n0\r\n\r\n"),
+        POST_UP,
+    ),
+    good(
+        "websocket-with-content-is-no-upgrade",
+        get(fields=b"Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + CL3) + b"abc",
+        upstream_request(b"GET /v1/models", body=b"abc"),
+    ),
+    good(
+        "websocket-of-1.0-is-no-upgrade",
+        get(fields=b"Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", version=b"HTTP/1.0"),
+        GET_UP,
+        stays=False,
+    ),
     # Fields that stay here.
-    good("hop-by-hop-is-dropped", get(fields=b"Host: a\r\nKeep-Alive: 5\r\nProxy-Authorization: x\r\nProxy-Connection: y\r\nTE: trailers\r\nTrailer: x\r\n"), GET_UP),
-    good("nominated-is-dropped", get(fields=b"Host: a\r\nConnection: X-A , x-b\r\nX-A: 1\r\nx-B: 2\r\nX-C: 3\r\n"), upstream_request(b"GET /v1/models", b"X-C: 3")),
-    good("nominating-what-frames-changes-nothing", post(b"Connection: content-length, host, authorization\r\nAuthorization: Bearer c\r\n" + CL3, b"abc"), POST_UP),
-    good("nominating-what-we-write-changes-nothing", get(fields=b"Host: a\r\nConnection: x-forwarded-for, via, x-request-id\r\n"), GET_UP),
-    good("credentials-stay-here", get(fields=b"Host: a\r\nAuthorization: Bearer c\r\nx-api-key: c\r\nCookie: c\r\nApi-Key: c\r\n"), GET_UP),
-    good("where-from-is-ours-to-say", get(fields=b"Host: a\r\nForwarded: for=x\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-Host: x\r\nX-Real-IP: 1.1.1.1\r\nVia: x\r\n"), GET_UP),
-    good("underscores-are-dropped", get(fields=b"Host: a\r\nX_Forwarded_For: 1.1.1.1\r\nContent_Length: 5\r\nTransfer_Encoding: chunked\r\n"), GET_UP),
-    good("other-paths-and-methods-are-dropped", get(fields=b"Host: a\r\nX-Original-URL: /admin\r\nX-Rewrite-URL: /admin\r\nX-HTTP-Method-Override: PUT\r\n"), GET_UP),
+    good(
+        "hop-by-hop-is-dropped",
+        get(
+            fields=b"Host: a\r\nKeep-Alive: 5\r\nProxy-Authorization: x\r\nProxy-Connection: y\r\n"
+            b"TE: trailers\r\nTrailer: x\r\n"
+        ),
+        GET_UP,
+    ),
+    good(
+        "nominated-is-dropped",
+        get(fields=b"Host: a\r\nConnection: X-A , x-b\r\nX-A: 1\r\nx-B: 2\r\nX-C: 3\r\n"),
+        upstream_request(b"GET /v1/models", b"X-C: 3"),
+    ),
+    good(
+        "nominating-what-frames-changes-nothing",
+        post(b"Connection: content-length, host, authorization\r\nAuthorization: Bearer c\r\n" + CL3, b"abc"),
+        POST_UP,
+    ),
+    good(
+        "nominating-what-we-write-changes-nothing",
+        get(fields=b"Host: a\r\nConnection: x-forwarded-for, via, x-request-id\r\n"),
+        GET_UP,
+    ),
+    good(
+        "credentials-stay-here",
+        get(fields=b"Host: a\r\nAuthorization: Bearer c\r\nx-api-key: c\r\nCookie: c\r\nApi-Key: c\r\n"),
+        GET_UP,
+    ),
+    good(
+        "where-from-is-ours-to-say",
+        get(
+            fields=b"Host: a\r\nForwarded: for=x\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-Host: x\r\n"
+            b"X-Real-IP: 1.1.1.1\r\nVia: x\r\n"
+        ),
+        GET_UP,
+    ),
+    good(
+        "underscores-are-dropped",
+        get(fields=b"Host: a\r\nX_Forwarded_For: 1.1.1.1\r\nContent_Length: 5\r\nTransfer_Encoding: chunked\r\n"),
+        GET_UP,
+    ),
+    good(
+        "other-paths-and-methods-are-dropped",
+        get(fields=b"Host: a\r\nX-Original-URL: /admin\r\nX-Rewrite-URL: /admin\r\nX-HTTP-Method-Override: PUT\r\n"),
+        GET_UP,
+    ),
     good("own-request-id-in-place-of-a-bad-one", get(fields=b"Host: a\r\nX-Request-Id: a b\r\n"), GET_UP),
     # Several requests at once.
     good("two-pipelined", get() + post(CL3, b"abc"), GET_UP, POST_UP, statuses=(200, 200)),
-    good("three-pipelined", post(TE, b"3\r\nabc\r\n0\r\n\r\n") + get() + post(CL3, b"abc"), POST_UP, GET_UP, POST_UP, statuses=(200, 200, 200)),
-    good("pipelined-after-close-is-not-read", get(fields=b"Host: a\r\nConnection: close\r\n") + HIDDEN, GET_UP, stays=False),
-    good("content-that-looks-like-a-request", post(b"Content-Length: %d\r\n" % len(HIDDEN), HIDDEN), upstream_request(b"POST /v1/x", body=HIDDEN)),
+    good(
+        "three-pipelined",
+        post(TE, b"3\r\nabc\r\n0\r\n\r\n") + get() + post(CL3, b"abc"),
+        POST_UP,
+        GET_UP,
+        POST_UP,
+        statuses=(200, 200, 200),
+    ),
+    good(
+        "pipelined-after-close-is-not-read",
+        get(fields=b"Host: a\r\nConnection: close\r\n") + HIDDEN,
+        GET_UP,
+        stays=False,
+    ),
+    good(
+        "content-that-looks-like-a-request",
+        post(b"Content-Length: %d\r\n" % len(HIDDEN), HIDDEN),
+        upstream_request(b"POST /v1/x", body=HIDDEN),
+    ),
     Row("good-then-bad", get() + b"GET /v1/models HTTP/1.1\r\nHost : a\r\n\r\n", (200, 400), False, (GET_UP,)),
     Row("good-then-garbage", post(CL3, b"abcdef\r\n\r\n"), (200, 400), False, (POST_UP,)),
     Row("good-bad-good", get() + get(fields=b"") + get(), (200, 400), False, (GET_UP,)),
@@ -425,7 +515,9 @@ async def test_refusals_say_why() -> None:
 
 async def test_refusal_after_head_has_content() -> None:
     """That an earlier request was HEAD does not take the content of a later refusal away."""
-    bench = Bench(answer=b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n").feed(b"HEAD /v1/models HTTP/1.1\r\nHost: a\r\n\r\n")
+    bench = Bench(answer=b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n").feed(
+        b"HEAD /v1/models HTTP/1.1\r\nHost: a\r\n\r\n"
+    )
     assert bench.statuses == [200]
     bench.feed(b"GET /\n")
     assert bytes(bench.transport.sent).endswith(b"}")

@@ -7,7 +7,8 @@ import contextlib
 import socket
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
@@ -25,8 +26,12 @@ GET = b"GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n"
 GET_10 = b"GET /v1/models HTTP/1.0\r\nHost: a\r\n\r\n"
 HEAD = b"HEAD /v1/models HTTP/1.1\r\nHost: a\r\n\r\n"
 CHAT = post()
-STREAM = post(body=b'{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hello"}]}')
-ANTHROPIC = post(b"/v1/messages", b'{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hello"}]}')
+STREAM = post(
+    body=b'{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hello"}]}'
+)
+ANTHROPIC = post(
+    b"/v1/messages", b'{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hello"}]}'
+)
 RESPONSES = post(b"/v1/responses", b'{"model":"m","stream":true,"input":"hello"}')
 OK = b"HTTP/1.1 200 OK\r\n"
 SSE = OK + b"Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -50,40 +55,106 @@ class Shape(NamedTuple):
     """The upstream connection goes back to its pool."""
     stays: bool = True
     """The caller's connection is kept."""
-    framing: dict[bytes, bytes] = {}
+    framing: Mapping[bytes, bytes] = MappingProxyType({})
 
 
 CHUNKED = {b"transfer-encoding": b"chunked"}
 SHAPES = [
     Shape("length", OK + b"Content-Length: 3\r\n\r\nabc", b"abc", framing={b"content-length": b"3"}),
     Shape("length-0", OK + b"Content-Length: 0\r\n\r\n", b"", framing={b"content-length": b"0"}),
-    Shape("length-to-1.0", OK + b"Content-Length: 3\r\n\r\nabc", b"abc", GET_10, stays=False, framing={b"content-length": b"3"}),
-    Shape("chunked", OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", b"abcde", framing=CHUNKED),
-    Shape("chunked-extensions", OK + b"Transfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0;c\r\n\r\n", b"abc", framing=CHUNKED),
-    Shape("chunked-trailers", OK + b"Transfer-Encoding: chunked\r\nTrailer: X\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\nX-B: z\r\n\r\n", b"abc", framing=CHUNKED),
-    Shape("chunked-to-1.0", OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", b"abc", GET_10, stays=False),
+    Shape(
+        "length-to-1.0",
+        OK + b"Content-Length: 3\r\n\r\nabc",
+        b"abc",
+        GET_10,
+        stays=False,
+        framing={b"content-length": b"3"},
+    ),
+    Shape(
+        "chunked", OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", b"abcde", framing=CHUNKED
+    ),
+    Shape(
+        "chunked-extensions",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0;c\r\n\r\n",
+        b"abc",
+        framing=CHUNKED,
+    ),
+    Shape(
+        "chunked-trailers",
+        OK + b"Transfer-Encoding: chunked\r\nTrailer: X\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\nX-B: z\r\n\r\n",
+        b"abc",
+        framing=CHUNKED,
+    ),
+    Shape(
+        "chunked-to-1.0", OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", b"abc", GET_10, stays=False
+    ),
     Shape("close-delimited", OK + b"\r\nabc", b"abc", ends=True, kept=False, framing=CHUNKED),
     Shape("close-delimited-to-1.0", OK + b"\r\nabc", b"abc", GET_10, ends=True, kept=False, stays=False),
     Shape("close-delimited-and-empty", OK + b"Connection: close\r\n\r\n", b"", ends=True, kept=False, framing=CHUNKED),
-    Shape("1.0-answer", b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nabc", b"abc", kept=False, framing={b"content-length": b"3"}),
-    Shape("close", OK + b"Connection: close\r\nContent-Length: 3\r\n\r\nabc", b"abc", kept=False, framing={b"content-length": b"3"}),
+    Shape(
+        "1.0-answer",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+        b"abc",
+        kept=False,
+        framing={b"content-length": b"3"},
+    ),
+    Shape(
+        "close",
+        OK + b"Connection: close\r\nContent-Length: 3\r\n\r\nabc",
+        b"abc",
+        kept=False,
+        framing={b"content-length": b"3"},
+    ),
     Shape("204", b"HTTP/1.1 204 No Content\r\n\r\n", b"", statuses=(204,)),
     Shape("204-with-length", b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", b"", statuses=(204,)),
-    Shape("304-with-length", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: x\r\n\r\n", b"", statuses=(304,), framing={b"content-length": b"5"}),
+    Shape(
+        "304-with-length",
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: x\r\n\r\n",
+        b"",
+        statuses=(304,),
+        framing={b"content-length": b"5"},
+    ),
     Shape("304-to-1.0", b"HTTP/1.1 304 Not Modified\r\n\r\n", b"", GET_10, statuses=(304,), stays=False),
     Shape("head-with-length", OK + b"Content-Length: 5\r\n\r\n", b"", HEAD, framing={b"content-length": b"5"}),
     Shape("head-chunked", OK + b"Transfer-Encoding: chunked\r\n\r\n", b"", HEAD),
     Shape("head-without-framing", OK + b"\r\n", b"", HEAD, kept=False),
     Shape("100-is-ours", b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 3\r\n\r\nabc", b"abc"),
-    Shape("103-passes", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK + b"Content-Length: 3\r\n\r\nabc", b"abc", statuses=(103, 200)),
-    Shape("102-and-103-pass", b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n" + OK + b"Content-Length: 3\r\n\r\nabc", b"abc", statuses=(102, 103, 200)),
-    Shape("103-not-to-1.0", b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK + b"Content-Length: 3\r\n\r\nabc", b"abc", GET_10, stays=False),
+    Shape(
+        "103-passes",
+        b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK + b"Content-Length: 3\r\n\r\nabc",
+        b"abc",
+        statuses=(103, 200),
+    ),
+    Shape(
+        "102-and-103-pass",
+        b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n" + OK + b"Content-Length: 3\r\n\r\nabc",
+        b"abc",
+        statuses=(102, 103, 200),
+    ),
+    Shape(
+        "103-not-to-1.0",
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK + b"Content-Length: 3\r\n\r\nabc",
+        b"abc",
+        GET_10,
+        stays=False,
+    ),
     Shape("error-passes", b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 3\r\n\r\nabc", b"abc", statuses=(429,)),
     Shape("unknown-status-passes", b"HTTP/1.1 599 What\r\nContent-Length: 3\r\n\r\nabc", b"abc", statuses=(599,)),
     Shape("no-phrase", b"HTTP/1.1 200 \r\nContent-Length: 3\r\n\r\nabc", b"abc"),
-    Shape("offer-of-an-upgrade", OK + b"Upgrade: h2c\r\nConnection: Upgrade\r\nContent-Length: 3\r\n\r\nabc", b"abc", framing={b"content-length": b"3"}),
+    Shape(
+        "offer-of-an-upgrade",
+        OK + b"Upgrade: h2c\r\nConnection: Upgrade\r\nContent-Length: 3\r\n\r\nabc",
+        b"abc",
+        framing={b"content-length": b"3"},
+    ),
     Shape("json-with-usage", whole(), JSON_ANSWER, CHAT),
-    Shape("stream-with-length", OK + b"Content-Type: text/event-stream\r\nContent-Length: 14\r\n\r\ndata: [DONE]\n\n", b"data: [DONE]\n\n", STREAM, framing=CHUNKED),
+    Shape(
+        "stream-with-length",
+        OK + b"Content-Type: text/event-stream\r\nContent-Length: 14\r\n\r\ndata: [DONE]\n\n",
+        b"data: [DONE]\n\n",
+        STREAM,
+        framing=CHUNKED,
+    ),
 ]
 
 
@@ -189,14 +260,19 @@ async def test_half_a_head() -> None:
 
 
 FIELDS_DROPPED = (
-    b"Connection: keep-alive, X-Hop\r\nKeep-Alive: 5\r\nProxy-Authenticate: x\r\nVia: 1.1 other\r\nX-RateLimit-Limit-Requests: 9\r\n"
+    b"Connection: keep-alive, X-Hop\r\nKeep-Alive: 5\r\nProxy-Authenticate: x\r\nVia: 1.1 other\r\n"
+    b"X-RateLimit-Limit-Requests: 9\r\n"
     b"anthropic-ratelimit-requests-limit: 9\r\nRateLimit: x\r\nx-request-id: theirs\r\nrequest-id: theirs\r\n"
 )
 
 
 async def test_fields_of_an_answer() -> None:
     """What belongs to the connection or to the operator's own limits stays; the rest passes as it was spelled."""
-    bench = Bench(answer=None).feed(GET).say(OK + FIELDS_DROPPED + b"X-Own: 1\r\nset-Cookie: a\r\nContent-Length: 0\r\n\r\n")
+    bench = (
+        Bench(answer=None)
+        .feed(GET)
+        .say(OK + FIELDS_DROPPED + b"X-Own: 1\r\nset-Cookie: a\r\nContent-Length: 0\r\n\r\n")
+    )
     fields = answers(bench.sent)[0].fields
     assert fields.pop(b"x-request-id") != b"theirs"
     assert fields == {b"x-own": b"1", b"set-cookie": b"a", b"via": b"1.1 tidegate", b"content-length": b"0"}
@@ -283,8 +359,17 @@ async def test_reset_is_no_end_of_a_close_delimited_answer() -> None:
 DELTA = b'data: {"choices":[{"index":0,"delta":{"content":"hello"}}]}\n\n'
 ERRORS = {
     "openai": (STREAM, DELTA, b'data: {"error":{'),
-    "responses": (RESPONSES, b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"x"}\n\n', b'event: error\ndata: {"type":"error"'),
-    "anthropic": (ANTHROPIC, b'event: content_block_delta\ndata: {"type":"content_block_delta","delta":{"type":"text_delta","text":"x"}}\n\n', b'event: error\ndata: {"type":"error"'),
+    "responses": (
+        RESPONSES,
+        b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"x"}\n\n',
+        b'event: error\ndata: {"type":"error"',
+    ),
+    "anthropic": (
+        ANTHROPIC,
+        b"event: content_block_delta\n"
+        b'data: {"type":"content_block_delta","delta":{"type":"text_delta","text":"x"}}\n\n',
+        b'event: error\ndata: {"type":"error"',
+    ),
 }
 
 
@@ -458,7 +543,9 @@ async def test_next_origin_where_one_refuses(serve: Serve) -> None:
     dead = free_port()
     async with serve(origins=[origin("dead", dead, weight=9), origin("alive", 0)]) as served:
         for _ in range(4):
-            assert (await served.exchange(CHAT.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))).startswith(b"HTTP/1.1 200")
+            assert (await served.exchange(CHAT.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))).startswith(
+                b"HTTP/1.1 200"
+            )
         first = served.edge.routes[0].upstreams[0]
         assert first.failures == 3 and not first.usable
 
@@ -513,7 +600,12 @@ async def test_active_health(monkeypatch: pytest.MonkeyPatch) -> None:
     probe = asyncio.create_task(upstream.probe())
     try:
         async with asyncio.timeout(5):
-            for status, well in ((b"500 No", False), (b"200 OK", True), (b"302 Found", False), (b"204 No Content", True)):
+            for status, well in (  # noqa: B007 - `answer` says it
+                (b"500 No", False),
+                (b"200 OK", True),
+                (b"302 Found", False),
+                (b"204 No Content", True),
+            ):
                 while upstream.healthy is not well:
                     await asyncio.sleep(0.005)
                 assert upstream.usable is well
@@ -528,7 +620,9 @@ async def test_active_health(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.asynccontextmanager
-async def stalling(serve: Serve, said: bytes, timeouts: Timeouts, policy: Plain) -> AsyncIterator[tuple[asyncio.StreamReader, ScriptedUpstream]]:
+async def stalling(
+    serve: Serve, said: bytes, timeouts: Timeouts, policy: Plain
+) -> AsyncIterator[tuple[asyncio.StreamReader, ScriptedUpstream]]:
     async def answer(heard: Heard, writer: asyncio.StreamWriter) -> None:
         writer.write(said)
         await heard.reader.read()
@@ -556,7 +650,10 @@ async def test_first_byte_timeout(serve: Serve) -> None:
 
 async def test_hints_do_not_shorten_the_wait(serve: Serve) -> None:
     """After an interim answer the wait is still that for the answer."""
-    async with stalling(serve, b"HTTP/1.1 103 Early Hints\r\n\r\n", Timeouts(first_byte=0.4, idle=0.01), Plain()) as (reader, _):
+    async with stalling(serve, b"HTTP/1.1 103 Early Hints\r\n\r\n", Timeouts(first_byte=0.4, idle=0.01), Plain()) as (
+        reader,
+        _,
+    ):
         began = asyncio.get_running_loop().time()
         assert (await read_answer(reader)).startswith(b"HTTP/1.1 103")
         assert (await read_answer(reader)).startswith(b"HTTP/1.1 504")
@@ -577,7 +674,9 @@ async def test_idle_timeout_of_a_stream(serve: Serve) -> None:
 async def test_idle_timeout_of_json(serve: Serve) -> None:
     """An answer that is no stream is cut off: a part must not look whole."""
     policy = Plain()
-    async with stalling(serve, OK + b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{", Timeouts(idle=0.05), policy) as (reader, _):
+    async with stalling(
+        serve, OK + b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{", Timeouts(idle=0.05), policy
+    ) as (reader, _):
         with contextlib.suppress(ConnectionResetError):
             assert (await reader.read()).endswith(b"{")
         assert policy.outcomes == [Outcome(200, aborted=True)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,7 +40,7 @@ def test_any_cut(body: tuple[bytes, bytes], after: bytes, cuts: list[int]) -> No
     data, content = body
     data += after
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    assert decode([data[a:b] for a, b in zip(edges, edges[1:], strict=False)]) == (content, True, after)
+    assert decode([data[a:b] for a, b in itertools.pairwise(edges)]) == (content, True, after)
 
 
 @given(coded())
@@ -49,7 +51,14 @@ def test_byte_by_byte(body: tuple[bytes, bytes]) -> None:
     assert decode([data[:-1]])[1] is False
 
 
-@given(st.lists(st.one_of(st.binary(max_size=12), st.sampled_from([b"\r\n", b"3\r\nabc\r\n", b"0\r\n\r\n", b"0", b"f", b"\r", b"\n"])), max_size=8))
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=12), st.sampled_from([b"\r\n", b"3\r\nabc\r\n", b"0\r\n\r\n", b"0", b"f", b"\r", b"\n"])
+        ),
+        max_size=8,
+    )
+)
 @settings(max_examples=500)
 def test_arbitrary_bytes(pieces: list[bytes]) -> None:
     """Any bytes are read, waited for, or BadChunk; and however they are cut it is the same of the three."""
@@ -79,8 +88,30 @@ def test_one_byte_changed(body: tuple[bytes, bytes], data: st.DataObject) -> Non
 
 @pytest.mark.parametrize(
     "data",
-    [b"\r\n", b"g", b"3;", b"3 ", b" 3", b"+3", b"-3", b"0x", b"3\n", b"3\rx", b"3\r\r", b"123456789", b"3\r\nabcd", b"3\r\nabc\n", b"3\r\nabc\rx"]
-    + [b"0\r\nX", b"0\r\n\n", b"0\r\n\rX", b"0\n", b"\x00", b"3\t", b"_"],
+    [
+        b"\r\n",
+        b"g",
+        b"3;",
+        b"3 ",
+        b" 3",
+        b"+3",
+        b"-3",
+        b"0x",
+        b"3\n",
+        b"3\rx",
+        b"3\r\r",
+        b"123456789",
+        b"3\r\nabcd",
+        b"3\r\nabc\n",
+        b"3\r\nabc\rx",
+        b"0\r\nX",
+        b"0\r\n\n",
+        b"0\r\n\rX",
+        b"0\n",
+        b"\x00",
+        b"3\t",
+        b"_",
+    ],
     ids=repr,
 )
 def test_refused_at_once(data: bytes) -> None:
@@ -89,7 +120,11 @@ def test_refused_at_once(data: bytes) -> None:
         ChunkedDecoder().feed(data)
 
 
-@pytest.mark.parametrize("data", [b"", b"3", b"3\r", b"3\r\n", b"3\r\nab", b"3\r\nabc", b"3\r\nabc\r", b"0\r\n", b"0\r\n\r", b"00000000"], ids=repr)
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"3", b"3\r", b"3\r\n", b"3\r\nab", b"3\r\nabc", b"3\r\nabc\r", b"0\r\n", b"0\r\n\r", b"00000000"],
+    ids=repr,
+)
 def test_waited_for(data: bytes) -> None:
     """What may still become right is waited for."""
     decoder = ChunkedDecoder()

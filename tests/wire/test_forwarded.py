@@ -97,7 +97,8 @@ def test_chains_are_bounded() -> None:
     ids=["plain", "behind-a-hop", "ipv6", "unix", "unix-behind-a-hop"],
 )
 def test_lines(client: str, peer: str, before: bytes | None, chain: bytes, node: bytes) -> None:
-    """X-Forwarded-For is the chain and our peer, Forwarded the client (RFC 7239 section 4: IPv6 in quotes and brackets)."""
+    """X-Forwarded-For is the chain and our peer, Forwarded the client (RFC 7239: IPv6 in quotes and brackets)."""
     assert forwarded_fields(client, peer, "https", before) == (
-        b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: https\r\nForwarded: for=%b;proto=https\r\nVia: 1.1 tidegate\r\n" % (chain, node)
+        b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: https\r\nForwarded: for=%b;proto=https\r\nVia: 1.1 tidegate\r\n"
+        % (chain, node)
     )

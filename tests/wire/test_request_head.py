@@ -40,7 +40,9 @@ def test_paths(target: bytes, path: bytes) -> None:
 SAME = [f"%{ord(letter):02x}" for letter in "azAZ09-._~/"]
 
 
-@pytest.mark.parametrize("escape", [*SAME, *[escape.upper() for escape in SAME], "%5c", "%00", "%0a", "%1F", "%7f", "%", "%4", "%g0", "%%41"])
+@pytest.mark.parametrize(
+    "escape", [*SAME, *[escape.upper() for escape in SAME], "%5c", "%00", "%0a", "%1F", "%7f", "%", "%4", "%g0", "%%41"]
+)
 def test_escapes_that_hide(escape: str) -> None:
     """An escape of what needs none, of a separator, of a control byte, or of nothing, is no path."""
     with pytest.raises(BadHead):
@@ -49,7 +51,7 @@ def test_escapes_that_hide(escape: str) -> None:
 
 @given(st.text(alphabet=SAFE + "/%", max_size=30))
 def test_accepted_paths_mean_one_thing(text: str) -> None:
-    """What is accepted is the same before and after undoing escapes of plain characters, and has no empty or dot segment."""
+    """What is accepted means the same after undoing escapes, and has no empty or dot segment."""
     target = ("/" + text).encode()
     try:
         path = check_target(target).decode()
@@ -66,15 +68,14 @@ def test_any_target(data: bytes) -> None:
     """Any bytes are a path of plain characters, or BadHead."""
     try:
         path = check_target(data)
-    except BadHead as bad:
-        assert bad.status == 400
+    except BadHead:
         return
     assert path.isascii() and b" " not in path and path.startswith(b"/")
 
 
 @pytest.mark.parametrize("value", range(256))
 def test_every_escape(value: int) -> None:
-    """Which escapes a path may have: those of bytes that cannot stand there plain, but for separators and control bytes."""
+    """A path may escape what cannot stand there plain, but for separators and control bytes."""
     plain = bytes([value]).isalnum() or value in b"-._~/\\"
     allowed = not plain and value > 31 and value != 127
     target = b"/a%%%02X" % value
@@ -122,7 +123,15 @@ def test_fields(fields: dict[bytes, bytes], version: bytes, status: int) -> None
 
 @pytest.mark.parametrize(
     ("head", "found"),
-    [(b"", False), (b"a\r\nb", False), (b"a\nb", True), (b"\n", True), (b"a\r\n\nb", True), (b"a\r\nb\r", False), (b"a\r\r\nb", False)],
+    [
+        (b"", False),
+        (b"a\r\nb", False),
+        (b"a\nb", True),
+        (b"\n", True),
+        (b"a\r\n\nb", True),
+        (b"a\r\nb\r", False),
+        (b"a\r\r\nb", False),
+    ],
     ids=repr,
 )
 def test_bare_line_feed(head: bytes, found: bool) -> None:
