@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REMEMBERED_AT_MOST: Final = 4096
+SAY_EVERY: Final = 10.0
+"""Seconds between two words of one kind in the log."""
 REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._\-]{1,128}")
 WITH_CONTENT: Final = frozenset({b"POST", b"PUT", b"PATCH"})
 
@@ -91,6 +93,8 @@ class Edge:
         self._prefix = secrets.token_hex(6)
         self._numbers = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
+        self._unreachable = 0
+        self._say_unreachable = 0.0
 
     def connection(self) -> ClientConnection:
         """The protocol of a new connection: the factory that a server wants."""
@@ -170,7 +174,13 @@ class Edge:
     # -- what has ended -------------------------------------------------------------------------------------------
 
     def note_unreachable(self, unreachable: Unreachable) -> None:
-        log.warning("no upstream: %s", unreachable)
+        """Say it aloud, but once in a while: an outage under load must not write a book."""
+        self._unreachable += 1
+        now = self.clock()
+        if now >= self._say_unreachable:
+            log.warning("no upstream: %s (%d requests since last said)", unreachable, self._unreachable)
+            self._unreachable = 0
+            self._say_unreachable = now + SAY_EVERY
 
     def ended(self, exchange: Exchange, outcome: Outcome, reason: str, status: int) -> None:
         """Count an exchange and write its line."""
