@@ -44,9 +44,10 @@ limits:
 
   - {name: known-tokens, measure: total_tokens, per: [account, model], tiers: [known], models: [m-*], capacity: 1000, every: 1d}
 """
-TIERS = dict.fromkeys(
-    ("short", "daily", "single", "burst", "all", "cut", "debt", "live", "known", "nobody"), 24
-) | {"pro": 80}
+TIERS = {
+    "pro": 40, "short": 4, "daily": 2, "single": 2, "burst": 2, "all": 18, "cut": 2, "debt": 1, "live": 1, "known": 2,
+    "nobody": 1,
+}  # fmt: skip
 PRICES = harness.PRICES + "m-dear: {input: 1, cached_input: 1, cache_creation: 1, output: 20}\n"
 
 
@@ -86,8 +87,8 @@ async def fleet(folder: Path) -> AsyncIterator[Fleet]:
         world.write({"quota": QUOTA, "prices": PRICES}, TIERS)
         # The journeys through it are about what is decided, not about how fast: a busy machine must not refuse.
         settings = {"timeouts": {"store": "2s", "drain": "1s", "first_byte": "2s", "idle": "5s"}}
-        async with harness.gateway(world, 2, **settings) as one, harness.gateway(world, 2, **settings) as other:
-            yield Fleet(world, [one, other], standin, redis)
+        async with harness.gateways(world, 2, 2, **settings) as both:
+            yield Fleet(world, both, standin, redis)
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ class World:
         for name, text in {"chain": CHAIN, "auth": AUTH, "prices": PRICES, **policies}.items():
             self.write_policy(name, text)
         for tier, count in tiers.items():
-            self.accounts[tier] = [_account(f"{tier}-{number}") for number in range(count)]
+            self.accounts[tier] = [_account(f"{tier}-{secrets.token_hex(4)}") for _ in range(count)]
         self.write_accounts()
 
     def write_policy(self, name: str, text: str) -> None:
@@ -199,6 +199,14 @@ async def gateway(world: World, workers: int = 1, **settings: Any) -> AsyncItera
         yield await _ready(child, config)
     finally:
         await child.stop(patience=15.0)
+
+
+@contextlib.asynccontextmanager
+async def gateways(world: World, count: int, workers: int = 1, **settings: Any) -> AsyncIterator[list[Gateway]]:
+    """Several at once."""
+    async with contextlib.AsyncExitStack() as stack:
+        starting = [stack.enter_async_context(gateway(world, workers, **settings)) for _ in range(count)]
+        yield await asyncio.gather(*starting)
 
 
 _SERVES: Final = re.compile(r"serving on (\S+) with .* admin on (\S+)")
