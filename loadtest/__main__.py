@@ -26,6 +26,7 @@ from loadtest.targets import TARGETS
 IDLE_STREAMS = 2000
 ACCOUNTS = 100_000
 TABLE_WIDTH = 150
+STOPPED = "the run was stopped before its end"
 
 
 def main(
@@ -79,6 +80,8 @@ def main(
     if write is not None:
         chart = os.path.relpath(plotted, write.parent) if plotted else ""
         write.write_text(report.page(results, chart))
+    if STOPPED in results.problems and read is None:
+        raise typer.Exit(130)
 
 
 def measure(plan: Plan, peers: Peers, console: Console) -> Results:
@@ -126,7 +129,7 @@ def measure(plan: Plan, peers: Peers, console: Console) -> Results:
             raise typer.Exit(1) from error
         except KeyboardInterrupt:
             console.print("stopped; what was measured so far:")
-            results.problems.append("the run was stopped before its end")
+            results.problems.append(STOPPED)
     return results
 
 

@@ -16,7 +16,7 @@ from loadtest.targets import TARGETS
 COLUMNS = ("CPU µs/request", "req/s", "p50 ms", "p99 ms", "RSS MiB", "cores", "Redis µs", "× nginx", "× Envoy")
 GOAL_COLUMNS = ("Goal", "Must", "Aim", "Found", "Quietest rounds", "Verdict")
 NOTHING = "–"
-QUIET = 0.1
+QUIET = 0.2
 """Cores that strangers may use during a sample of a machine that is called quiet."""
 
 Part = tuple[str, Sequence[str], Sequence[Sequence[str]]]
@@ -250,7 +250,8 @@ def _where(results: Results) -> str:
         f"{', a virtual machine that shares its host' if machine.get('virtual') else ''}; "
         f"{machine.get('system')}, {machine.get('kernel')}; {machine.get('open_files')} open files.",
         f"- Versions: {versions}.",
-        f"- {options.get('rounds')} rounds of {options.get('seconds'):g} s; generator: {options.get('generator')}.",
+        f"- Rounds: {options.get('rounds')}; a sample: {options.get('seconds'):g} s; generator: "
+        f"{options.get('generator')}.",
         *(f"- Not measured: {title}: {why}." for title, why in results.absent.items()),
     ]
     return "\n".join(lines)
