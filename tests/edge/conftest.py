@@ -174,7 +174,8 @@ def free_port() -> int:
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Real sockets on both event loops: uvloop's transports are those that run in production."""
-    if item.path.stem in {"test_streams", "test_upstream"} and "serve" in item.fixturenames:
+    uses_sockets = isinstance(item, pytest.Function) and "serve" in item.fixturenames
+    if item.path.stem in {"test_streams", "test_upstream"} and uses_sockets:
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
 
