@@ -12,6 +12,9 @@ PAGES: Final = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "gateway" / "policies").glob("*/README.md")]
 )
 
+NAMED: Final = re.compile(r"# (\S+)(?: \(kind: (\S+)\))?\n")
+"""How a block says which file it is, and of which kind of policy."""
+
 _FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^(#+) +(.+?) *$", re.MULTILINE)
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")

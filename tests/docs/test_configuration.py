@@ -26,7 +26,7 @@ from gateway.rules.scalars import meaning
 from gateway.stores.redis.store import Counts
 from gateway.telemetry.counters import Counters
 from gateway.telemetry.exposition import render
-from tests.docs.pages import ROOT, rows, section, text_of
+from tests.docs.pages import ROOT, blocks, rows, section, text_of
 
 PAGE: Final = ROOT / "docs" / "configuration.md"
 ROOMS: Final = ROOT / "gateway" / "policies"
@@ -153,6 +153,9 @@ def _keys_of_lines() -> set[str]:
 def test_every_field_of_a_log_line_is_on_the_page() -> None:
     """People filter and alarm on access lines: each field is explained, and none that is not written."""
     assert set(rows(section(PAGE, "Access lines"))) == _keys_of_lines()
+    shown = [set(json.loads(block.text)) for block in blocks("json", pages=[PAGE])]
+    assert shown
+    assert all(keys <= _keys_of_lines() for keys in shown)
 
 
 def test_every_event_of_upstreams_is_on_the_page() -> None:
