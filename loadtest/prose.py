@@ -53,6 +53,6 @@ def method(generator: str) -> str:
         "target's own figure.",
         "Idle streams: a fresh process each time; what its resident memory grew by, divided by the streams. Memory of "
         "the kernel's sockets is not in it.",
-        "In process: the best of 25 repeats, in turn, on the target's core.",
+        "In process: the best of 640 groups of 16 exchanges, in turn, on the target's core.",
     )
     return "\n".join(f"- {line}" for line in lines)
