@@ -276,7 +276,7 @@ class Edge:
             connection.transport.close()
         until = self.clock() + self.settings.drain_timeout
         # Not only until the exchanges have ended: what they wrote may still be on its way to slow readers.
-        while self.connections and self.clock() < until:
+        while self.connections and self.clock() < until:  # noqa: ASYNC110 - once in a worker's life
             await asyncio.sleep(0.02)
         self.close()
 

@@ -18,7 +18,7 @@ import aiohttp
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from gateway.tasks import spawn
-from gateway.wire.fields import RESPONSE_DROPPED, RESPONSE_DROPPED_PREFIXES, FieldTable
+from gateway.wire.fields import RESPONSE_DROPPED, RESPONSE_DROPPED_PREFIXES, FieldTable, nominated, options_of, without
 
 if TYPE_CHECKING:
     from gateway.telemetry.counters import Counters
@@ -268,9 +268,10 @@ class UpstreamConnection(asyncio.Protocol):
         ):
             raise BadAnswer("the framing of the answer is ambiguous")
         if status == 101:
-            if b"upgrade" not in fields:
-                raise BadAnswer("an upgrade to nothing")
-            return
+            return  # No answer: the parser ends here, by HttpParserUpgrade or, where nothing was agreed on, an error.
+        connection = fields.get(b"connection")
+        if connection is not None and connection.lower() not in (b"keep-alive", b"close"):
+            self.lines = without(self.lines, nominated(options_of(connection)))
         self.headed = True
         self.keep_alive = self.parser.should_keep_alive()
         sink.answer_head(self)
