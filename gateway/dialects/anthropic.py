@@ -5,6 +5,7 @@ Source: the types of the anthropic SDK 2.12 (`anthropic.types`) and its table of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -21,13 +22,13 @@ from gateway.dialects.content import (
     whole_number,
 )
 from gateway.dialects.errors import encode, sentence
-from gateway.dialects.interface import LimitState, MalformedRequest, Refusal, StreamReader
+from gateway.dialects.interface import MalformedRequest, Refusal, StreamReader
 from gateway.dialects.limit_plan import ANTHROPIC_SLOTS, LimitPlans
 from gateway.dialects.media import estimate
 from gateway.dialects.paths import canonical
 from gateway.dialects.tally import anthropic_usage
 from gateway.dialects.unknown_route import read_unknown
-from gateway.policy import Ask, Usage
+from gateway.policy import Ask, Limit, Usage
 
 ROUTES: Final = {
     "/v1/messages": "messages",
@@ -128,9 +129,9 @@ class Anthropic:
         """What `anthropic.APIStatusError.request_id` is read from."""
         return b"request-id"
 
-    def limit_fields(self, states: tuple[LimitState, ...], now: float) -> bytes:
+    def limit_fields(self, limits: tuple[Limit, ...], remaining: Sequence[float], now: float) -> bytes:
         """`anthropic-ratelimit-*` and the IETF draft's fields, each line ended by CRLF."""
-        return self._plans.lines(states, now)
+        return self._plans.lines(limits, remaining, now)
 
 
 def _error(refusal: Refusal) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Pure functions on bytes: no socket, no clock. The edge picks a dialect by `diale
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from gateway.policy import Ask, Limit, Usage
@@ -19,14 +19,6 @@ class MalformedRequest(Exception):
         self.detail = detail
         self.reason = reason
         self.status = status
-
-
-class LimitState(NamedTuple):
-    """Where one limit stands after this exchange, for the fields of the answer."""
-
-    limit: Limit
-    remaining: float
-    """May be below 0 where there is debt: shown as 0."""
 
 
 class Refusal(NamedTuple):
@@ -99,8 +91,11 @@ class Dialect(Protocol):
     def request_id_field(self) -> bytes:
         """The field that carries the request id in answers: b"x-request-id", or b"request-id"."""
 
-    def limit_fields(self, states: tuple[LimitState, ...], now: float) -> bytes:
-        """Fields of an answer, each line ended by CRLF: the dialect's own and the IETF draft's. On the hot path."""
+    def limit_fields(self, limits: tuple[Limit, ...], remaining: Sequence[float], now: float) -> bytes:
+        """Fields of an answer, each line ended by CRLF: the dialect's own and the IETF draft's. On the hot path.
+
+        `remaining` is what is left of each limit, in its units; below 0 where there is debt, and then shown as 0.
+        """
 
 
 Fields = Mapping[bytes, bytes]

@@ -9,10 +9,11 @@ smallest part left is shown.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Final, NamedTuple
 
-from gateway.dialects.interface import LimitState
 from gateway.policy import Limit, Measure
 from gateway.wire.ratelimit_fields import integer, policy_value, refills, scale, state_format
 
@@ -78,22 +79,18 @@ ANTHROPIC_SLOTS: Final = Dialled(
 )
 
 
-class _Row(NamedTuple):
-    """One limit, ready for arithmetic."""
-
-    limit: Limit
-    capacity: float
-    refill_time: float
-    """Seconds until one unit is back; 0 where waiting brings none, and then there is no `t`."""
-    scale: int
-    shown: int
-    """The capacity, as a dialect's own fields show it."""
-
-
 class _Plan(NamedTuple):
-    rows: tuple[_Row, ...]
-    slots: tuple[tuple[int, ...], ...]
-    """For each slot that is shown, the limits that may be shown in it."""
+    limits: tuple[Limit, ...]
+    """What it was made of. It holds them, so that the id of one, which finds it, stays its id."""
+    terms: tuple[tuple[float, float, float], ...]
+    """For each limit capacity, seconds until one unit is back, and what is added to round up; a budget that does not
+    refill is back never."""
+    factors: tuple[int, ...] | None
+    """What the draft's integers are multiplied by, for money; None where there is none."""
+    order: Callable[[list[float]], tuple[float, ...]]
+    """Picks from (all that is left, all waits) what the draft's fields show, in their order."""
+    slots: tuple[tuple[tuple[int, int], ...], ...]
+    """For each slot that is shown: (index, capacity as shown) of the limits that may be shown in it."""
     form: bytes
 
 
@@ -107,91 +104,99 @@ class LimitPlans:
         # The last plan that began with a limit: nearly always the one, and found without making the key.
         self._latest: dict[int, _Plan] = {}
 
-    def lines(self, states: tuple[LimitState, ...], now: float) -> bytes:
-        """All fields of these states; nothing where there are none."""
-        if not states:
+    def lines(self, limits: tuple[Limit, ...], remaining: Sequence[float], now: float) -> bytes:
+        """All fields of these limits with so much left of each; nothing where there are none."""
+        if not limits:
             return b""
-        plan = self._latest.get(id(states[0][0]))
-        if plan is None or len(plan[0]) != len(states):
-            plan = self._find(states)
-        rows, slots, form = plan
-        values: list[object] = []
-        standing: list[tuple[int, int, float]] = []
-        for (limit, remaining), (known, capacity, refill_time, factor, shown) in zip(states, rows, strict=True):
-            if limit is not known:
-                self._find(states)
-                return self.lines(states, now)
-            left = int(remaining) if remaining > 0 else 0
-            values.append(left if factor == 1 or remaining <= 0 else int(remaining * factor))
-            if refill_time:
-                wait = (capacity - remaining) * refill_time
-                if wait > NEVER:
-                    wait = NEVER
-                elif wait < 0:
-                    wait = 0.0
-                values.append(int(wait + _ROUND_UP))
-                standing.append((shown, left, wait))
+        plan = self._latest.get(id(limits[0]))
+        # Tuples of the same objects are compared by identity: the fields of a limit are not looked at.
+        if plan is None or plan[0] != limits:
+            plan = self._find(limits)
+        _, terms, factors, order, slots, form = plan
+        waits = [(term[0] - left) * term[1] + term[2] for term, left in zip(terms, remaining, strict=True)]
+        if max(waits) > NEVER or min(waits) < 0:
+            waits = [min(max(wait, _ROUND_UP), NEVER) for wait in waits]
+        if min(remaining) < 0:
+            remaining = [max(left, 0) for left in remaining]
+        shown = (
+            remaining if factors is None else [left * factor for left, factor in zip(remaining, factors, strict=True)]
+        )
+        values: list[object] = [*order([*shown, *waits])]
+        for candidates in slots:
+            index, capacity = candidates[0] if len(candidates) == 1 else _tightest(terms, remaining, candidates)
+            wait = waits[index]
+            if self._dated:
+                reset = rfc3339(int(now + wait))
+            elif wait >= 1.999 or wait <= _ROUND_UP:
+                reset = go_duration(int(wait))
             else:
-                standing.append((shown, left, NEVER))
-        dated = self._dated
-        for indexes in slots:
-            shown, left, wait = standing[indexes[0] if len(indexes) == 1 else _tightest(states, indexes)]
-            if dated:
-                reset = rfc3339(int(now + wait + _ROUND_UP))
-            elif wait > 0.999 or wait == 0:
-                reset = go_duration(int(wait + _ROUND_UP))
-            else:
-                reset = b"%dms" % (wait * 1000 + _ROUND_UP)
-            values += (shown, left, reset)
+                reset = b"%dms" % ((wait - _ROUND_UP) * 1000 + _ROUND_UP)
+            values += (capacity, remaining[index], reset)
         return form % tuple(values)
 
-    def _find(self, states: tuple[LimitState, ...]) -> _Plan:
-        key = tuple([id(state.limit) for state in states])
+    def _find(self, limits: tuple[Limit, ...]) -> _Plan:
+        key = tuple([id(limit) for limit in limits])
         plan = self._plans.get(key)
         if plan is None:
             if len(self._plans) >= MOST_PLANS:
                 self._plans.clear()
                 self._latest.clear()
-            plan = self._plans[key] = self._make(tuple([state.limit for state in states]))
+            plan = self._plans[key] = self._make(limits)
         self._latest[key[0]] = plan
         return plan
 
     def _make(self, limits: tuple[Limit, ...]) -> _Plan:
-        # The rows hold the limits, so that an id, which is the key, stays the id of its limit.
-        rows = tuple(
-            [
-                _Row(
-                    limit,
-                    limit.capacity,
-                    1.0 / limit.rate if refills(limit) else 0.0,
-                    scale(limit),
-                    integer(limit.capacity),
-                )
-                for limit in limits
-            ]
-        )
+        count = len(limits)
+        terms, wanted = [], []
+        for index, limit in enumerate(limits):
+            wanted.append(index)
+            if refills(limit):
+                terms.append((limit.capacity, 1.0 / limit.rate, _ROUND_UP))
+                wanted.append(count + index)
+            else:
+                terms.append((limit.capacity, 0.0, float(NEVER)))
+        factors = tuple([scale(limit) for limit in limits])
         policy = policy_value(limits).replace(b"%", b"%%")
         form = b"RateLimit-Policy: %b\r\nRateLimit: %b\r\n" % (policy, state_format(limits))
-        shown = []
+        slots = []
         for slot in self._slots:
-            indexes = tuple([index for index, limit in enumerate(limits) if limit.measure in slot.measures])
-            if indexes:
-                shown.append(indexes)
+            shown = [(i, integer(limit.capacity)) for i, limit in enumerate(limits) if limit.measure in slot.measures]
+            if shown:
+                slots.append(tuple(shown))
                 form += slot.lines
-        return _Plan(rows, tuple(shown), form)
+        return _Plan(
+            limits,
+            tuple(terms),
+            None if set(factors) == {1} else factors,
+            _picker(wanted),
+            tuple(slots),
+            form,
+        )
 
 
 _ROUND_UP = 0.999999
 """A second, but for what is lost in arithmetic: what is added before a cut at the point."""
 
 
-def _tightest(states: tuple[LimitState, ...], indexes: tuple[int, ...]) -> int:
-    """Which limit has the smallest part left."""
-    best = indexes[0]
+def _picker(indexes: list[int]) -> Callable[[list[float]], tuple[float, ...]]:
+    """`itemgetter`, which for one index gives no tuple."""
+    if len(indexes) == 1:
+        (only,) = indexes
+        return lambda pool: (pool[only],)
+    return itemgetter(*indexes)
+
+
+def _tightest(
+    terms: tuple[tuple[float, float, float], ...],
+    remaining: Sequence[float],
+    candidates: tuple[tuple[int, int], ...],
+) -> tuple[int, int]:
+    """The limit with the smallest part left, and its capacity as it is shown."""
+    best = candidates[0]
     smallest = float("inf")
-    for index in indexes:
-        limit, remaining = states[index]
-        part = remaining / limit.capacity if limit.capacity else 0.0
+    for candidate in candidates:
+        capacity = terms[candidate[0]][0]
+        part = remaining[candidate[0]] / capacity if capacity else 0.0
         if part < smallest:
-            best, smallest = index, part
+            best, smallest = candidate, part
     return best

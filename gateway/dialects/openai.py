@@ -5,20 +5,21 @@ Source: the types of the openai SDK 3.54 (`openai.types`), and the habits of ser
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
 
 from gateway.dialects.content import flag, kind_of, load_object, members, model_name, needles, whole_number
 from gateway.dialects.errors import encode, sentence
-from gateway.dialects.interface import LimitState, MalformedRequest, Refusal, StreamReader
+from gateway.dialects.interface import MalformedRequest, Refusal, StreamReader
 from gateway.dialects.limit_plan import OPENAI_SLOTS, LimitPlans
 from gateway.dialects.media import estimate
 from gateway.dialects.openai_stream import ChatReader, ResponsesReader
 from gateway.dialects.paths import canonical
 from gateway.dialects.tally import openai_usage
 from gateway.dialects.unknown_route import read_unknown
-from gateway.policy import Ask, Usage
+from gateway.policy import Ask, Limit, Usage
 
 ROUTES: Final = {
     "/v1/chat/completions": "chat.completions",
@@ -149,9 +150,9 @@ class OpenAI:
         """What `openai.APIStatusError.request_id` is read from."""
         return b"x-request-id"
 
-    def limit_fields(self, states: tuple[LimitState, ...], now: float) -> bytes:
+    def limit_fields(self, limits: tuple[Limit, ...], remaining: Sequence[float], now: float) -> bytes:
         """`x-ratelimit-*` and the IETF draft's fields, each line ended by CRLF."""
-        return self._plans.lines(states, now)
+        return self._plans.lines(limits, remaining, now)
 
 
 def _error(refusal: Refusal) -> dict[str, Any]:

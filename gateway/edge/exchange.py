@@ -6,11 +6,10 @@ Plain callbacks from one end to the other. Whatever ends an exchange, it is sett
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from gateway import dialects
-from gateway.dialects.interface import LimitState, MalformedRequest, Refusal
+from gateway.dialects.interface import MalformedRequest, Refusal
 from gateway.edge import reply
 from gateway.edge.answer import Answer
 from gateway.edge.upstream import Unreachable, UpstreamConnection
@@ -26,9 +25,6 @@ log = logging.getLogger(__name__)
 
 SAFE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 UNKNOWN: Final = Ask(dialect="openai", route="other")
-
-_state: Final = cast("Callable[[type[LimitState], tuple[Limit, float]], LimitState]", tuple.__new__)
-"""A NamedTuple without the call in between: there is one a limit."""
 
 CHECK_EVERY: Final = 4
 """Output tokens between two looks at whether a stream that may be cut is still paid for."""
@@ -152,18 +148,18 @@ class Exchange:
         decision = asked.decision
         if decision is not ALLOW:
             link = edge.link(decision.reason, self.client.fields)
-            self._refuse(reply.refusal_of(decision, self.request_id, link), self._limit_states())
+            self._refuse(reply.refusal_of(decision, self.request_id, link), self._limits())
             return
         if asked.context.ask.streaming:
             self.cuts = any(take.bucket.limit.on_exhausted is OnExhausted.CUT for take in asked.takes)
         self._connect()
 
-    def _limit_states(self) -> tuple[LimitState, ...]:
+    def _limits(self) -> tuple[Limit, ...]:
+        """The limits whose state the answer tells; none where nobody was asked for takes, or the store was away."""
         asked = self.asked
         if asked is None or not asked.remaining:
             return ()
-        pairs = zip(asked.takes, asked.remaining, strict=False)
-        return tuple([_state(LimitState, (take[0].limit, left)) for take, left in pairs])
+        return tuple([take[0].limit for take in asked.takes])
 
     # -- asking the upstream --------------------------------------------------------------------------------------
 
@@ -207,14 +203,14 @@ class Exchange:
             self.body = b""
             client.release()
         connection.upstream.note_success()
-        states = self._limit_states()
+        limits = self._limits()
         out = self.out
         out.append(status_line(status))
-        for line in connection.lines:
-            out += (line, b"\r\n")
+        if connection.lines:
+            out += (b"\r\n".join(connection.lines), b"\r\n")
         out.append(b"%b: %b\r\nVia: 1.1 tidegate\r\n" % (self.dialect.request_id_field(), self.request_id.encode()))
-        if states:
-            out.append(self.dialect.limit_fields(states, self.edge.wall()))
+        if limits and self.asked is not None:
+            out.append(self.dialect.limit_fields(limits, self.asked.remaining, self.edge.wall()))
         out.append(answer.framing())
         if not client.keep_alive:
             out.append(reply.CLOSE)
@@ -405,16 +401,17 @@ class Exchange:
         refusal = self._failure(reason)
         if self.asked is not None:
             self.asked.settle(outcome)
-        self._refuse(refusal, self._limit_states())
+        self._refuse(refusal, self._limits())
 
-    def _refuse(self, refusal: Refusal, states: tuple[LimitState, ...]) -> None:
+    def _refuse(self, refusal: Refusal, limits: tuple[Limit, ...]) -> None:
         client = self.client
         close = not client.keep_alive or self.edge.draining
         client.transport.write(
             reply.refuse(
                 self.dialect,
                 refusal,
-                limits=states,
+                limits=limits,
+                remaining=self.asked.remaining if self.asked is not None else (),
                 now=self.edge.wall(),
                 close=close,
                 head_only=self.method == b"HEAD",

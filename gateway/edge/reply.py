@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
-from gateway.dialects.interface import Dialect, LimitState, Refusal
-from gateway.policy import Action, Decision
+from gateway.dialects.interface import Dialect, Refusal
+from gateway.policy import Action, Decision, Limit
 from gateway.wire.status import status_line
 
 LONGEST_RETRY: Final = 60.0
@@ -29,7 +30,8 @@ def refuse(
     dialect: Dialect,
     refusal: Refusal,
     *,
-    limits: tuple[LimitState, ...] = (),
+    limits: tuple[Limit, ...] = (),
+    remaining: Sequence[float] = (),
     now: float = 0.0,
     close: bool = False,
     head_only: bool = False,
@@ -52,7 +54,7 @@ def refuse(
     if refusal.status == 401:
         parts.append(b'WWW-Authenticate: Bearer realm="tidegate"\r\n')
     if limits:
-        parts.append(dialect.limit_fields(limits, now))
+        parts.append(dialect.limit_fields(limits, remaining, now))
     if close:
         parts.append(CLOSE)
     parts.append(b"\r\n")

@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from gateway.dialects import ANTHROPIC, OPENAI
-from gateway.dialects.interface import LimitState, Refusal
+from gateway.dialects.interface import Refusal
 from gateway.policy import Ask, Limit, Measure
 
 LINK = "https://example.org/reasons#quota_exhausted"
@@ -137,7 +137,7 @@ def test_fields_of_limits_are_fields_of_http() -> None:
     """A client reads each line as one field."""
     limits = (Limit("requests", Measure.REQUESTS, 10, 10, 60), Limit("tokens", Measure.TOTAL_TOKENS, 1000, 1000, 60))
     for dialect in (OPENAI, ANTHROPIC):
-        lines = dialect.limit_fields(tuple(LimitState(limit, 5) for limit in limits), 1_750_000_000.0)
+        lines = dialect.limit_fields(limits, (5, 5), 1_750_000_000.0)
         fields = httpx2.Headers(
             [(name, value) for name, _, value in (line.partition(b": ") for line in lines.split(b"\r\n")[:-1])]
         )
