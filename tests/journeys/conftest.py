@@ -37,12 +37,14 @@ limits:
   - {name: all-spend, measure: spend, per: [account], tiers: [all], capacity: $0.012, every: 1d}
   - {name: all-slots, measure: concurrency, per: [account], tiers: [all], capacity: 2}
 
-  - {name: cut-output, measure: output_tokens, per: [account], tiers: [cut], capacity: 200, every: 1d, on_exhausted: cut}
+  - {name: cut-output, measure: output_tokens, per: [account], tiers: [cut], capacity: 200, every: 1d,
+     on_exhausted: cut}
   - {name: debt-output, measure: output_tokens, per: [account], tiers: [debt], capacity: 200, every: 1h}
 
   - {name: live-requests, measure: requests, per: [account], tiers: [live], capacity: 10, every: 1d}
 
-  - {name: known-tokens, measure: total_tokens, per: [account, model], tiers: [known], models: [m-*], capacity: 1000, every: 1d}
+  - {name: known-tokens, measure: total_tokens, per: [account, model], tiers: [known], models: [m-*],
+     capacity: 1000, every: 1d}
 """
 TIERS = {
     "pro": 40, "short": 4, "daily": 2, "single": 2, "burst": 2, "all": 18, "cut": 2, "debt": 1, "live": 1, "known": 2,

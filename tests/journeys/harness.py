@@ -57,7 +57,7 @@ class Account:
 
 @dataclass
 class World:
-    """A folder: accounts.yaml with fresh accounts of each tier, policies/ as the test wrote them, one YAML a gateway."""
+    """A folder: accounts.yaml with fresh accounts of each tier, policies/ as a test wrote them, one YAML a gateway."""
 
     folder: Path
     redis: str
@@ -85,9 +85,7 @@ class World:
             for account in accounts:
                 digest = keys.digest(PEPPER.encode(), account.key.encode()).hex()
                 key = {"name": "first", "prefix": account.prefix, "digest": digest, "pepper": "p1"}
-                entries.append(
-                    {"id": account.name, "tier": tier, "keys": [key | {"revoked": account in revoked}]}
-                )
+                entries.append({"id": account.name, "tier": tier, "keys": [key | {"revoked": account in revoked}]})
         draft = self.folder / "accounts.draft"
         draft.write_text(json.dumps({"peppers": {"p1": PEPPER}, "accounts": entries}, indent=1))
         draft.replace(self.folder / "accounts.yaml")
@@ -303,7 +301,9 @@ class Caller:
     def __init__(self, http: aiohttp.ClientSession) -> None:
         self.http = http
 
-    async def chat(self, base: str, account: Account | None, /, *, path: str = "/v1/chat/completions", **wishes: Any) -> Reply:
+    async def chat(
+        self, base: str, account: Account | None, /, *, path: str = "/v1/chat/completions", **wishes: Any
+    ) -> Reply:
         """One chat completion. `x_standin_…` are wishes, the rest are members of the body."""
         body = {**CHAT, **{name: value for name, value in wishes.items() if not name.startswith("x_")}}
         fields = {name.replace("_", "-"): str(value) for name, value in wishes.items() if name.startswith("x_")}

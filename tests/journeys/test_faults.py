@@ -193,7 +193,7 @@ def three_ways() -> dict[str, str]:
     """One entry for each `on_failure`, each for the accounts of one tier."""
     return {"chain": CHAIN} | {
         tier: "unmatched: allow\nlimits:\n"
-        f"  - {{name: {tier}, measure: requests, per: [account], tiers: [{tier}], capacity: 40, refill: 1, every: 1d}}\n"
+        f"  - {{name: {tier}, tiers: [{tier}], measure: requests, per: [account], capacity: 40, refill: 1, every: 1d}}"
         for tier in ("deny", "allow", "degrade")
     }
 
@@ -204,10 +204,8 @@ def slowest_decision(gateway: Gateway) -> float:
 
 
 @pytest.mark.parametrize("kept", [False, True], ids=["empty", "with-data"])
-async def test_redis_is_killed_and_comes_back(
-    fleet: Fleet, caller: Caller, tmp_path: Path, kept: bool
-) -> None:
-    """Each entry does as is written in it, nobody waits beyond the deadline, the log stays quiet, and debts are settled."""
+async def test_redis_is_killed_and_comes_back(fleet: Fleet, caller: Caller, tmp_path: Path, kept: bool) -> None:
+    """Each entry does as it says, nobody waits beyond the deadline, the log is quiet, and debts are settled."""
     options = ("--appendonly", "yes", "--appendfsync", "always") if kept else ()
     async with servers.server("valkey", *options, port=0) as redis:
         world = world_of(tmp_path, redis.tcp_url, fleet.standin.url, **three_ways())
@@ -222,7 +220,9 @@ async def test_redis_is_killed_and_comes_back(
 
             denied = await caller.many(url, deny, 60)
             assert statuses(denied) == {503: 60}
-            assert {(reply.reason, reply.fields["Retry-After"]) for reply in denied} == {("quota_store_unavailable", "1")}
+            assert {(reply.reason, reply.fields["Retry-After"]) for reply in denied} == {
+                ("quota_store_unavailable", "1")
+            }
             assert statuses(await caller.many(url, allow, 60)) == {200: 60}
             shared = statuses(await caller.many(url, degrade, 120))
             # The share of each of two workers is 20: between them they admit what one bucket would.
@@ -257,7 +257,7 @@ async def kill(redis: EmbeddedServer) -> None:
 
 
 async def test_redis_hangs(fleet: Fleet, caller: Caller, tmp_path: Path) -> None:
-    """SIGSTOP: the first requests wait for the deadline and the rest not at all. What it counted after all is undone."""
+    """SIGSTOP: the first requests wait for the deadline and the rest not at all. What is counted late is undone."""
     async with servers.server("valkey", port=0) as redis:
         world = world_of(tmp_path, redis.tcp_url, fleet.standin.url, **three_ways())
         account = world.account("deny")
@@ -396,7 +396,7 @@ async def tidegate(*words: str) -> str:
 
 
 async def test_cluster_is_exact_through_two_gateways(fleet: Fleet, caller: Caller, tmp_path: Path) -> None:
-    """Buckets of an account and of a model live in two places, and still all are taken from or none; a key is revoked."""
+    """Buckets of an account and of a model live in two places: all are taken from or none. A key is revoked."""
     quota = """\
 limits:
   - {name: requests, measure: requests, per: [account], capacity: 60, refill: 1, every: 1d}
@@ -406,7 +406,7 @@ limits:
     async with servers.cluster() as nodes:
         world = world_of(tmp_path, servers.cluster_url(nodes), fleet.standin.url, quota=quota)
         account, other = world.account("any"), world.account("any")
-        async with harness.gateways(world, 2, 1, **{"timeouts": {"store": "2s"}}) as both:
+        async with harness.gateways(world, 2, 1, timeouts={"store": "2s"}) as both:
             urls = [gateway.url for gateway in both]
             replies = await caller.many(urls, account, 200)
             again = await caller.chat(urls[0], other)

@@ -182,7 +182,8 @@ async def test_what_the_upstream_did_not_do_is_not_paid(fleet: Fleet, caller: Ca
     account = fleet.account("all")
     assert (await caller.chat(fleet.url, account, x_standin_status=status)).status == status
 
-    assert await settled(fleet, account) == (10, 1000, 1000, pytest.approx(0.012), 2)
+    left = await settled(fleet, account)
+    assert left == pytest.approx((10, 1000, 1000, 0.012, 2))
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
@@ -239,42 +240,45 @@ async def test_who_leaves_pays_what_was_delivered(fleet: Fleet, caller: Caller) 
 
 # --- a running stream that outgrows its bucket
 
+NEARLY, SURELY = 120, 260
+"""Of 200 tokens: tokens of a running stream are estimated from its text."""
+
 
 def test_cut_ends_an_openai_stream_with_an_error(fleet: Fleet) -> None:
     """`on_exhausted: cut`: the SDK raises, close to the limit, and nothing is left."""
     account = fleet.account("cut")
     wishes = {"x-standin-tokens": "600", "x-standin-tokens-per-second": "2000"}
-    seen = 0
+    chunks: list[Any] = []
     with openai.OpenAI(base_url=f"{fleet.url}/v1", api_key=account.key, max_retries=0) as client:
         stream = client.chat.completions.create(
             model="m-large", messages=[{"role": "user", "content": "Hello"}], stream=True, extra_headers=wishes
         )
         with pytest.raises(openai.APIError) as caught:
-            for chunk in stream:
-                seen += bool(chunk.choices and chunk.choices[0].delta.content)
+            chunks.extend(stream)
         with pytest.raises(openai.RateLimitError):
-            client.chat.completions.create(model="m-large", messages=[{"role": "user", "content": "Hello"}], max_tokens=50)
+            client.chat.completions.create(
+                model="m-large", messages=[{"role": "user", "content": "Hello"}], max_tokens=50
+            )
 
     assert caught.value.code == "quota_exceeded"
-    assert 100 <= seen <= 300
+    assert NEARLY <= len([chunk for chunk in chunks if chunk.choices and chunk.choices[0].delta.content]) <= SURELY
 
 
 def test_cut_ends_an_anthropic_stream_with_an_error(fleet: Fleet) -> None:
     """The same in its dialect. A cap that exceeds the bucket reserves all of it, and no more."""
     account = fleet.account("cut")
     wishes = {"x-standin-tokens": "600", "x-standin-tokens-per-second": "2000"}
-    seen = 0
+    events: list[Any] = []
     with anthropic.Anthropic(base_url=fleet.url, api_key=account.key, max_retries=0) as client:
         stream = client.messages.create(
             model="m-large", messages=[{"role": "user", "content": "Hello"}], max_tokens=600, stream=True,
             extra_headers=wishes,
         )  # fmt: skip
         with pytest.raises(anthropic.APIStatusError) as caught:
-            for event in stream:
-                seen += event.type == "content_block_delta"
+            events.extend(stream)
 
     assert caught.value.type == "rate_limit_error"
-    assert 100 <= seen <= 300
+    assert NEARLY <= len([event for event in events if event.type == "content_block_delta"]) <= SURELY
 
 
 async def test_finish_goes_on_in_debt(fleet: Fleet, caller: Caller) -> None:
@@ -315,13 +319,12 @@ async def test_finish_goes_on_in_debt(fleet: Fleet, caller: Caller) -> None:
         pytest.param("known", "/v1/chat/completions", "m-large", 200, id="known"),
     ],
 )
-async def test_unknown_is_refused(
-    fleet: Fleet, caller: Caller, tier: str, path: str, model: str, status: int
-) -> None:
+async def test_unknown_is_refused(fleet: Fleet, caller: Caller, tier: str, path: str, model: str, status: int) -> None:
     """A tier, a model or a route for which nobody stated a limit has none to use."""
-    reply = await caller.chat(fleet.url, fleet.account(tier) if status == 200 else fleet.world.accounts[tier][0], path=path, model=model)
+    reply = await caller.chat(fleet.url, fleet.world.accounts[tier][0], path=path, model=model)
 
-    assert (reply.status, reply.reason if status == 403 else "") == (status, "no_quota" if status == 403 else "")
+    assert reply.status == status
+    assert status == 200 or reply.reason == "no_quota"
 
 
 async def test_unknown_route_is_never_free(fleet: Fleet, caller: Caller) -> None:
@@ -363,7 +366,7 @@ async def test_changed_limit_keeps_its_usage(fleet: Fleet, caller: Caller) -> No
 
     for url in fleet.urls:
         reply = await caller.chat(url, account)
-        assert 'q=20' in reply.fields["RateLimit-Policy"]
+        assert "q=20" in reply.fields["RateLimit-Policy"]
     assert reply.left("live-requests") == 20 - 10
 
 
