@@ -613,6 +613,20 @@ async def test_drain_waits_for_slow_readers(serve: Serve) -> None:
         writer.close()
 
 
+async def test_drain_waits_for_what_is_written() -> None:
+    """The last exchange has ended, its answer is still on its way: the connection is closed, and not aborted."""
+    bench = Bench(answer=None).feed(GET)
+    draining = asyncio.create_task(bench.edge.drain())
+    await asyncio.sleep(0)
+    bench.say(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    assert bench.transport.closing and b"Connection: close\r\n" in bench.sent
+    await asyncio.sleep(0.05)
+    assert not draining.done() and not bench.transport.aborted
+    bench.connection.connection_lost(None)
+    async with asyncio.timeout(1):
+        await draining
+
+
 async def test_drain_has_an_end(serve: Serve) -> None:
     """What does not end in time is ended."""
     silent, policy = Silent(SSE + chunk(EVENT)), Plain()

@@ -172,6 +172,7 @@ def answered(shape: Shape, pieces: list[bytes]) -> None:
     assert last.whole and last.body == shape.body, pieces
     for name in (b"content-length", b"transfer-encoding"):
         assert not shape.framing or last.fields.get(name) == shape.framing.get(name), pieces
+    assert last.status != 204 or b"content-length" not in last.fields
     assert b"upgrade" not in last.fields and b"trailer" not in last.fields
     assert list(bench.upstream.idle) == ([bench.last] if shape.kept else []), pieces
     assert bench.last.transport.is_closing() is not shape.kept, pieces
