@@ -26,6 +26,7 @@ from gateway.tasks import spawn
 
 DEADLINE: Final = 0.02
 """Seconds that a command may take: an exact answer in time, or none."""
+LOOK_AGAIN: Final = 0.001
 IN_FLIGHT: Final = 10_000
 STALLS: Final = 3
 """Deadlines missed in a row, each at another moment, after which the server is taken to hang."""
@@ -97,8 +98,8 @@ class Link(asyncio.Protocol):
         self._upheld = asyncio.Event()
         self._flushing = False
         self._armed: asyncio.Handle | None = None
-        self._expires = 0.0
-        """When `_expire` was to be called. Not asked of the handle: uvloop's has no `when` where that is at once."""
+        self._looked_again = False
+        """What is overdue was given one more turn of the loop."""
         self._prober: asyncio.TimerHandle | None = None
         self._probing = False
         self._stalls = 0
@@ -325,7 +326,6 @@ class Link(asyncio.Protocol):
     # --- deadlines
 
     def _arm(self, when: float) -> None:
-        self._expires = when
         self._armed = self._loop.call_at(when, self._expire)
 
     def _disarm(self) -> None:
@@ -340,11 +340,14 @@ class Link(asyncio.Protocol):
         """The one timer: fail what is overdue, and sleep until the next is."""
         self._armed = None
         now = self._time()
-        if now - self._expires > self._deadline / 2:
-            # Our own loop was held up: the answers may be in the socket, so let it be read first, but once.
-            self._arm(now + 0.001)
-            self._expires = math.inf
+        due = next((call.due for call in self._pending if not call.expired), math.inf)
+        if due <= now and not self._looked_again:
+            # The answers may be in the socket, unread because our own loop was busy: timers come before sockets. So it
+            # is read once more before anybody is failed.
+            self._looked_again = True
+            self._arm(now + LOOK_AGAIN)
             return
+        self._looked_again = False
         overdue = []
         for call in self._pending:
             if call.expired:
