@@ -270,6 +270,7 @@ CHUNKS = [
         "size-cr-only": b"3\rabc\r\n0\r\n\r\n",
         "size-cr-cr-lf": b"3\r\r\nabc\r\n0\r\n\r\n",
         "data-without-line-end": b"3\r\nabc0\r\n\r\n",
+        "data-followed-by-two-bytes": b"3\r\nabcXX0\r\n\r\n",
         "data-longer-than-its-size": b"3\r\nabcd\r\n0\r\n\r\n",
         "data-shorter-than-its-size": b"4\r\nabc\r\n0\r\n\r\n",
         "data-ends-in-lf": b"3\r\nabc\n0\r\n\r\n",
