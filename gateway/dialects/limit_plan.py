@@ -85,8 +85,8 @@ class _Plan(NamedTuple):
     terms: tuple[tuple[float, float, float], ...]
     """For each limit capacity, seconds until one unit is back, and what is added to round up; a budget that does not
     refill is back never."""
-    factors: tuple[int, ...] | None
-    """What the draft's integers are multiplied by, for money; None where there is none."""
+    factors: tuple[tuple[int, int], ...]
+    """(index, factor) of what the draft's integers are multiplied by: money."""
     order: Callable[[list[float]], tuple[float, ...]]
     """Picks from (all that is left, all waits) what the draft's fields show, in their order."""
     slots: tuple[tuple[tuple[int, int], ...], ...]
@@ -118,10 +118,10 @@ class LimitPlans:
             waits = [min(max(wait, _ROUND_UP), NEVER) for wait in waits]
         if min(remaining) < 0:
             remaining = [max(left, 0) for left in remaining]
-        shown = (
-            remaining if factors is None else [left * factor for left, factor in zip(remaining, factors, strict=True)]
-        )
-        values: list[object] = [*order([*shown, *waits])]
+        pool = [*remaining, *waits]
+        for index, factor in factors:
+            pool[index] *= factor
+        values: list[object] = [*order(pool)]
         for candidates in slots:
             index, capacity = candidates[0] if len(candidates) == 1 else _tightest(terms, remaining, candidates)
             wait = waits[index]
@@ -155,7 +155,6 @@ class LimitPlans:
                 wanted.append(count + index)
             else:
                 terms.append((limit.capacity, 0.0, float(NEVER)))
-        factors = tuple([scale(limit) for limit in limits])
         policy = policy_value(limits).replace(b"%", b"%%")
         form = b"RateLimit-Policy: %b\r\nRateLimit: %b\r\n" % (policy, state_format(limits))
         slots = []
@@ -167,7 +166,7 @@ class LimitPlans:
         return _Plan(
             limits,
             tuple(terms),
-            None if set(factors) == {1} else factors,
+            tuple([(index, scale(limit)) for index, limit in enumerate(limits) if scale(limit) != 1]),
             _picker(wanted),
             tuple(slots),
             form,

@@ -20,9 +20,25 @@ class LocalBuckets:
     def __len__(self) -> int:
         return len(self._states)
 
+    def _take_one(self, bucket: Bucket, cost: float, now: float) -> bool:
+        """The usual case, in few words: one bucket that is there and has room."""
+        limit = bucket.limit
+        key = (bucket.partition, limit.name)
+        state = self._states.get(key)
+        if state is None or now < state[1]:
+            return False
+        used = state[0] - (now - state[1]) * limit.refill / limit.every
+        used = cost + used if used > 0 else cost
+        if used > limit.capacity:
+            return False
+        self._states[key] = (used, now)
+        return True
+
     def take(self, wanted: Sequence[tuple[Bucket, float]], now: float) -> Taken | None:
         """Take from all, or from none. None where that went well; else which is short, and for how long."""
         states = self._states
+        if len(wanted) == 1 and self._take_one(*wanted[0], now):
+            return None
         after = []
         short, longest = -1, 0.0
         for index, (bucket, cost) in enumerate(wanted):

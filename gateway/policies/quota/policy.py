@@ -60,12 +60,16 @@ class Plan(NamedTuple):
 
 
 class QuotaPolicy:
-    """Token buckets on any measure, keyed on any dimension."""
+    """Token buckets on any measure, keyed on any dimension.
+
+    With `store: local` an attempt stays counted, whatever later entries say of it: that is what a guard is for.
+    """
 
     def __init__(self, config: QuotaConfig, services: Services) -> None:
         self._limits = [(limit, limit.limit(), _matcher(limit.models)) for limit in config.limits]
         self._by_address = any({"client_address", "network"} & set(limit.per) for limit in config.limits)
         self._by_country = any("country" in limit.per for limit in config.limits)
+        self._counts_requests = all(limit.measure == "requests" for limit in config.limits)
         self._unmatched = ALLOW if config.unmatched == "allow" else NO_QUOTA
         self._prices = services.prices
         self._history = OutputHistory(float(config.assumed_output))
@@ -80,12 +84,15 @@ class QuotaPolicy:
         plan = self._plan(context, principal)
         if not plan.lines:
             return self._unmatched
+        if self._counts_requests and self._local is not None:
+            # The usual guard against floods: no token is looked at.
+            taken = self._local.take([(line[0], ask.items) for line in plan.lines], context.now)
+            return ALLOW if taken is None else self.refuse(context, Take(plan.lines[taken.short][0], ask.items), taken)
         expected = min(self._history.expect(principal.account, ask.model), plan.most_output)
         costs = reserved(ask, expected, self._price(ask.model))
         takes = tuple([_take(Take, (bucket, costs[index])) for bucket, index, _ in plan.lines])
         if self._local is None:
             return Decision(Action.ALLOW, takes=takes)
-        # An attempt stays counted, whatever later entries say of it: that is what a guard is for.
         taken = self._local.take(takes, context.now)
         return ALLOW if taken is None else self.refuse(context, takes[taken.short], taken)
 
