@@ -66,9 +66,4 @@ def check_fields(fields: Mapping[bytes, bytes], version: bytes) -> None:
 
 def find_bare_line_feed(head: bytes) -> bool:
     """True where a line of an unfinished head ends in LF alone: there is no use in waiting for its end."""
-    position = head.find(b"\n")
-    while position >= 0:
-        if position == 0 or head[position - 1] != 0x0D:
-            return True
-        position = head.find(b"\n", position + 1)
-    return False
+    return head.count(b"\n") != head.count(b"\r\n")
