@@ -20,7 +20,7 @@ from gateway.app import Configuration, Worker, check_everything, read_configurat
 from gateway.cli.configured import ConfigOption, fail, fail_with
 from gateway.control import admin
 from gateway.control.worker import serve as serve_worker_control
-from gateway.edge.listener import address_of, bind
+from gateway.edge.listener import address_of, bind, claim
 from gateway.edge.workers import Supervisor, die_with_parent
 from gateway.rules.problems import Problems
 
@@ -41,12 +41,12 @@ def serve(
     try:
         uvloop.run(_supervise(configuration, workers or configuration.file.workers))
     except OSError as error:
-        fail(f"cannot serve: {error}")
+        fail(f"cannot serve on {error.strerror or error}")
 
 
 async def _supervise(configuration: Configuration, count: int) -> None:
     file = configuration.file
-    bound, admin_bound = bind(file.listen), bind(file.admin)
+    bound, admin_bound = claim(file.listen), bind(file.admin, shared=False)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     with tempfile.TemporaryDirectory(prefix="tidegate-") as runtime:

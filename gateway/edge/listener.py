@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 BACKLOG = 4096
 
 
-def bind(address: str) -> socket.socket:
-    """A socket bound to HOST:PORT or unix:/path, not listening yet. Several processes may bind one TCP address: the
-    kernel shares the connections out (SO_REUSEPORT). Raises OSError.
+def bind(address: str, *, shared: bool = True) -> socket.socket:
+    """A socket bound to HOST:PORT or unix:/path, not listening yet. Raises OSError where it cannot be.
+
+    Several processes may bind a shared TCP address, and the kernel gives connections out among those that listen
+    (SO_REUSEPORT).
     """
     if address.startswith("unix:"):
         path = Path(address.removeprefix("unix:"))
@@ -29,11 +31,29 @@ def bind(address: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if shared:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     if family == socket.AF_INET6:
         bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    bound.bind((host, int(port)))
+    try:
+        bound.bind((host, int(port)))
+    except OSError as error:
+        bound.close()
+        raise OSError(error.errno, f"{address}: {error.strerror}") from error
     return bound
+
+
+def claim(address: str) -> socket.socket:
+    """As `bind`, for the first of those who will share an address: refused where somebody else has it already."""
+    if address.startswith("unix:"):
+        return bind(address)
+    with bind(address, shared=False) as probe:
+        address = address_of(probe)
+    claimed = bind(address)
+    # From here on only who shares the port may have it: SO_REUSEADDR on both sides would let a second probe pass, since
+    # this socket never listens.
+    claimed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    return claimed
 
 
 def address_of(bound: socket.socket) -> str:
