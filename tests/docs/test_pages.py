@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -69,3 +70,13 @@ def test_the_changelog_names_the_version() -> None:
     """What is not released stands under Unreleased, or under the version that the package says it has."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert "## [Unreleased]" in text or f"## [{__version__}]" in text
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "decisions").glob("0*.md")), ids=name)
+def test_a_decision_is_short_and_whole(page: Path) -> None:
+    """Its date, why, what, what else, what follows: on one screen."""
+    text = page.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 40
+    assert text.startswith(f"# {page.name[:4]}: ")
+    assert re.search(r"^20\d\d-\d\d-\d\d\. ", text, re.MULTILINE)
+    assert anchors(page) >= {"context", "decision", "weighed", "consequences"}
