@@ -120,7 +120,12 @@ class Asked:
             if type(decision) is not Decision:
                 spawn(self._wait(entry, decision), name=f"policy {entry.name}")  # type: ignore[arg-type]
                 return
-            if not self._note(entry, decision):
+            # As `_note`, without the call: two entries of three come by here.
+            decisions.append(decision)
+            if decision.facts is not None:
+                note_facts(context, decision.facts)
+            if decision.action is not Action.ALLOW:
+                self._refuse(entry, decision)
                 return
         self._take()
 
@@ -297,18 +302,20 @@ class Asked:
         """Tell everyone who was asked, last first; returns one final a take."""
         finals = [take.cost for take in self.takes] if outcome.reached else [0.0] * len(self.takes)
         end = len(self.takes)
-        for position in range(len(self.decisions) - 1, -1, -1):
-            entry = self.chain.entries[position]
-            start = end - len(self.decisions[position].takes)
+        entries, decisions = self.chain.entries, self.decisions
+        for position in range(len(decisions) - 1, -1, -1):
+            own = decisions[position].takes
+            start = end - len(own) if own and end else end
+            entry = entries[position]
             if entry.settle is not None:
                 takes = self.takes[start:end]
                 try:
-                    own = entry.settle(self.context, takes, outcome)
-                    if own:
-                        finals[start:end] = _as_many(own, takes)
+                    settled = entry.settle(self.context, takes, outcome)
+                    if settled:
+                        finals[start:end] = _as_many(settled, takes)
                 except Exception as error:  # noqa: BLE001 - as in run; what was reserved stays charged
                     self.chain.note_failure(entry, "settle", error)
-            end = max(start, 0)
+            end = start
         return finals
 
 

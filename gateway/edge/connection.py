@@ -16,11 +16,20 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from gateway import dialects
 from gateway.dialects.interface import Refusal
 from gateway.edge import reply
+from gateway.edge.body import Body
 from gateway.edge.exchange import Exchange
-from gateway.wire.chunked import BadChunk, ChunkedDecoder
-from gateway.wire.fields import REQUEST_DROPPED, SINGLETONS, FieldTable, nominated, options_of, without
+from gateway.wire.fields import REQUEST_DROPPED, SINGLETONS, FieldTable, without
 from gateway.wire.forwarded import normal_address
-from gateway.wire.request_head import METHODS, BadHead, check_fields, check_target, find_bare_line_feed
+from gateway.wire.request_head import (
+    METHODS,
+    BadHead,
+    check_fields,
+    check_target,
+    find_bare_line_feed,
+    oversize,
+    persistence,
+    without_leading_lines,
+)
 
 if TYPE_CHECKING:
     from gateway.edge.edge import Edge
@@ -56,8 +65,6 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "body",
-        "body_left",
-        "chunked",
         "consuming",
         "deadline",
         "edge",
@@ -65,7 +72,6 @@ class ClientConnection(asyncio.Protocol):
         "fields",
         "handed_over",
         "head_begun",
-        "held",
         "keep_alive",
         "lines",
         "method",
@@ -92,8 +98,7 @@ class ClientConnection(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.deadline = 0.0
         """Loop time after which the sweep calls `overdue`."""
-        self.held = 0
-        """Bytes of the budget that this connection's body holds."""
+        self.body = Body(edge.budget, edge.settings.max_body)
         self.consuming = False
         self.write_paused = False
         self.handed_over = False
@@ -113,9 +118,6 @@ class ClientConnection(asyncio.Protocol):
         self.version = b"1.1"
         self.twice = b""
         self.upgrade = False
-        self.chunked: ChunkedDecoder | None = None
-        self.body = bytearray()
-        self.body_left = 0
 
     # -- asyncio --------------------------------------------------------------------------------------------------
 
@@ -152,7 +154,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it ended does not matter
         self.phase = Phase.GONE
         self.edge.connections.discard(self)
-        self.release()
+        self.body.release()
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.client_left()
@@ -215,14 +217,14 @@ class ClientConnection(asyncio.Protocol):
     def _read_head(self, data: bytes) -> bytes:
         """One head, and its body if that is here too. Returns what follows; keeps what is not whole yet."""
         if data.startswith(b"\r\n"):
-            data = _without_leading_lines(data)
+            data = without_leading_lines(data)
         end = data.find(b"\r\n\r\n") + 4
         if end == 3:
             self._wait_for_head(data)
             return b""
         self._clear()
         if end > self.edge.settings.max_head:
-            self.refuse_head(_oversize())
+            self.refuse_head(oversize())
             return b""
         head = data[:end]
         try:
@@ -245,7 +247,7 @@ class ClientConnection(asyncio.Protocol):
         if not self.head_begun:
             self._clear()
         if len(data) > self.edge.settings.max_head:
-            self.refuse_head(_oversize())
+            self.refuse_head(oversize())
         elif find_bare_line_feed(data) or b"\0" in data:
             self.refuse_head(BadHead("a line of the head ends in LF alone, or holds NUL"))
         else:
@@ -274,19 +276,9 @@ class ClientConnection(asyncio.Protocol):
         fields = self.fields
         check_fields(fields, version)
         connection = fields.get(b"connection")
-        self.keep_alive = version == b"1.1"
-        if connection is not None:
-            lower = connection.lower()
-            if lower == b"keep-alive":
-                self.keep_alive = True
-            elif lower == b"close":
-                self.keep_alive = False
-            else:
-                options = options_of(lower)
-                self.keep_alive = b"close" not in options and (self.keep_alive or b"keep-alive" in options)
-                names = nominated(options)
-                if names:
-                    self.lines = without(self.lines, names)
+        self.keep_alive, names = persistence(connection, version)
+        if names:
+            self.lines = without(self.lines, names)
         return path
 
     def _begin_body(self, data: bytes, end: int) -> bytes:
@@ -298,21 +290,16 @@ class ClientConnection(asyncio.Protocol):
         stated = fields.get(b"content-length")
         if stated is not None:
             size = int(stated) if len(stated) < 16 else self.edge.settings.max_body + 1
-            self._check_room(size)
-            body = data[end : end + size]
-            self._hold(len(body))
-            if body and not self.upgrade:
-                # After a request that asks for an upgrade the parser would read the body as another request.
-                self.parser.feed_data(body)
-            if len(body) == size:
+            body = self.body.whole(data, end, size)
+            if body is not None:
+                self._tell_parser(body)
                 self._begin_exchange(body)
                 return data[end + size :]
-            self.body += body
-            self.body_left = size - len(body)
+            self._tell_parser(data[end:])
             self._await_body(expect)
             return b""
         if b"transfer-encoding" in fields:
-            self.chunked = ChunkedDecoder()
+            self.body.begin_chunks()
             # The parser is left in the midst of a body that it will not see.
             self.parser = HttpRequestParser(self)
             self._await_body(expect)
@@ -326,72 +313,35 @@ class ClientConnection(asyncio.Protocol):
         if expect is not None and self.version == b"1.1":
             self.transport.write(CONTINUE)
 
-    def _check_room(self, size: int) -> None:
-        """Turn a body away before it is sent. Raises BadHead where it is too large, or where there is no room.
-
-        Nothing is held for what is only announced: else a few who never send what they promised would lock everyone
-        out.
+    def _tell_parser(self, content: bytes) -> None:
+        """The parser knows the length, and waits for it to pass. After a request that asks for an upgrade it would read
+        the content as another request, so there it was made anew.
         """
-        settings = self.edge.settings
-        if self.held + size > settings.max_body:
-            raise BadHead(f"the content is larger than {settings.max_body} bytes", 413, "content_too_large")
-        if not self.edge.budget.has_room(size):
-            raise BadHead("too many large requests at once", 503, "out_of_memory_budget")
-
-    def _hold(self, size: int) -> None:
-        """Reserve memory for a part of a body that came. Raises BadHead where there is no room."""
-        if not self.edge.budget.reserve(size):
-            raise BadHead("too many large requests at once", 503, "out_of_memory_budget")
-        self.held += size
-
-    def _came(self, size: int) -> None:
-        """A part of a body came: so much more time for the rest, but never more silence than `body_timeout`."""
-        self.deadline = min(self.deadline + size / SLOWEST_BODY, self.edge.clock() + self.edge.settings.body_timeout)
+        if content and not self.upgrade:
+            self.parser.feed_data(content)
 
     def _read_body(self, data: bytes) -> bytes:
-        if self.chunked is not None:
-            return self._read_chunks(self.chunked, data)
-        body = data[: self.body_left]
+        chunked = self.body.chunked
         try:
-            self._hold(len(body))
-            if not self.upgrade:
-                self.parser.feed_data(body)
+            size, content = self.body.feed(data)
+            if not chunked:
+                self._tell_parser(data[:size])
         except HttpParserError as error:
             self.refuse_head(BadHead(f"the content is not well-formed: {error}"))
             return b""
         except BadHead as bad:
             self.refuse_head(bad)
             return b""
-        self.body += body
-        self.body_left -= len(body)
-        self._came(len(body))
-        if not self.body_left:
-            self._begin_exchange(bytes(self.body))
-        return data[len(body) :]
-
-    def _read_chunks(self, decoder: ChunkedDecoder, data: bytes) -> bytes:
-        before = len(decoder.content)
-        try:
-            rest = decoder.feed(data)
-            self._check_room(len(decoder.content) - before)
-            self._hold(len(decoder.content) - before)
-        except BadChunk as bad:
-            self.refuse_head(BadHead(f"the chunked content is broken: {bad}"))
-            return b""
-        except BadHead as bad:
-            self.refuse_head(bad)
-            return b""
-        if decoder.done:
-            self._begin_exchange(bytes(decoder.content))
-            return rest
-        self._came(len(decoder.content) - before)
-        return b""
+        if content is None:
+            # So much more time for the rest, but never more silence than `body_timeout`.
+            longest = self.edge.clock() + self.edge.settings.body_timeout
+            self.deadline = min(self.deadline + size / SLOWEST_BODY, longest)
+        else:
+            self._begin_exchange(content)
+        return data[size:]
 
     def _begin_exchange(self, body: bytes) -> None:
         self.phase = Phase.BUSY
-        if self.body:
-            self.body = bytearray()
-        self.chunked = None
         exchange = self.exchange = Exchange(self.edge, self, body)
         exchange.begin()
 
@@ -407,7 +357,7 @@ class ClientConnection(asyncio.Protocol):
     def next(self) -> None:
         """The exchange has ended and its answer is written: on to the next request, or close."""
         self.exchange = None
-        self.release()
+        self.body.release()
         if self.phase is not Phase.BUSY:
             return
         if not self.keep_alive or self.edge.draining:
@@ -423,7 +373,7 @@ class ClientConnection(asyncio.Protocol):
     def close(self) -> None:
         """Close when all is written; a client that does not read it is cut off by the sweep."""
         self.exchange = None
-        self.release()
+        self.body.release()
         self.phase = Phase.GONE
         self.deadline = self.edge.clock() + self.edge.settings.keep_alive_timeout
         self.transport.close()
@@ -450,7 +400,7 @@ class ClientConnection(asyncio.Protocol):
 
     def linger(self) -> None:
         """Close once the client has had time to read what was written."""
-        self.release()
+        self.body.release()
         self.phase = Phase.LINGER
         self.pending = b""
         self.deadline = self.edge.clock() + LINGER
@@ -458,11 +408,6 @@ class ClientConnection(asyncio.Protocol):
             self.transport.write_eof()
         else:
             self.transport.close()
-
-    def release(self) -> None:
-        if self.held:
-            self.edge.budget.release(self.held)
-            self.held = 0
 
     def overdue(self) -> None:
         """The sweep found the deadline passed."""
@@ -472,15 +417,3 @@ class ClientConnection(asyncio.Protocol):
             self.refuse_head(BadHead("the request did not come in time", 408, "request_timeout"))
         else:
             self.transport.abort()
-
-
-def _without_leading_lines(data: bytes) -> bytes:
-    """Empty lines before a request are passed over (RFC 9112 section 2.2)."""
-    start = 2
-    while data.startswith(b"\r\n", start):
-        start += 2
-    return data[start:]
-
-
-def _oversize() -> BadHead:
-    return BadHead("the request head is too large", 431, "head_too_large")

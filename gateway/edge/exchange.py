@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Final
 from gateway import dialects
 from gateway.dialects.interface import MalformedRequest, Refusal
 from gateway.edge import reply
+from gateway.edge.allowance import Allowance, allowance_of
 from gateway.edge.answer import Answer
-from gateway.edge.upstream import Unreachable, UpstreamConnection
-from gateway.policy import ALLOW, Ask, Context, Limit, OnExhausted, Outcome
+from gateway.edge.upstream import Unreachable
+from gateway.edge.upstream_connection import UpstreamConnection
+from gateway.policy import ALLOW, Ask, Context, Limit, Outcome
 from gateway.wire.status import status_line
 
 if TYPE_CHECKING:
@@ -26,41 +28,26 @@ log = logging.getLogger(__name__)
 SAFE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 UNKNOWN: Final = Ask(dialect="openai", route="other")
 
-CHECK_EVERY: Final = 4
-"""Output tokens between two looks at whether a stream that may be cut is still paid for."""
-
 LARGE: Final = 64 * 1024
 """Bytes of a body beyond which its memory is given back once it is sent, and not when the answer has ended."""
-
-FAILURES: Final = {
-    # what the upstream did -> (status, reason, detail)
-    "upstream_unreachable": (503, "upstream_unreachable", "The inference API cannot be reached at the moment."),
-    "upstream_busy": (503, "upstream_busy", "The inference API takes no more requests at the moment."),
-    "closed": (502, "upstream_failed", "The inference API closed the connection without an answer."),
-    "broken": (502, "upstream_failed", "The inference API broke its answer off."),
-    "bad_answer": (502, "upstream_failed", "The inference API gave an answer that cannot be passed on."),
-    "timeout": (504, "upstream_timeout", "The inference API did not answer in time."),
-}
 
 
 class Exchange:
     """Also what an UpstreamConnection reports to (`upstream.AnswerSink`)."""
 
     __slots__ = (
+        "allowance",
         "answer",
         "asked",
         "began",
         "body",
-        "checked_at",
         "client",
         "context",
-        "cuts",
         "deadline",
         "decided",
         "dialect",
         "edge",
         "ended",
-        "extending",
         "headed",
         "id",
         "method",
@@ -93,9 +80,7 @@ class Exchange:
         self.tried: set[str] | None = None
         self.deadline = 0.0
         """Loop time after which the sweep calls `overdue`; 0 while nothing is waited for."""
-        self.cuts = False
-        self.extending = False
-        self.checked_at = 0
+        self.allowance: Allowance | None = None
 
     # -- asking the chain -----------------------------------------------------------------------------------------
 
@@ -151,7 +136,7 @@ class Exchange:
             self._refuse(reply.refusal_of(decision, self.request_id, link), self._limits())
             return
         if asked.context.ask.streaming:
-            self.cuts = any(take.bucket.limit.on_exhausted is OnExhausted.CUT for take in asked.takes)
+            self.allowance = allowance_of(asked)
         self._connect()
 
     def _limits(self) -> tuple[Limit, ...]:
@@ -198,10 +183,10 @@ class Exchange:
         answer = self.answer = Answer(self.dialect, ask, status, connection.fields, self.method, client.version)
         if answer.delimited_by_close or self.edge.draining:
             client.keep_alive = False
-        if client.held > LARGE and connection.transport.get_write_buffer_size() == 0:
+        if client.body.held > LARGE and connection.transport.get_write_buffer_size() == 0:
             # The body has gone: while the answer streams, others may have its memory.
             self.body = b""
-            client.release()
+            client.body.release()
         connection.upstream.note_success()
         limits = self._limits()
         out = self.out
@@ -232,8 +217,8 @@ class Exchange:
             self.deadline = self.edge.now + self.upstream.upstream.timeouts.idle
         self.client.transport.write(b"".join(out))
         out.clear()
-        if self.cuts:
-            self._look_at_budget()
+        if self.allowance is not None and self.answer is not None:
+            self.allowance.look(self.answer.delivered, self._cut)
 
     def answer_complete(self, *, reusable: bool) -> None:  # noqa: ARG002 - the pool's matter
         self.upstream = None
@@ -245,10 +230,8 @@ class Exchange:
             self.client.close()
             return
         answer.end(self.out)
-        self.client.transport.write(b"".join(self.out))
-        self.out.clear()
         # A stream that ended without its own closing word was broken off, though its framing is whole.
-        self._end(Outcome(answer.status, answer.usage(), answer.delivered, aborted=not answer.complete))
+        self._settle_and_write(Outcome(answer.status, answer.usage(), answer.delivered, aborted=not answer.complete))
         self.client.next()
 
     def answer_failed(self, reason: str) -> None:
@@ -275,8 +258,7 @@ class Exchange:
         client = self.client
         if answer.reader is not None:
             answer.end_with_event(self.dialect.refusal_event(self._failure(reason), answer.ask), self.out)
-            client.transport.write(b"".join(self.out))
-            self._end(outcome, reason="upstream_failed")
+            self._settle_and_write(outcome, reason="upstream_failed")
             client.close()
         else:
             self._end(outcome, reason="upstream_failed")
@@ -353,49 +335,25 @@ class Exchange:
             connection.upstream.note_failure("timeout")
         self._broken("timeout")
 
-    # -- a stream that outgrows its reservation -------------------------------------------------------------------
-
-    def _look_at_budget(self) -> None:
-        answer, asked = self.answer, self.asked
-        if answer is None or asked is None or self.extending:
-            return
-        delivered = answer.delivered
-        if delivered < self.checked_at + CHECK_EVERY:
-            return
-        self.checked_at = delivered
-        self.extending = True
-        asked.extend(delivered, self._extended)
-
-    def _extended(self, granted: bool) -> None:
-        self.extending = False
-        answer, asked = self.answer, self.asked
-        if granted or self.ended or answer is None or asked is None:
+    def _cut(self) -> None:
+        """The quota of a running stream is used up: it ends with the dialect's own error."""
+        answer = self.answer
+        if self.ended or answer is None:
             return
         connection, self.upstream = self.upstream, None
         if connection is not None:
             connection.sink = None
             connection.abort()
         self.edge.counters.cut += 1
-        reason = "quota_exceeded"
-        refusal = Refusal(
-            429,
-            reason,
-            "The quota was used up while this answer was running, so it ends here.",
-            self.request_id,
-            None,
-            self.edge.link(reason, self.client.fields),
-        )
+        refusal = reply.cut(self.request_id, self.edge.link(reply.CUT_REASON, self.client.fields))
         answer.end_with_event(self.dialect.refusal_event(refusal, answer.ask), self.out)
-        self.client.transport.write(b"".join(self.out))
-        self.out.clear()
-        self._end(Outcome(answer.status, answer.usage(), answer.delivered, aborted=True), reason="cut")
+        self._settle_and_write(Outcome(answer.status, answer.usage(), answer.delivered, aborted=True), reason="cut")
         self.client.next()
 
     # -- ending ---------------------------------------------------------------------------------------------------
 
     def _failure(self, reason: str) -> Refusal:
-        status, code, detail = FAILURES[reason]
-        return Refusal(status, code, detail, self.request_id, 1.0, self.edge.link(code, self.client.fields))
+        return reply.failure(reason, self.request_id, lambda code: self.edge.link(code, self.client.fields))
 
     def _fail(self, reason: str, outcome: Outcome) -> None:
         refusal = self._failure(reason)
@@ -420,8 +378,16 @@ class Exchange:
         self._end(Outcome(refusal.status, reached=False), reason=refusal.reason, status=refusal.status)
         client.next()
 
+    def _settle_and_write(self, outcome: Outcome, reason: str = "") -> None:
+        """The last of an answer. What it took goes back first: whoever has the answer may ask again at once."""
+        if self.asked is not None:
+            self.asked.settle(outcome)
+        self.client.transport.write(b"".join(self.out))
+        self.out.clear()
+        self._end(outcome, reason)
+
     def _end(self, outcome: Outcome, reason: str = "", status: int = 0) -> None:
-        """Settle, count, log. Leases go back before anything is written."""
+        """Settle, if that is still to do; count, and log."""
         self.ended = True
         if self.asked is not None:
             self.asked.settle(outcome)

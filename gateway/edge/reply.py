@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.dialects.interface import Dialect, Refusal
@@ -18,6 +18,30 @@ LONGEST_RETRY: Final = 60.0
 USUAL_STATUS: Final = {Action.DENY: 403, Action.CHALLENGE: 403, Action.THROTTLE: 429, Action.ALLOW: 200}
 
 CLOSE: Final = b"Connection: close\r\n"
+
+
+FAILURES: Final = {
+    # what the upstream did -> status, reason, detail
+    "upstream_unreachable": (503, "upstream_unreachable", "The inference API cannot be reached at the moment."),
+    "upstream_busy": (503, "upstream_busy", "The inference API takes no more requests at the moment."),
+    "closed": (502, "upstream_failed", "The inference API closed the connection without an answer."),
+    "broken": (502, "upstream_failed", "The inference API broke its answer off."),
+    "bad_answer": (502, "upstream_failed", "The inference API gave an answer that cannot be passed on."),
+    "timeout": (504, "upstream_timeout", "The inference API did not answer in time."),
+}
+CUT_REASON: Final = "quota_exceeded"
+
+
+def failure(what: str, request_id: str, link: Callable[[str], str]) -> Refusal:
+    """What the caller is told when the upstream fails."""
+    status, reason, detail = FAILURES[what]
+    return Refusal(status, reason, detail, request_id, 1.0, link(reason))
+
+
+def cut(request_id: str, link: str) -> Refusal:
+    """What ends a stream whose quota is used up."""
+    detail = "The quota was used up while this answer was running, so it ends here."
+    return Refusal(429, CUT_REASON, detail, request_id, None, link)
 
 
 def refusal_of(decision: Decision, request_id: str, link: str) -> Refusal:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.wire.fields import nominated, options_of
+
 METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 
 _TARGET: Final = re.compile(rb"/[A-Za-z0-9\-._~!$&'()*+,;=:@/%]*(?:\?[A-Za-z0-9\-._~!$&'()*+,;=:@/%?\[\]|]*)?")
@@ -67,3 +69,31 @@ def check_fields(fields: Mapping[bytes, bytes], version: bytes) -> None:
 def find_bare_line_feed(head: bytes) -> bool:
     """True where a line of an unfinished head ends in LF alone: there is no use in waiting for its end."""
     return head.count(b"\n") != head.count(b"\r\n")
+
+
+def without_leading_lines(data: bytes) -> bytes:
+    """Empty lines before a request are passed over (RFC 9112 section 2.2)."""
+    start = 2
+    while data.startswith(b"\r\n", start):
+        start += 2
+    return data[start:]
+
+
+def oversize() -> BadHead:
+    return BadHead("the request head is too large", 431, "head_too_large")
+
+
+def persistence(connection: bytes | None, version: bytes) -> tuple[bool, list[bytes]]:
+    """Whether the connection is kept after this request (RFC 9112 section 9.3), and the fields that its Connection field
+    makes connection-specific.
+    """
+    usual = version == b"1.1"
+    if connection is None:
+        return usual, []
+    lower = connection.lower()
+    if lower == b"keep-alive":
+        return True, []
+    if lower == b"close":
+        return False, []
+    options = options_of(lower)
+    return b"close" not in options and (usual or b"keep-alive" in options), nominated(options)

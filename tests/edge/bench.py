@@ -15,7 +15,8 @@ from gateway.chain.chain import Chain
 from gateway.chain.entry import Entry, OnFailure
 from gateway.edge.connection import ClientConnection, Phase
 from gateway.edge.edge import Edge, Settings
-from gateway.edge.upstream import Origin, Route, Timeouts, Upstream, UpstreamConnection
+from gateway.edge.upstream import Origin, Route, Timeouts, Upstream
+from gateway.edge.upstream_connection import UpstreamConnection
 from gateway.policy import ALLOW, Context, Decision, Outcome, Take
 from gateway.stores.memory import MemoryStore
 from gateway.telemetry.counters import Counters

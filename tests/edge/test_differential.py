@@ -117,12 +117,7 @@ def compare(data: bytes, cuts: tuple[int, ...] = ()) -> int:
             assert (method, target, body) == (other.method, other.target, other.body), told
             assert other.whole, told
             assert not [field for field in fields if field not in [(n, v.strip(b" \t")) for n, v in other.fields]], told
-        if (
-            not bench.closed
-            and not bench.connection.pending
-            and bench.connection.chunked is None
-            and not bench.connection.body_left
-        ):
+        if not bench.closed and not bench.connection.pending and not bench.connection.body.under_way:
             assert len(reading.requests) == len(forwarded), told
             assert not reading.error, told
         for request, (method, target, _, body) in zip(bench.forwarded, forwarded, strict=True):
