@@ -195,6 +195,9 @@ async def gateway(world: World, workers: int = 1, **settings: Any) -> AsyncItera
     child = await Child.start(config.stem, command, config.with_suffix(".log"))
     try:
         yield await _ready(child, config)
+    except BaseException:
+        print(f"--- {config.stem}\n{child._log.read_text()}")
+        raise
     finally:
         await child.stop(patience=15.0)
 
