@@ -134,6 +134,7 @@ class Worker:
             routes=self._routes(file),
             counters=self.counters,
             wall=time.time,
+            clock=time.monotonic,
             trusted=TrustedHops(file.trusted_hops),
             access_log=self._access_log,
             hand_over=self._pages.take_over,
@@ -187,7 +188,7 @@ class Worker:
             origin=_origin(upstream, self.configuration.path.parent),
             timeouts=timeouts,
             counters=self.counters,
-            now=asyncio.get_running_loop().time,
+            now=time.monotonic,
             most=upstream.max_connections,
         )
 
@@ -218,6 +219,7 @@ class Worker:
         """What the supervisor adds up."""
         counts = self.store.counts
         return self.counters.snapshot() | {
+            "connections": len(self.edge.connections),
             "body_bytes": self.edge.budget.held,
             "store_available": int(self.store.available),
             "store": {name: getattr(counts, name) for name in counts.__slots__},

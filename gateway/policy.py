@@ -4,7 +4,7 @@ A policy has one required method, `decide(context)`; `settle`, `refuse` and `clo
 by their presence. A refusal is a value; an exception means that something is broken, and the chain
 then does what the entry's `on_failure` says.
 
-What is made once an exchange is a NamedTuple: a frozen dataclass costs ten times as much to make.
+What is made once an exchange is a NamedTuple: a frozen dataclass costs more than twice as much to make.
 
 Units: tokens and requests are counted as such, `spend` in US dollars, time in seconds; `now` is Unix time.
 """

@@ -28,7 +28,7 @@ def greeting(ready: Ready, folder: str) -> str:
     admin      {ready.admin}   (/healthz, /readyz, /metrics)
     upstream   {ready.upstream}
     redis      {ready.redis}
-    folder     {folder}   (edit policies/ or accounts.yaml and see)
+    folder     {folder}   (accounts.yaml is read again by itself)
 
   Keys, by account:
 

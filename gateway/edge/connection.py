@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from gateway import dialects
-from gateway.dialects.interface import Refusal
 from gateway.edge import reply
 from gateway.edge.body import Body
 from gateway.edge.exchange import Exchange
@@ -39,13 +37,9 @@ FIELDS: Final = FieldTable(REQUEST_DROPPED)
 PENDING_AT_MOST: Final = 64 * 1024
 """Bytes of pipelined requests that wait for the running exchange; then reading pauses."""
 LINGER: Final = 2.0
-"""Seconds in which a refused client's bytes are still read and thrown away, so that it sees the answer and not a
-reset.
-"""
+"""Seconds in which a refused client's bytes are read and thrown away, so that it sees the answer and not a reset."""
 SLOWEST_BODY: Final = 16 * 1024
 """Bytes a second below which a body is too slow, after a grace of `body_timeout`."""
-
-CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Phase(enum.Enum):
@@ -70,7 +64,6 @@ class ClientConnection(asyncio.Protocol):
         "edge",
         "exchange",
         "fields",
-        "handed_over",
         "head_begun",
         "keep_alive",
         "lines",
@@ -101,7 +94,6 @@ class ClientConnection(asyncio.Protocol):
         self.body = Body(edge.budget, edge.settings.max_body)
         self.consuming = False
         self.write_paused = False
-        self.handed_over = False
         self.head_begun = False
         """A part of a head has come: its deadline runs from the first byte, and no byte moves it."""
         self.peer = ""
@@ -285,8 +277,6 @@ class ClientConnection(asyncio.Protocol):
         """The head is whole: read the body, or begin to."""
         fields = self.fields
         expect = fields.get(b"expect")
-        if expect is not None and expect.lower() != b"100-continue":
-            raise BadHead("the only expectation understood is 100-continue", 417, "expectation_failed")
         stated = fields.get(b"content-length")
         if stated is not None:
             size = int(stated) if len(stated) < 16 else self.edge.settings.max_body + 1
@@ -311,7 +301,7 @@ class ClientConnection(asyncio.Protocol):
         self.phase = Phase.BODY
         self.deadline = self.edge.clock() + self.edge.settings.body_timeout
         if expect is not None and self.version == b"1.1":
-            self.transport.write(CONTINUE)
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _tell_parser(self, content: bytes) -> None:
         """The parser knows the length, and waits for it to pass. After a request that asks for an upgrade it would read
@@ -349,7 +339,6 @@ class ClientConnection(asyncio.Protocol):
         """The gateway's own pages: aiohttp serves them on this socket, with the bytes as they came."""
         self.edge.connections.discard(self)
         self.phase = Phase.GONE
-        self.handed_over = True
         self.edge.hand_over(self.transport, data)
 
     # -- ending ---------------------------------------------------------------------------------------------------
@@ -385,17 +374,8 @@ class ClientConnection(asyncio.Protocol):
     def refuse_head(self, bad: BadHead) -> None:
         """Answer and close: what follows on this connection cannot be trusted, or is not wanted."""
         self.edge.counters.note_malformed(bad.reason)
-        fields = self.fields
-        dialect = dialects.of(self.method.decode("latin-1"), self.path.decode("latin-1"), fields)
-        refusal = Refusal(
-            status=bad.status,
-            reason=bad.reason,
-            detail=bad.detail,
-            request_id=self.edge.new_id(),
-            retry_after=1.0 if bad.status == 503 else None,
-            link=self.edge.link(bad.reason, fields),
-        )
-        self.transport.write(reply.refuse(dialect, refusal, close=True, head_only=self.method == b"HEAD"))
+        link = self.edge.link(bad.reason, self.fields)
+        self.transport.write(reply.refuse_head(bad, self.method, self.path, self.fields, self.edge.new_id(), link))
         self.linger()
 
     def linger(self) -> None:

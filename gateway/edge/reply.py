@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from gateway import dialects
 from gateway.dialects.interface import Dialect, Refusal
 from gateway.policy import Action, Decision, Limit
+from gateway.wire.request_head import BadHead
 from gateway.wire.status import status_line
 
 LONGEST_RETRY: Final = 60.0
@@ -48,6 +50,16 @@ def refusal_of(decision: Decision, request_id: str, link: str) -> Refusal:
     """A chain's no as a value for the dialect."""
     status = decision.status or USUAL_STATUS[decision.action]
     return Refusal(status, decision.reason, decision.detail, request_id, decision.retry_after, link)
+
+
+def refuse_head(
+    bad: BadHead, method: bytes, path: bytes, fields: Mapping[bytes, bytes], request_id: str, link: str
+) -> bytes:
+    """The whole answer to a request that nobody was asked about; the connection closes after it."""
+    dialect = dialects.of(method.decode("latin-1"), path.decode("latin-1"), fields)
+    detail = f"{bad.detail[0].upper()}{bad.detail[1:]}."
+    refusal = Refusal(bad.status, bad.reason, detail, request_id, 1.0 if bad.status == 503 else None, link)
+    return refuse(dialect, refusal, close=True, head_only=method == b"HEAD")
 
 
 def refuse(

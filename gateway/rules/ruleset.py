@@ -71,6 +71,7 @@ class _Loading:
         if document is not None:
             entries = self.entries(document, list(enumerate(chain.chain)) if chain else _readable(document))
         prices = self.checked(self.folder / PRICES, PricesFile) if (self.folder / PRICES).exists() else None
+        self.problems.update(self.claimed_twice(entries))
         if not (self.folder / PRICES).exists():
             self.problems.update(self.unpriced(entries))
         if self.problems:
@@ -134,6 +135,19 @@ class _Loading:
         if not path.is_file():
             raise ValueError(f"no file `{written.file}` beside {CHAIN}")
         return path
+
+    def claimed_twice(self, entries: tuple[Entry, ...]) -> list[Problem]:
+        """Names of limits that two entries share, and so their buckets."""
+        found = []
+        owners: dict[str, Entry] = {}
+        for entry in entries:
+            shared_names = getattr(entry.config, "shared_names", None)
+            for name, place in (shared_names() if shared_names is not None else {}).items():
+                owner = owners.setdefault(name, entry)
+                if owner is not entry:
+                    message = f"limit `{name}` is counted by entry `{owner.name}` already: give it another name"
+                    found.append(self.documents[entry.path].problem(place, message))
+        return found
 
     def unpriced(self, entries: tuple[Entry, ...]) -> list[Problem]:
         """Entries that count money where no price is stated: everything would be free."""

@@ -60,7 +60,6 @@ class Counters:
         self.aborted = 0
         self.usage_missing = 0
         self.cut = 0
-        self.connections = 0
         self.active = 0
         self.log_lines_dropped = 0
 
@@ -82,7 +81,6 @@ class Counters:
             "aborted": self.aborted,
             "usage_missing": self.usage_missing,
             "cut": self.cut,
-            "connections": self.connections,
             "active": self.active,
             "log_lines_dropped": self.log_lines_dropped,
         }

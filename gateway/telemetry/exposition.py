@@ -29,70 +29,8 @@ class _Sum(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from _exchanges(self._snapshots)
-        yield _histogram(
-            "tidegate_exchange_seconds",
-            "From the whole request to the end of the answer.",
-            "duration",
-            LATENCY_BOUNDS,
-            self._snapshots,
-        )
-        yield _histogram(
-            "tidegate_decision_seconds",
-            "From the whole request to the chain's answer.",
-            "decision",
-            DECISION_BOUNDS,
-            self._snapshots,
-        )
-        yield _family(
-            "tidegate_tokens", "Tokens used, as upstreams state them.", ["kind"], _mapped(self._snapshots, "tokens")
-        )
-        yield _family(
-            "tidegate_malformed",
-            "Requests refused before any policy was asked.",
-            ["reason"],
-            _mapped(self._snapshots, "malformed"),
-        )
-        yield _family(
-            "tidegate_policy_failures",
-            "Policies that raised instead of deciding.",
-            ["policy", "what"],
-            _listed(self._snapshots, "policy_failures"),
-        )
-        yield _family(
-            "tidegate_upstream_events",
-            "What happened to connections to upstreams.",
-            ["upstream", "event"],
-            _listed(self._snapshots, "upstream"),
-        )
-        yield _family(
-            "tidegate_store_events",
-            "Takes and settles that did not go as planned.",
-            ["event"],
-            _mapped(self._snapshots, "store"),
-        )
-        for name, text in (
-            ("aborted", "Exchanges that the caller left."),
-            ("usage_missing", "Answers that stated no usage: charged by estimate."),
-            ("cut", "Streams ended because a quota was used up."),
-            ("log_lines_dropped", "Access lines that the log could not take."),
-        ):
-            yield _family(f"tidegate_{name}", text, [], Counter({(): sum(s[name] for s in self._snapshots)}))
-        for name, text in (
-            ("connections", "Client connections open."),
-            ("active", "Exchanges under way."),
-            ("body_bytes", "Bytes of request bodies held."),
-            ("store_available", "Workers whose store answers."),
-            ("draining", "Workers that take no more connections."),
-        ):
-            yield GaugeMetricFamily(f"tidegate_{name}", text, value=sum(s[name] for s in self._snapshots))
-        yield GaugeMetricFamily("tidegate_workers", "Workers that answer.", value=len(self._snapshots))
-        yield CounterMetricFamily(
-            "tidegate_worker_restarts", "Workers that died and were started again.", value=self._restarts
-        )
-        ruleset = GaugeMetricFamily("tidegate_ruleset", "Workers by the ruleset in force.", labels=["digest"])
-        for digest, count in Counter(s["digest"] for s in self._snapshots).items():
-            ruleset.add_metric([digest], count)
-        yield ruleset
+        yield from _labelled(self._snapshots)
+        yield from _plain(self._snapshots, self._restarts)
 
 
 def _exchanges(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
@@ -102,6 +40,72 @@ def _exchanges(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
         ["dialect", "route", "status", "reason"],
         _listed(snapshots, "exchanges"),
     )
+
+
+def _labelled(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
+    yield _histogram(
+        "tidegate_exchange_seconds",
+        "From the whole request to the end of the answer.",
+        "duration",
+        LATENCY_BOUNDS,
+        snapshots,
+    )
+    yield _histogram(
+        "tidegate_decision_seconds",
+        "From the whole request to the chain's answer.",
+        "decision",
+        DECISION_BOUNDS,
+        snapshots,
+    )
+    yield _family("tidegate_tokens", "Tokens used, as upstreams state them.", ["kind"], _mapped(snapshots, "tokens"))
+    yield _family(
+        "tidegate_malformed",
+        "Requests refused before any policy was asked.",
+        ["reason"],
+        _mapped(snapshots, "malformed"),
+    )
+    yield _family(
+        "tidegate_policy_failures",
+        "Policies that raised instead of deciding.",
+        ["policy", "what"],
+        _listed(snapshots, "policy_failures"),
+    )
+    yield _family(
+        "tidegate_upstream_events",
+        "What happened to connections to upstreams.",
+        ["upstream", "event"],
+        _listed(snapshots, "upstream"),
+    )
+    yield _family(
+        "tidegate_store_events",
+        "Takes and settles that did not go as planned.",
+        ["event"],
+        _mapped(snapshots, "store"),
+    )
+
+
+def _plain(snapshots: Sequence[Snapshot], restarts: int) -> Iterator[Metric]:
+    for name, text in (
+        ("aborted", "Exchanges that the caller left."),
+        ("usage_missing", "Answers that stated no usage: charged by estimate."),
+        ("cut", "Streams ended because a quota was used up."),
+        ("log_lines_dropped", "Access lines that the log could not take."),
+    ):
+        yield _family(f"tidegate_{name}", text, [], Counter({(): sum(s[name] for s in snapshots)}))
+    for name, text in (
+        ("connections", "Client connections open."),
+        ("active", "Exchanges under way."),
+        ("body_bytes", "Bytes of request bodies held."),
+        ("store_available", "Workers whose store answers."),
+        ("draining", "Workers that take no more connections."),
+    ):
+        yield GaugeMetricFamily(f"tidegate_{name}", text, value=sum(s[name] for s in snapshots))
+    yield GaugeMetricFamily("tidegate_workers", "Workers that answer.", value=len(snapshots))
+    yield CounterMetricFamily("tidegate_worker_restarts", "Workers that died and were started again.", value=restarts)
+    ruleset = GaugeMetricFamily("tidegate_ruleset", "Workers by the ruleset in force.", labels=["digest"])
+    for digest, count in Counter(s["digest"] for s in snapshots).items():
+        ruleset.add_metric([digest], count)
+    yield ruleset
 
 
 def _mapped(snapshots: Iterable[Snapshot], key: str) -> Counter[tuple[str, ...]]:

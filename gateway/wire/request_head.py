@@ -49,7 +49,10 @@ def check_target(target: bytes) -> bytes:
 
 
 def check_fields(fields: Mapping[bytes, bytes], version: bytes) -> None:
-    """Raises BadHead where Host or the transfer coding leave room for doubt."""
+    """Raises BadHead where Host or the transfer coding leave room for doubt, or where more is expected than can be."""
+    expect = fields.get(b"expect")
+    if expect is not None and expect.lower() != b"100-continue":
+        raise BadHead("the only expectation understood is 100-continue", 417, "expectation_failed")
     host = fields.get(b"host")
     if host is None:
         if version == b"1.1":
@@ -84,8 +87,8 @@ def oversize() -> BadHead:
 
 
 def persistence(connection: bytes | None, version: bytes) -> tuple[bool, list[bytes]]:
-    """Whether the connection is kept after this request (RFC 9112 section 9.3), and the fields that its Connection field
-    makes connection-specific.
+    """Whether the connection is kept after this request (RFC 9112 section 9.3), and the names of the fields that its
+    Connection field makes connection-specific.
     """
     usual = version == b"1.1"
     if connection is None:

@@ -141,6 +141,7 @@ class Bench:
             [Route("default", (), [self.upstream])],
             counters,
             time.time,
+            loop.time,
             TrustedHops(trusted),
             hand_over=lambda _, data: self.handed_over.append(data),
         )

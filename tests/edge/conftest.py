@@ -221,6 +221,7 @@ def serve() -> Serve:
             [Route("default", (), upstreams)],
             counters,
             time.time,
+            loop.time,
             TrustedHops(trusted),
             hand_over=own_pages.take_over,
         )

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.chain.entry import OnFailure
+from gateway.policies import quota
 from gateway.policy import ALLOW, Context, Decision, PolicyKind
 from gateway.quantities import Count, Secret
 from gateway.rules.problems import Problems
@@ -198,3 +199,25 @@ def test_secrets_come_from_the_environment_that_is_given(folder: Path) -> None:
     assert config.token is not None
     assert config.token.get_secret_value() == "x"
     assert problems(folder) == ["auth.yaml:2:8: `token`: the environment variable `TOKEN` is not set, or empty"]
+
+
+QUOTA_CHAIN = "chain:\n  - {name: a, kind: quota, on_failure: deny}\n  - {name: b, kind: quota, on_failure: deny}\n"
+QUOTA_LIMIT = "limits:\n  - {name: rpm, measure: MEASURE, per: [account], capacity: 1}\n"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "problem"),
+    [
+        ("requests", "requests", "b.yaml:2:12: limit `rpm` is counted by entry `a` already: give it another name"),
+        ("spend", "requests", "a.yaml:2:26: `spend` needs prices: there is no prices.yaml"),
+    ],
+    ids=["one name in two entries", "money without prices"],
+)
+def test_laws_between_files(tmp_path: Path, a: str, b: str, problem: str) -> None:
+    """What no file says wrong alone: two entries that would count in one bucket, and money that nobody priced."""
+    (tmp_path / "chain.yaml").write_text(QUOTA_CHAIN)
+    (tmp_path / "a.yaml").write_text(QUOTA_LIMIT.replace("MEASURE", a))
+    (tmp_path / "b.yaml").write_text(QUOTA_LIMIT.replace("MEASURE", b))
+    with pytest.raises(Problems) as raised:
+        load(tmp_path, {"quota": quota.KIND})
+    assert f"{tmp_path}/{problem}" in [str(found) for found in raised.value.problems]

@@ -71,7 +71,7 @@ class QuotaConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    limits: Annotated[tuple[LimitConfig, ...], Field(min_length=1)]
+    limits: tuple[LimitConfig, ...]
     """The buckets. Every one that matches an exchange must have room for it."""
     store: Literal["shared", "local"] = "shared"
     """`shared`: exact in Redis, for the whole fleet. `local`: in each worker, without a round trip: a flood guard
@@ -80,6 +80,12 @@ class QuotaConfig(BaseModel):
     """What becomes of an exchange that no limit matches: nothing is unlimited by oversight."""
     assumed_output: Annotated[Count, Field(gt=0)] = 1024
     """Output tokens reserved where the caller states no cap and the account has no history with the model."""
+
+    def shared_names(self) -> dict[str, tuple[str | int, ...]]:
+        """Names that must be this entry's alone, with their places: two entries would count in one bucket."""
+        if self.store == "local":
+            return {}
+        return {limit.name: ("limits", index, "name") for index, limit in enumerate(self.limits)}
 
     def needs_prices(self) -> tuple[str | int, ...] | None:
         """Where the file first asks for a price; None where it does not. The ruleset sees that there are prices."""
@@ -90,6 +96,9 @@ class QuotaConfig(BaseModel):
 
     @model_validator(mode="after")
     def _laws(self) -> QuotaConfig:
+        # Said here and not by the type: there pydantic would say it beside each limit that is wrong.
+        if not self.limits:
+            raise ValueError("`limits` is empty: state at least one")
         names = [limit.name for limit in self.limits]
         for name in names:
             if names.count(name) > 1:

@@ -342,8 +342,7 @@ class Link(asyncio.Protocol):
         now = self._time()
         due = next((call.due for call in self._pending if not call.expired), math.inf)
         if due <= now and not self._looked_again:
-            # The answers may be in the socket, unread because our own loop was busy: timers come before sockets. So it
-            # is read once more before anybody is failed.
+            # Timers come before sockets: while our own loop was busy the answers may have come. Look once more.
             self._looked_again = True
             self._arm(now + LOOK_AGAIN)
             return

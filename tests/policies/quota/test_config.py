@@ -39,7 +39,7 @@ def test_what_makes_no_sense_is_refused(change: dict[str, Any], says: str) -> No
 @pytest.mark.parametrize(
     ("config", "says"),
     [
-        pytest.param({"limits": []}, "at least 1", id="no limits"),
+        pytest.param({"limits": []}, "at least one", id="no limits"),
         pytest.param({"limits": [GOOD, GOOD]}, "two limits are named rpm", id="a name twice"),
         pytest.param(
             {"limits": [GOOD | {"measure": "concurrency"}], "store": "local"}, "needs `store: shared`", id="local slots"
