@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gateway.edge.edge import Edge
 
 FIELDS: Final = FieldTable(REQUEST_DROPPED)
+_known: Final = FIELDS.known.get
 
 PENDING_AT_MOST: Final = 64 * 1024
 """Bytes of pipelined requests that wait for the running exchange; then reading pauses."""
@@ -171,12 +172,12 @@ class ClientConnection(asyncio.Protocol):
         self.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        lower, start = FIELDS.known.get(name) or FIELDS.learn(name)
+        lower, start = _known(name) or FIELDS.learn(name)
         fields = self.fields
         if lower in fields:
             if lower in SINGLETONS:
                 self.twice = lower
-            fields[lower] = fields[lower] + b", " + value
+            fields[lower] += b", " + value
         else:
             fields[lower] = value
         if start is not None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.edge.upstream import Upstream
 
 FIELDS: Final = FieldTable(RESPONSE_DROPPED, RESPONSE_DROPPED_PREFIXES)
+_known: Final = FIELDS.known.get
 LONGEST_HEAD: Final = 64 * 1024
 
 log = logging.getLogger(__name__)
@@ -196,9 +197,12 @@ class UpstreamConnection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.headed:
             return  # Trailer fields: dropped, as RFC 9110 section 6.5.1 allows.
-        lower, start = FIELDS.known.get(name) or FIELDS.learn(name)
-        if self.fields.setdefault(lower, value) is not value:
-            self.fields[lower] += b", " + value
+        lower, start = _known(name) or FIELDS.learn(name)
+        fields = self.fields
+        if lower in fields:
+            fields[lower] += b", " + value
+        else:
+            fields[lower] = value
         if start is not None:
             self.lines.append(start + value)
 
