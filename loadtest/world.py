@@ -63,7 +63,7 @@ def make(folder: Path, *, port: int, admin: int, redis: str, upstream: int, chai
         f"accounts: {json.dumps(str(accounts))}",
         "policies: policies",
         "access_log: access.log",
-        # Two cores carry all: Redis waits for the generator to yield its core, and that is not to be measured as refusals.
+        # Two cores carry all: Redis waits for the generator to yield, and that is not to be measured as refusals.
         "timeouts: {drain: 1s, store: 500ms}",
         "upstreams:",
         f"  - {{name: inference, url: 'http://127.0.0.1:{upstream}', bearer: not-a-secret}}",

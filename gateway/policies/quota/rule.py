@@ -30,6 +30,12 @@ NOTHING: Final[Costs] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 MILLION: Final = 1_000_000.0
 
 
+def price_of(prices: Mapping[str, Price], model: str) -> Price:
+    """A model without a price of its own pays the default: none is free."""
+    price = prices.get(model)
+    return prices["default"] if price is None else price
+
+
 def reserved(ask: Ask, expected_output: float, price: Price) -> Costs:
     """What is taken before the upstream is asked. `expected_output` stands in where the caller states no cap.
 

@@ -9,7 +9,9 @@ import pytest
 from gateway.policies import Services
 from gateway.policies.quota import KIND
 from gateway.policies.quota.config import QuotaConfig
-from gateway.policies.quota.policy import QuotaPolicy
+from gateway.policies.quota.guard import Guard
+from gateway.policies.quota.policy import Quota
+from gateway.policies.quota.refusal import NO_QUOTA
 from gateway.policy import (
     ALLOW,
     Action,
@@ -18,6 +20,7 @@ from gateway.policy import (
     Facts,
     Location,
     Outcome,
+    Policy,
     Principal,
     Take,
     Taken,
@@ -29,11 +32,15 @@ PRICES = {"default": (3.0, 0.3, 3.75, 15.0), "cheap": (0.1, 0.1, 0.1, 0.2)}
 ACME = Principal("acme", "org", "k1", "pro")
 
 
-def policy(*limits: dict[str, Any], **more: Any) -> QuotaPolicy:
+def built(*limits: dict[str, Any], **more: Any) -> Policy:
     services = Services(now=lambda: 0.0, directory=None, secrets={}, prices=PRICES)  # type: ignore[arg-type]
-    built = KIND.build(QuotaConfig.model_validate({"limits": limits, **more}), services)
-    assert isinstance(built, QuotaPolicy)
-    return built
+    return KIND.build(QuotaConfig.model_validate({"limits": limits, **more}), services)
+
+
+def policy(*limits: dict[str, Any], **more: Any) -> Quota:
+    found = built(*limits, **more)
+    assert isinstance(found, Quota)
+    return found
 
 
 def limit(name: str = "rpm", measure: str = "requests", per: Any = ("account",), **more: Any) -> dict[str, Any]:
@@ -49,7 +56,7 @@ def context(principal: Principal | None = ACME, model: str = "m", address: str =
     return fresh
 
 
-def takes(of: QuotaPolicy, on: Context) -> tuple[Take, ...]:
+def takes(of: Quota, on: Context) -> tuple[Take, ...]:
     decision = of.decide(on)
     assert decision.action is Action.ALLOW
     return decision.takes
@@ -179,13 +186,23 @@ def test_a_refusal_says_which_limit_and_how_long(
 
 
 def test_a_local_guard_counts_attempts() -> None:
-    """It takes nothing from the shared store, and what later entries refuse stays counted."""
-    of = policy(limit(per=["client_address"], capacity=2, refill=2), store="local")
+    """It takes nothing from the shared store, and what later entries refuse stays counted: it has nothing to settle."""
+    of = built(limit(per=["client_address"], capacity=2, refill=2), store="local")
+    assert isinstance(of, Guard)
+    assert not hasattr(of, "settle")
     assert of.decide(context(None)) is ALLOW
     assert of.decide(context(None)) is ALLOW
     assert of.decide(context(None)).reason == "quota_exceeded"
     assert of.decide(context(None, address="192.0.2.2")) is ALLOW
-    assert of.settle(context(None), (), Outcome(0, reached=False)) == ()
+
+
+def test_a_local_guard_may_count_tokens() -> None:
+    """Then it looks at what is asked for, as the shared one does before it has learned."""
+    of = built(limit("tpm", "total_tokens", per=["client_address"], capacity=100), store="local", assumed_output=30)
+    assert isinstance(of, Guard)
+    assert of.decide(context(None, input_tokens=50)) is ALLOW
+    assert of.decide(context(None, input_tokens=50)).reason == "quota_exceeded"
+    assert built(limit(tiers=["x"]), store="local").decide(context()) == NO_QUOTA
 
 
 def test_what_a_running_stream_lacks() -> None:

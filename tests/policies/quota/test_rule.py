@@ -92,7 +92,7 @@ def test_history_learns_and_forgets() -> None:
 def test_history_is_bounded() -> None:
     """A caller that invents models cannot make it grow."""
     history = OutputHistory(1000.0)
-    history.MOST = 3  # type: ignore[misc]
+    history.MOST = 3
     for index in range(10):
         history.learn("a", f"m{index}", 5)
     assert history.expect("a", "m9") == 7.5

@@ -1,0 +1,44 @@
+"""`store: local`: a guard before anybody is known, in buckets of this worker.
+
+An attempt stays counted, whatever later entries say of it: that is what a guard is for. So there is nothing to settle.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.policies.quota.local import LocalBuckets
+from gateway.policies.quota.plans import NOBODY, Plans
+from gateway.policies.quota.refusal import NO_QUOTA, refusal
+from gateway.policies.quota.rule import price_of, reserved
+from gateway.policy import ALLOW, Context, Decision, Take
+
+if TYPE_CHECKING:
+    from gateway.policies import Services
+    from gateway.policies.quota.config import QuotaConfig
+
+
+class Guard:
+    """Token buckets without a round trip."""
+
+    def __init__(self, config: QuotaConfig, services: Services) -> None:
+        self._plans = Plans(config.limits)
+        self._unmatched = ALLOW if config.unmatched == "allow" else NO_QUOTA
+        self._assumed_output = float(config.assumed_output)
+        self._prices = services.prices
+        self._counts_tokens = any(limit.measure != "requests" for limit in config.limits)
+        self._buckets = LocalBuckets()
+
+    def decide(self, context: Context) -> Decision:
+        ask = context.ask
+        plan = self._plans.of(context, context.principal or NOBODY)
+        if not plan.lines:
+            return self._unmatched
+        if self._counts_tokens:
+            costs = reserved(ask, min(self._assumed_output, plan.most_output), price_of(self._prices, ask.model))
+            wanted = [(bucket, costs[measure]) for bucket, measure, _ in plan.lines]
+        else:
+            # The usual guard: no token is looked at.
+            wanted = [(line[0], float(ask.items)) for line in plan.lines]
+        taken = self._buckets.take(wanted, context.now)
+        return ALLOW if taken is None else refusal(Take(*wanted[taken.short]), taken)

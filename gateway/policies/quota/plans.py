@@ -1,0 +1,114 @@
+"""Which buckets an exchange takes from: found once for each kind of exchange, used until the rules change."""
+
+from __future__ import annotations
+
+import fnmatch
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from gateway.policies.quota.rule import INDEX
+from gateway.policy import Bucket, Context, Limit, Measure, Principal
+
+if TYPE_CHECKING:
+    from gateway.policies.quota.config import LimitConfig
+
+PLANS_AT_MOST: Final = 65_536
+TAG_ORDER: Final = ("account", "organisation", "key", "client_address", "network", "country", "tier", "model")
+"""The dimension that decides where a bucket lives comes first: buckets of one account are taken from in one script."""
+NOBODY: Final = Principal(account="")
+
+
+class Line(NamedTuple):
+    """One bucket of a plan."""
+
+    bucket: Bucket
+    measure: int
+    """Which of the costs it is: `rule.INDEX`."""
+    cached_weight: float
+
+
+class Plan(NamedTuple):
+    """The buckets of every exchange of one kind."""
+
+    lines: tuple[Line, ...]
+    most_output: float
+    """The least that any bucket of output can hold: no reservation exceeds it."""
+    principal: Principal
+
+
+class Plans:
+    """Plans by who asks for what, from where. Bounded: the oldest goes, and is made again when it is needed."""
+
+    def __init__(self, limits: tuple[LimitConfig, ...]) -> None:
+        self._limits = [(limit, limit.limit(), _matcher(limit.models)) for limit in limits]
+        self._by_address = any({"client_address", "network"} & set(limit.per) for limit in limits)
+        self._by_country = any("country" in limit.per for limit in limits)
+        self._plans: dict[tuple[int, str, str, str], Plan] = {}
+
+    def of(self, context: Context, principal: Principal) -> Plan:
+        location = context.location
+        # By identity of the principal, which its plan holds on to: auth gives the same object for the same key.
+        key = (
+            id(principal),
+            context.ask.model,
+            context.client_address if self._by_address else "",
+            location.country if location is not None and self._by_country else "",
+        )
+        plan = self._plans.get(key)
+        if plan is None:
+            if len(self._plans) >= PLANS_AT_MOST:
+                del self._plans[next(iter(self._plans))]
+            plan = self._plans[key] = self._make(context, principal)
+        return plan
+
+    def _make(self, context: Context, principal: Principal) -> Plan:
+        lines = []
+        most_output = float("inf")
+        for config, limit, matches in self._limits:
+            if config.tiers and principal.tier not in config.tiers:
+                continue
+            if matches is not None and not matches(context.ask.model):
+                continue
+            bucket = _bucket(config, limit, context, principal)
+            lines.append(Line(bucket, INDEX[limit.measure], config.cached_weight))
+            if limit.measure in (Measure.OUTPUT_TOKENS, Measure.TOTAL_TOKENS):
+                most_output = min(most_output, limit.capacity)
+        return Plan(tuple(lines), most_output, principal)
+
+
+def _bucket(config: LimitConfig, limit: Limit, context: Context, principal: Principal) -> Bucket:
+    values = [
+        f"{dimension}={_value(dimension, context, principal)}" for dimension in TAG_ORDER if dimension in config.per
+    ]
+    return Bucket(tag=values[0], partition=",".join(values), limit=limit)
+
+
+def _value(dimension: str, context: Context, principal: Principal) -> str:
+    match dimension:
+        case "account" | "organisation" | "key" | "tier":
+            return str(getattr(principal, dimension))
+        case "model":
+            return context.ask.model
+        case "client_address":
+            return context.client_address
+        case "network":
+            return _network(context.client_address)
+        case _:
+            return context.location.country if context.location is not None else ""
+
+
+def _network(address: str) -> str:
+    """The /24 or /56 of an address: what one household or office usually has."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 56), strict=False))
+
+
+def _matcher(patterns: tuple[str, ...]) -> Callable[[str], object] | None:
+    if not patterns:
+        return None
+    return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns)).match

@@ -1,0 +1,45 @@
+"""What a caller is told when a bucket is short: which limit, and how long."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.policy import Action, Decision, Limit, Measure, Take, Taken
+
+NO_QUOTA: Final = Decision(
+    Action.DENY, reason="no_quota", detail="There is no quota for this account and model, so it may not be used."
+)
+
+
+def refusal(take: Take, taken: Taken) -> Decision:
+    """The partition goes to the log alone: it may name what the caller need not know."""
+    limit = take.bucket.limit
+    never = taken.wait == float("inf")
+    reason = "concurrency_exceeded" if limit.measure is Measure.CONCURRENCY else "quota_exceeded"
+    unit = limit.measure.value.replace("_", " ")
+    detail = (
+        f"Limit {limit.name} is frozen: it allows no {unit} at the moment."
+        if never
+        else f"Limit {limit.name} ({_amount(limit)}) is used up for {unit}: try again in {_span(taken.wait)}."
+    )
+    return Decision(
+        Action.THROTTLE,
+        reason="quota_frozen" if never else reason,
+        detail=detail,
+        note=take.bucket.partition,
+        retry_after=None if never else max(taken.wait, 0.001),
+    )
+
+
+def _amount(limit: Limit) -> str:
+    if limit.measure is Measure.CONCURRENCY:
+        return f"{limit.capacity:g} at once"
+    dollar = "$" if limit.measure is Measure.SPEND else ""
+    return f"{dollar}{limit.refill:,g} every {_span(limit.every)}"
+
+
+def _span(seconds: float) -> str:
+    for size, name in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {name}"
+    return f"{seconds:.3g} s"
