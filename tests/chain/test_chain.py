@@ -261,6 +261,7 @@ async def test_an_awaitable_is_awaited_and_the_rest_follows() -> None:
 
 async def test_an_awaitable_that_fails_follows_on_failure() -> None:
     """Also where the failure comes later."""
+
     async def broken() -> Decision:
         raise RuntimeError("later")
 
