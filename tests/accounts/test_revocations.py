@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -217,7 +218,7 @@ async def test_a_replica_without_the_last_writes_forgets_nothing(redis: Redis) -
     watcher = RevocationWatcher(redis, directory)
     await revoke(redis, "Prefix0001")
     await watcher.look()
-    before = await redis.hgetall(revocations.HASH)
+    before: dict[Any, Any] = await redis.hgetall(revocations.HASH)
     await revoke(redis, "Prefix0002")
     await watcher.look()
     await redis.delete(revocations.HASH)

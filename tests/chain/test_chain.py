@@ -101,7 +101,7 @@ def used(store: MemoryStore, of: Bucket) -> float:
     answers: list[Any] = []
     store.take("probe", [Take(of, 0)], answers.append)
     store.settle("probe", [Take(of, 0)], [0])
-    return of.limit.capacity - answers[0].remaining[0]
+    return of.limit.capacity - float(answers[0].remaining[0])
 
 
 def begin(
@@ -321,10 +321,12 @@ def test_an_exchange_is_never_told_twice() -> None:
 def test_what_has_no_decide_is_no_policy() -> None:
     """It is said at start, not at the first exchange; so is a settle that would have to be awaited."""
 
-    class Waits(Scripted):
+    class Waits:
+        decide = Scripted.decide
+
         async def settle(self, *_: Any) -> Any: ...
 
     with pytest.raises(TypeError, match="decide"):
         Entry.of("x", "y", object(), OnFailure.DENY)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="plain function"):
-        Entry.of("x", "y", Waits(), OnFailure.DENY)
+        Entry.of("x", "y", Waits(), OnFailure.DENY)  # type: ignore[arg-type]
