@@ -329,4 +329,4 @@ def test_what_has_no_decide_is_no_policy() -> None:
     with pytest.raises(TypeError, match="decide"):
         Entry.of("x", "y", object(), OnFailure.DENY)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="plain function"):
-        Entry.of("x", "y", Waits(), OnFailure.DENY)  # type: ignore[arg-type]
+        Entry.of("x", "y", Waits(), OnFailure.DENY)
