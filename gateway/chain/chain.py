@@ -193,8 +193,9 @@ class Asked:
     def _short(self, taken: Taken) -> None:
         entry, _, _ = self._owner(taken.short)
         take = self.takes[taken.short]
-        assert entry.refuse is not None, f"{entry.name} takes and cannot refuse"  # noqa: S101 - a fault of the policy's author
         try:
+            if entry.refuse is None:
+                raise TypeError(f"{entry.name} takes and cannot refuse")
             decision = entry.refuse(self.context, take, taken)
         except Exception as error:  # noqa: BLE001 - as in run
             self.chain.note_failure(entry, "refuse", error)
@@ -213,16 +214,21 @@ class Asked:
 
     def _without_store(self, unavailable: StoreUnavailable) -> None:
         """The shared store gave no answer: each entry that takes says what then."""
-        kept: list[Take] = []
-        for position, (entry, decision) in enumerate(zip(self.chain.entries, self.decisions, strict=False)):
-            if not decision.takes:
-                continue
+        taking = [
+            (position, entry, decision.takes)
+            for position, (entry, decision) in enumerate(zip(self.chain.entries, self.decisions, strict=False))
+            if decision.takes
+        ]
+        # Before anything is dropped: whoever is told of a refusal is told of the takes that were its own.
+        for _, entry, _ in taking:
             if entry.on_failure is OnFailure.DENY:
                 self.store = None
                 self._refuse(entry, STORE_UNAVAILABLE._replace(note=str(unavailable)))
                 return
+        kept: list[Take] = []
+        for position, entry, takes in taking:
             if entry.on_failure is OnFailure.DEGRADE:
-                kept.extend(decision.takes)
+                kept.extend(takes)
             else:
                 self.decisions[position] = ALLOW
         self.takes = tuple(kept)

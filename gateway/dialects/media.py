@@ -51,8 +51,13 @@ def estimate(body: bytes, document: dict[str, Any]) -> Estimate:
     for place in _PLACES:
         items = document.get(place)
         if type(items) is list:
-            # A message whose content is a string holds no media: nearly all.
-            waiting += [item for item in items if type(item) is dict and type(item.get("content")) is not str]
+            # A message whose content is a string holds no media: nearly all. What is no message may, whatever it says.
+            waiting += [
+                item
+                for item in items
+                if type(item) is dict
+                and (type(item.get("content")) is not str or item.get("type", "message") != "message")
+            ]
     return _walk(len(body), waiting) if waiting else Estimate(len(body) // BYTES_PER_TOKEN + 1, _NOTHING)
 
 
@@ -66,7 +71,7 @@ def _walk(text: int, waiting: list[Any]) -> Estimate:
             continue
         kind = value.get("type")
         known = _KINDS.get(kind) if type(kind) is str else None
-        if known is not None and not _is_text(value):
+        if known is not None and not (kind == "document" and _is_text(value)):
             features.add(known[0])
             tokens += known[1]
             text -= _payload(value)
@@ -78,7 +83,8 @@ def _walk(text: int, waiting: list[Any]) -> Estimate:
 def _is_text(part: dict[str, Any]) -> bool:
     """A document of plain text, or of blocks that are counted on their own (Anthropic)."""
     source = part.get("source")
-    return type(source) is dict and source.get("type") in {"text", "content"}
+    # A tuple: what a caller puts there may not be hashable.
+    return type(source) is dict and source.get("type") in ("text", "content")
 
 
 def _payload(part: dict[str, Any]) -> int:

@@ -262,6 +262,8 @@ class Edge:
         self._timer = asyncio.get_running_loop().call_later(self.settings.sweep, self._sweep)
 
     def _sweep(self) -> None:
+        # First of all: were one of them to raise, nothing would ever time out again.
+        self.start()
         now = self.now = self.clock()
         for connection in [c for c in self.connections if c.deadline < now and c.exchange is None]:
             connection.overdue()
@@ -270,7 +272,6 @@ class Edge:
         for route in self.routes:
             for upstream in route.upstreams:
                 upstream.sweep(now)
-        self.start()
 
     async def drain(self) -> None:
         """Let what runs end, for as long as `drain_timeout`; then end it."""

@@ -303,7 +303,9 @@ class Exchange:
         """The caller reads slowly: then we read the upstream slowly, and memory does not grow."""
         if self.upstream is not None and not self.upstream.transport.is_closing():
             (self.upstream.transport.resume_reading if writable else self.upstream.transport.pause_reading)()
-            self.deadline = self.edge.clock() + self.upstream.upstream.timeouts.idle
+            # A tunnel may be silent for as long as it likes, so it has a deadline only while its caller reads nothing.
+            waits = not (self.tunnelled and writable)
+            self.deadline = self.edge.clock() + self.upstream.upstream.timeouts.idle if waits else 0.0
 
     def client_left(self) -> None:
         """The caller is gone: nobody pays an upstream to talk to nobody."""

@@ -235,6 +235,37 @@ def test_one_deny_among_those_without_store_refuses() -> None:
     assert used(local, b) == 0
 
 
+def test_a_refusal_without_store_tells_everyone_of_their_own_takes() -> None:
+    """An entry that would have passed uncounted shifts nobody's takes when a later one refuses."""
+    seen: list[tuple[str, tuple[Take, ...]]] = []
+
+    class Looks(Scripted):
+        def settle(self, context: Context, takes: tuple[Take, ...], outcome: Outcome) -> tuple[float, ...]:
+            seen.append((self.name, takes))
+            return ()
+
+    takes = {name: Take(bucket(name), 1) for name in "abc"}
+    how = {"a": OnFailure.DEGRADE, "b": OnFailure.ALLOW, "c": OnFailure.DENY}
+    begin([(Looks(taking(takes[name]), name), how[name]) for name in "abc"], AwayStore(), MemoryStore(Clock()))
+    assert seen == [(name, (takes[name],)) for name in "cba"]
+
+
+def test_a_policy_that_takes_and_cannot_refuse_is_a_broken_one() -> None:
+    """Its caller is told, and not left waiting for ever."""
+
+    class Takes:
+        def decide(self, _: Context) -> Decision:
+            return taking(Take(bucket("b", 1), 1))
+
+    store = MemoryStore(Clock())
+    chain = Chain((Entry.of("takes", "t", Takes(), OnFailure.DENY),), store, store, {})
+    told: list[Asked] = []
+    for exchange in ("x1", "x2"):
+        chain.begin(context(exchange), told.append)
+    assert [asked.decision.reason for asked in told] == ["", "policy_unavailable"]
+    assert chain.failures == {("takes", "refuse"): 1}
+
+
 async def test_an_awaitable_is_awaited_and_the_rest_follows() -> None:
     """A policy may wait; those after it are asked when it has answered."""
 

@@ -86,6 +86,32 @@ def say(*content: Any, place: str = "messages") -> dict[str, Any]:
             {"vision", "audio"},
             id="two",
         ),
+        pytest.param(
+            say({"type": "image_url", "image_url": {"url": BASE64}, "source": {"type": "text"}}),
+            IMAGE_TOKENS,
+            {"vision"},
+            id="image-that-says-it-is-text",
+        ),
+        pytest.param(
+            say({"type": "document", "source": {"type": ["text"], "data": BASE64}}),
+            FILE_TOKENS,
+            {"vision"},
+            id="source-of-no-type",
+        ),
+        pytest.param(
+            {
+                "input": [
+                    {
+                        "type": "computer_call_output",
+                        "output": {"type": "computer_screenshot", "image_url": BASE64},
+                        "content": "a message, it says",
+                    }
+                ]
+            },
+            IMAGE_TOKENS,
+            {"vision"},
+            id="screenshot-with-content",
+        ),
     ],
 )
 def test_media_count_by_constants(document: dict[str, Any], constant: int, features: set[str]) -> None:

@@ -781,6 +781,18 @@ async def test_tunnel_bytes() -> None:
     assert bench.outcome == Outcome(101)
 
 
+async def test_tunnel_may_be_silent_after_back_pressure() -> None:
+    """Its caller has a deadline only while it reads nothing: no refusal is ever written into a tunnel."""
+    bench = Bench(answer=None).feed(UPGRADE).say(SWITCH)
+    exchange = bench.connection.exchange
+    assert exchange is not None
+    bench.connection.pause_writing()
+    assert exchange.deadline > 0
+    bench.connection.resume_writing()
+    assert exchange.deadline == 0
+    bench.connection.connection_lost(None)
+
+
 async def test_tunnel_ends_upstream() -> None:
     """The upstream's end is the caller's."""
     bench = Bench(answer=None).feed(UPGRADE).say(SWITCH).leave()
