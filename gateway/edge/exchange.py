@@ -183,7 +183,8 @@ class Exchange:
         answer = self.answer = Answer(self.dialect, ask, status, connection.fields, self.method, client.version)
         if answer.delimited_by_close or self.edge.draining:
             client.keep_alive = False
-        if client.body.held > LARGE and connection.transport.get_write_buffer_size() == 0:
+        streams = answer.reader is not None
+        if (streams or client.body.held > LARGE) and connection.transport.get_write_buffer_size() == 0:
             # The body has gone: while the answer streams, others may have its memory.
             self.body = b""
             client.body.release()
@@ -193,6 +194,9 @@ class Exchange:
         out.append(status_line(status))
         if connection.lines:
             out += (b"\r\n".join(connection.lines), b"\r\n")
+        if streams:
+            # A stream may be silent for long, and there may be many.
+            client.lines, connection.lines = [], []
         out.append(b"%b: %b\r\nVia: 1.1 tidegate\r\n" % (self.dialect.request_id_field(), self.request_id.encode()))
         if limits and self.asked is not None:
             out.append(self.dialect.limit_fields(limits, self.asked.remaining, self.edge.wall()))
