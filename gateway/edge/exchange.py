@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from gateway import dialects
+from gateway.dialects.declared import check_declared
 from gateway.dialects.interface import MalformedRequest, Refusal
 from gateway.edge import reply
 from gateway.edge.allowance import Allowance, allowance_of
@@ -103,6 +104,8 @@ class Exchange:
         self.route = edge.route(client.path)
         try:
             ask = self.dialect.read(method, path, self.body)
+            if self.body:
+                check_declared(ask, fields, client.target, self.body)
         except MalformedRequest as malformed:
             edge.counters.note_malformed(malformed.reason)
             refusal = Refusal(
@@ -196,7 +199,7 @@ class Exchange:
             out += (b"\r\n".join(connection.lines), b"\r\n")
         if streams:
             # A stream may be silent for long, and there may be many.
-            client.lines, connection.lines = [], []
+            client.lines = []
         out.append(b"%b: %b\r\nVia: 1.1 tidegate\r\n" % (self.dialect.request_id_field(), self.request_id.encode()))
         if limits and self.asked is not None:
             out.append(self.dialect.limit_fields(limits, self.asked.remaining, self.edge.wall()))

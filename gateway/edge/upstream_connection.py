@@ -20,6 +20,9 @@ FIELDS: Final = FieldTable(RESPONSE_DROPPED, RESPONSE_DROPPED_PREFIXES)
 _known: Final = FIELDS.known.get
 LONGEST_HEAD: Final = 64 * 1024
 
+_NONE: Final[dict[bytes, bytes]] = {}
+"""One for all connections between two answers; nobody writes into it."""
+
 log = logging.getLogger(__name__)
 
 
@@ -61,6 +64,7 @@ class UpstreamConnection(asyncio.Protocol):
         "transport",
         "tunnel",
         "upstream",
+        "until_close",
         "used",
     )
 
@@ -81,6 +85,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.headed = False
         self.complete = False
         self.keep_alive = False
+        self.until_close = False
+        """The content of this answer ends with its connection (RFC 9112 section 6.3)."""
         self.begun = False
         self.head_size = 0
 
@@ -164,13 +170,7 @@ class UpstreamConnection(asyncio.Protocol):
         sink, self.sink = self.sink, None
         if sink is None:
             return
-        delimited_by_close = (
-            self.headed
-            and exc is None
-            and b"content-length" not in self.fields
-            and b"transfer-encoding" not in self.fields
-        )
-        if delimited_by_close or self.tunnel:
+        if (self.until_close and exc is None) or self.tunnel:
             sink.answer_complete(reusable=False)
         else:
             sink.answer_failed("broken" if self.begun else "closed")
@@ -228,7 +228,10 @@ class UpstreamConnection(asyncio.Protocol):
             self.lines = without(self.lines, nominated(options_of(connection)))
         self.headed = True
         self.keep_alive = self.parser.should_keep_alive()
+        self.until_close = b"content-length" not in fields and b"transfer-encoding" not in fields
         sink.answer_head(self)
+        # Nobody reads them again, and an answer may run for long.
+        self.fields, self.lines = _NONE, []
         if sink.method == b"HEAD":
             self.complete = True
 

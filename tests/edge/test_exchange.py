@@ -18,3 +18,14 @@ async def test_an_exchange_passes(serve: Serve) -> None:
         assert heard.field(b"host") == b"upstream.test"
         assert heard.field(b"via") == b"1.1 tidegate"
         assert b"caller-key" not in heard.head
+
+
+async def test_what_policies_saw_is_what_the_upstream_reads(serve: Serve) -> None:
+    """JSON that is another request in the charset that it is said to have goes nowhere; the connection stays."""
+    hidden = b'{"model":"small","x":"+ACI-,+ACI-model+ACI-:+ACI-large","messages":[]}'
+    assert b'","model":"large' in hidden.decode("utf-7").encode()
+    async with serve() as served:
+        request = post(body=hidden).replace(b"application/json", b"application/json; charset=utf-7")
+        answer = await served.exchange(request)
+        assert answer.startswith(b"HTTP/1.1 400 ") and b"ambiguous_content" in answer
+        assert not served.upstream.heard and not served.policy.contexts
