@@ -39,7 +39,8 @@ class Quota:
         return Decision(Action.ALLOW, takes=takes)
 
     def settle(self, context: Context, takes: tuple[Take, ...], outcome: Outcome) -> tuple[float, ...]:
-        if not takes:
+        if not takes or not outcome.reached:
+            # Nothing was taken, or all of it goes back: the chain needs no sums for that.
             return ()
         ask = context.ask
         principal = context.principal or NOBODY

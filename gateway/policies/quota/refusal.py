@@ -35,7 +35,7 @@ def _amount(limit: Limit) -> str:
     if limit.measure is Measure.CONCURRENCY:
         return f"{limit.capacity:g} at once"
     dollar = "$" if limit.measure is Measure.SPEND else ""
-    return f"{dollar}{limit.refill:,g} every {_span(limit.every)}"
+    return f"{dollar}{limit.refill:,.12g} every {_span(limit.every)}"
 
 
 def _span(seconds: float) -> str:
