@@ -32,12 +32,12 @@ from gateway.policy import PolicyKind
 from gateway.rules.accounts_file import AccountsWatcher
 from gateway.rules.check import check
 from gateway.rules.gateway_file import GatewayFile, UpstreamFile
-from gateway.rules.problems import Problems
+from gateway.rules.problems import Problem, Problems
 from gateway.rules.read import read
 from gateway.rules.ruleset import Ruleset, load
 from gateway.stores.fallback import LocalShare
 from gateway.stores.redis.client import client
-from gateway.stores.redis.connect import connect
+from gateway.stores.redis.connect import connect, parse
 from gateway.stores.redis.store import RedisStore
 from gateway.tasks import spawn
 from gateway.telemetry.access_log import AccessLog
@@ -53,6 +53,21 @@ FREE: Mapping[str, tuple[float, float, float, float]] = {"default": (0.0, 0.0, 0
 def policy_kinds() -> dict[str, PolicyKind[Any]]:
     """Every kind that is installed, ours and strangers', by the entry points `tidegate.policies`."""
     return {point.name: point.load() for point in importlib.metadata.entry_points(group="tidegate.policies")}
+
+
+def build(ruleset: Ruleset, services: Services) -> tuple[Entry, ...]:
+    """The entries of a chain. Raises Problems where a policy cannot be made, such as by a key file that holds none."""
+    entries: list[Entry] = []
+    problems: list[Problem] = []
+    for entry in ruleset.entries:
+        try:
+            policy = entry.kind.build(entry.config, services)
+            entries.append(Entry.of(entry.name, entry.kind.name, policy, entry.on_failure))
+        except (OSError, ValueError, TypeError, LookupError) as error:
+            problems.append(Problem(entry.path, 1, 1, f"policy `{entry.name}` cannot be made: {error}"))
+    if problems:
+        raise Problems(problems)
+    return tuple(entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +97,12 @@ def check_everything(path: Path, environment: Mapping[str, str] = os.environ) ->
     found: list[Any] = []
     ruleset = None
     try:
+        parse(configuration.file.redis.get_secret_value())
+    except ValueError as error:
+        found.append(Problem(configuration.path, 1, 1, f"redis: {error}"))
+    try:
         ruleset = load(configuration.policies, policy_kinds(), environment)
+        build(ruleset, _services(ruleset, LiveDirectory(), environment))
     except Problems as problems:
         found.extend(problems.problems)
     try:
@@ -151,13 +171,7 @@ class Worker:
                     self._tasks.append(spawn(upstream.probe(), name=f"health of {upstream.origin.name}"))
 
     def _build_chain(self, ruleset: Ruleset) -> Chain:
-        services = Services(
-            now=time.time, directory=self.directory, secrets=self.environment, prices=ruleset.prices or FREE
-        )
-        entries = tuple(
-            Entry.of(entry.name, entry.kind.name, entry.kind.build(entry.config, services), entry.on_failure)
-            for entry in ruleset.entries
-        )
+        entries = build(ruleset, _services(ruleset, self.directory, self.environment))
         self.digest = ruleset.digest
         self.generation += 1
         return Chain(entries, self.store, self._local, self.failures)
@@ -202,16 +216,16 @@ class Worker:
 
     def reload(self) -> None:
         """Read the policies again and swap the chain. On any error the running one stays, and that is said aloud."""
+        retired = self.edge.chain
         try:
             ruleset = load(self.configuration.policies, policy_kinds(), self.environment)
+            if ruleset.digest == self.digest:
+                log.info("policies are unchanged (%s)", self.digest)
+                return
+            self.edge.chain = self._build_chain(ruleset)
         except Problems as problems:
             log.error("policies not reloaded, those in force stay:\n%s", problems)
             return
-        if ruleset.digest == self.digest:
-            log.info("policies are unchanged (%s)", self.digest)
-            return
-        retired = self.edge.chain
-        self.edge.chain = self._build_chain(ruleset)
         log.info("policies reloaded: generation %d, digest %s", self.generation, self.digest)
         self._tasks.append(spawn(_retire(retired), name="retire a chain"))
 
@@ -242,6 +256,10 @@ class Worker:
         await self._pages.close()
         if self._access_log is not None:
             self._access_log.close()
+
+
+def _services(ruleset: Ruleset, directory: LiveDirectory, environment: Mapping[str, str]) -> Services:
+    return Services(now=time.time, directory=directory, secrets=environment, prices=ruleset.prices or FREE)
 
 
 async def _retire(chain: Chain) -> None:
