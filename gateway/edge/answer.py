@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gateway.dialects.interface import Dialect, StreamReader
     from gateway.policy import Ask, Usage
 
+BYTES_PER_TOKEN: Final = 4
 READ_AT_MOST: Final = 8 * 1024 * 1024
 """Bytes of a JSON answer kept to read its usage; a larger one is charged as reserved."""
 
@@ -111,6 +112,14 @@ class Answer:
     def delivered(self) -> int:
         """Output tokens passed on, estimated; 0 where the answer is no stream."""
         return self.reader.delivered if self.reader is not None else 0
+
+    @property
+    def made(self) -> int:
+        """Output tokens of a JSON answer whose caller left in its midst, estimated by its bytes: such an answer is made
+        before it is sent. On a route that nobody knows bytes may be a picture, and say nothing.
+        """
+        tokens = 0 if self.ask.route == "other" else self.size // BYTES_PER_TOKEN
+        return tokens if self.ask.output_cap is None else min(tokens, self.ask.output_cap)
 
     def usage(self) -> Usage | None:
         """What was used, as stated; for a stream that broke, the larger of stated and delivered output."""

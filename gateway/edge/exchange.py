@@ -108,15 +108,8 @@ class Exchange:
                 check_declared(ask, fields, client.target, self.body)
         except MalformedRequest as malformed:
             edge.counters.note_malformed(malformed.reason)
-            refusal = Refusal(
-                malformed.status,
-                malformed.reason,
-                malformed.detail,
-                self.request_id,
-                None,
-                edge.link(malformed.reason, fields),
-            )
-            self._refuse(refusal, ())
+            link = edge.link(malformed.reason, fields)
+            self._refuse(Refusal(malformed.status, malformed.reason, malformed.detail, self.request_id, None, link), ())
             return
         if self.websocket:
             ask = ask._replace(generates=True)
@@ -310,9 +303,9 @@ class Exchange:
         """The caller reads slowly: then we read the upstream slowly, and memory does not grow."""
         if self.upstream is not None and not self.upstream.transport.is_closing():
             (self.upstream.transport.resume_reading if writable else self.upstream.transport.pause_reading)()
-            # A tunnel may be silent for as long as it likes, so it has a deadline only while its caller reads nothing.
-            waits = not (self.tunnelled and writable)
-            self.deadline = self.edge.clock() + self.upstream.upstream.timeouts.idle if waits else 0.0
+            # A tunnel may be silent, so it has a deadline only while its caller reads nothing.
+            idle = self.upstream.upstream.timeouts.idle
+            self.deadline = 0.0 if self.tunnelled and writable else self.edge.clock() + idle
 
     def client_left(self) -> None:
         """The caller is gone: nobody pays an upstream to talk to nobody."""
@@ -325,7 +318,7 @@ class Exchange:
         self.edge.counters.aborted += 1
         answer = self.answer
         if answer is not None:
-            outcome = Outcome(answer.status, answer.usage(), answer.delivered, aborted=True)
+            outcome = Outcome(answer.status, answer.usage(), answer.delivered or answer.made, aborted=True)
         else:
             # A tunnel always ends by somebody's leaving: that is its normal end, and it pays what was reserved.
             status = 101 if self.tunnelled else 0

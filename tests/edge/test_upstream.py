@@ -693,3 +693,22 @@ async def test_unreachable_says_why() -> None:
             await upstream.connect()
     assert refused.value.reason == "upstream_unreachable"
     assert upstream.connecting == 0 and not upstream.open
+
+
+@pytest.mark.parametrize(
+    ("path", "cap", "delivered"),
+    [
+        pytest.param(b"/v1/chat/completions", b"", 100, id="by-its-bytes"),
+        pytest.param(b"/v1/chat/completions", b',"max_tokens":7', 7, id="at-most-its-cap"),
+        pytest.param(b"/v1/embeddings", b"", 0, id="embeddings-make-nothing"),
+        pytest.param(b"/v1/images/generations", b"", 0, id="a-picture-says-nothing"),
+    ],
+)
+async def test_leaving_a_json_answer_is_not_free(path: bytes, cap: bytes, delivered: int) -> None:
+    """Such an answer is made before it is sent: who reads all of it but its end pays for what came."""
+    body = b'{"model":"m"%b}' % cap
+    head = b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (path, len(body))
+    bench = Bench(answer=None).feed(head + body)
+    bench.say(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n" + b"x" * 400)
+    bench.connection.connection_lost(None)
+    assert bench.outcome == Outcome(200, delivered=delivered, aborted=True)
