@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REMEMBERED_AT_MOST: Final = 4096
+LONGEST_REMEMBERED: Final = 256
+"""Bytes of a target that is remembered: a stranger fills what is remembered, before anybody is asked."""
 SAY_EVERY: Final = 10.0
 """Seconds between two words of one kind in the log."""
 REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._\-]{1,128}")
@@ -120,7 +122,7 @@ class Edge:
         return f"{base}/tidegate/reasons/{reason}"
 
     def learn_path(self, target: bytes, path: bytes) -> bytes:
-        if len(self.paths) < REMEMBERED_AT_MOST:
+        if len(self.paths) < REMEMBERED_AT_MOST and len(target) <= LONGEST_REMEMBERED:
             self.paths[target] = path
         return path
 

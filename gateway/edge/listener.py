@@ -77,6 +77,7 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
 async def listen(edge: Edge, bound: socket.socket, tls: ssl.SSLContext | None = None) -> asyncio.Server:
     """Accept connections for the edge."""
     loop = asyncio.get_running_loop()
-    if bound.family == socket.AF_UNIX:
-        return await loop.create_unix_server(edge.connection, sock=bound, backlog=BACKLOG, ssl=tls)
-    return await loop.create_server(edge.connection, sock=bound, backlog=BACKLOG, ssl=tls)
+    # Until it has shaken hands a connection is not the edge's, so its time is said here.
+    patience = edge.settings.head_timeout if tls else None
+    create = loop.create_unix_server if bound.family == socket.AF_UNIX else loop.create_server
+    return await create(edge.connection, sock=bound, backlog=BACKLOG, ssl=tls, ssl_handshake_timeout=patience)

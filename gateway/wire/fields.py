@@ -84,6 +84,9 @@ SINGLETONS: Final = frozenset(
 KNOWN_AT_MOST: Final = 4096
 """Spellings that a table remembers. Beyond it a name is still read, just not remembered: nobody can make it grow."""
 
+LONGEST_KNOWN: Final = 64
+"""Bytes of a name that is remembered: some thousand names as long as a head would be a gigabyte for a few workers."""
+
 
 class FieldTable:
     """Field names as they are spelled on the wire -> (lower-case name, the start of the line to pass on, or None to
@@ -103,7 +106,7 @@ class FieldTable:
         lower = name.lower()
         drop = lower in self._dropped or b"_" in lower or (self._prefixes and lower.startswith(self._prefixes))
         entry = (lower, None if drop else name + b": ")
-        if len(self.known) < KNOWN_AT_MOST:
+        if len(self.known) < KNOWN_AT_MOST and len(name) <= LONGEST_KNOWN:
             self.known[name] = entry
         return entry
 

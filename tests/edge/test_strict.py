@@ -552,3 +552,10 @@ async def test_small_limits() -> None:
     assert Bench(settings=settings).feed(post(b"Content-Length: 4\r\n", b"abcd")).statuses == [413]
     assert Bench(settings=settings).feed(post(TE, b"3\r\nabc\r\n0\r\n\r\n")).statuses == [200]
     assert Bench(settings=settings).feed(post(TE, b"3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n")).statuses == [413]
+
+
+async def test_long_targets_are_not_remembered() -> None:
+    """What a stranger asks for before anybody is asked takes no memory that stays."""
+    bench = Bench().feed(get(b"/v1/models"), get(b"/v1/models?" + b"a" * 10_000))
+    assert bench.statuses == [200, 200]
+    assert list(bench.edge.paths) == [b"/v1/models"]

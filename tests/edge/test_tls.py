@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from gateway.edge.edge import Settings
 from gateway.edge.listener import address_of, bind, listen, tls_context
 from gateway.edge.upstream import Origin, Timeouts
 from tests.edge.conftest import ScriptedUpstream, Serve, post, read_answer, whole
@@ -91,6 +92,19 @@ async def test_an_upstream_that_is_not_trusted(serve: Serve, certificate: tuple[
 def test_old_versions_are_not_spoken(certificate: tuple[Path, Path]) -> None:
     """TLS 1.2 is the oldest."""
     assert tls_context(*certificate).minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+async def test_who_never_shakes_hands_is_sent_away(serve: Serve, certificate: tuple[Path, Path]) -> None:
+    """A connection that is not the edge's yet has the time of a head, and no more."""
+    async with serve(Settings(head_timeout=0.05)) as served:
+        bound = bind("127.0.0.1:0")
+        port = bound.getsockname()[1]
+        listening = await listen(served.edge, bound, tls_context(*certificate))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()
+        listening.close()
 
 
 async def test_unix_socket(serve: Serve, tmp_path: Path) -> None:

@@ -69,6 +69,14 @@ def test_a_table_does_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(table.known) == 3
 
 
+def test_a_table_remembers_no_long_names() -> None:
+    """A stranger who sends names as long as a head fills no memory with them; they are read all the same."""
+    table = FieldTable(())
+    name = b"X" * 10_000
+    assert table.learn(name) == (name.lower(), name + b": ")
+    assert not table.known
+
+
 @pytest.mark.parametrize(
     ("value", "options", "names"),
     [
