@@ -64,6 +64,7 @@ class LocalShare:
     def __init__(self, store: Fleet, clock: Callable[[], float], partitions: int = PARTITIONS) -> None:
         self._store = store
         self._memory = MemoryStore(clock, partitions)
+        self._most_touched = partitions
         self._workers = 0
         self._shares: dict[Bucket, Bucket] = {}
         self._touched: dict[Bucket, Bucket] = {}
@@ -142,6 +143,9 @@ class LocalShare:
 
     def _note(self, exchange: str, takes: Sequence[Take], shares: Sequence[Take]) -> None:
         for take, share in zip(takes, shares, strict=True):
+            if take.bucket not in self._touched and len(self._touched) >= self._most_touched:
+                # As the share's own memory does: what was used first has mostly drained.
+                del self._touched[next(iter(self._touched))]
             self._touched[take.bucket] = share.bucket
         own = tuple(
             Take(take.bucket, max(0.0, min(take.cost, share.bucket.limit.capacity)))

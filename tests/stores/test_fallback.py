@@ -70,6 +70,18 @@ async def test_debts() -> None:
     assert fleet.posted == [("w1:1", [("tpm", 30.0)])]
 
 
+async def test_debts_are_bounded() -> None:
+    """A caller that invents partitions while Redis is away cannot make them grow."""
+    fleet = Fleet(1)
+    share = LocalShare(fleet, lambda: 0.0, partitions=3)
+    for index in range(10):
+        rows = [Take(bucket(f"a{index}", "tpm", 400, 40, measure="total_tokens"), 60)]
+        await taken(share.take, f"e{index}", *rows)
+        share.settle(f"e{index}", rows, [50])
+    fleet.back()
+    assert [len(charges) for _, charges in fleet.posted] == [3]
+
+
 async def test_running_over_the_return() -> None:
     """An exchange that runs when Redis is back is posted as reserved, and corrected when it settles."""
     fleet = Fleet(2)
