@@ -82,11 +82,15 @@ def judge_key(record: KeyRecord | None, proved: bool, now: float) -> Decision:
 def out_of_scope(principal: Principal, ask: Ask) -> Decision | None:
     """A refusal where the key is scoped and what is asked for lies outside.
 
-    A scoped key may not take a route whose model we cannot read, if that route makes tokens: nobody knows what it asks.
+    A scoped key may not take a route whose model, or whose features, we cannot read, if that route makes tokens: nobody
+    knows what it asks.
     """
     models, features = principal.models, principal.features
     if models and ask.model not in models and (ask.model or ask.generates):
         return refuse("model_not_in_scope", f"key {principal.key}: model {ask.model!r}")
+    if features and ask.generates and ask.route == "other":
+        detail = "The API key may not be used on a route whose features are not known here."
+        return refuse("feature_not_in_scope", f"key {principal.key}", detail)
     if features and not ask.features <= features:
         missing = ", ".join(sorted(ask.features - features))
         return refuse("feature_not_in_scope", f"key {principal.key}", f"The API key may not be used for: {missing}.")

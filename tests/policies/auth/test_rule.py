@@ -90,6 +90,8 @@ def test_a_stranger_cannot_tell_an_unknown_key_from_a_wrong_one() -> None:
         ((), ("tools",), Ask("openai", "chat.completions", "m", features=frozenset({"tools"})), ""),
         ((), ("tools",), Ask("openai", "chat.completions", "m"), ""),
         ((), ("tools",), Ask("openai", "c", "m", features=frozenset({"tools", "vision"})), "feature_not_in_scope"),
+        ((), ("vision",), Ask("openai", "other", "m"), "feature_not_in_scope"),
+        ((), ("vision",), Ask("openai", "other", generates=False), ""),
     ],
 )
 def test_scopes(models: tuple[str, ...], features: tuple[str, ...], ask: Ask, reason: str) -> None:
