@@ -93,8 +93,12 @@ async def _work(config: Path, bound: socket.socket, control: Path, index: int) -
     served = Worker(read_configuration(config), name=name)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    changed = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, changed.set)
     await served.start(bound)
     loop.add_signal_handler(signal.SIGHUP, served.reload)
+    if changed.is_set():
+        served.reload()
     runner = await serve_worker_control(control, served.snapshot)
     # What is here now stays for good, and an exchange leaves no cycle behind: the collector has next to nothing to do.
     gc.collect()

@@ -35,6 +35,11 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
+def _ignore_hangup() -> None:
+    """A worker that is not ready for SIGHUP yet must not die of it: it is about to read the policies anyway."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 class Supervisor:
     """Keeps `count` workers alive. `command` starts one; `{index}` and `{socket}` in it are filled in."""
 
@@ -68,8 +73,12 @@ class Supervisor:
                 *[part.format(index=index, socket=self.sockets()[index]) for part in self.command],
                 stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
+                preexec_fn=_ignore_hangup,
             )
             self._processes[index] = process
+            if self.stopping:
+                # It was on its way while the others were told to stop.
+                process.terminate()
             status = await process.wait()
             if self.stopping:
                 return
