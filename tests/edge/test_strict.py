@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from gateway.edge.connection import ClientConnection
 from gateway.edge.edge import Settings
 from tests.edge.bench import STATUS, Bench, upstream_request
 from tests.edge.conftest import Serve
@@ -559,3 +560,22 @@ async def test_long_targets_are_not_remembered() -> None:
     bench = Bench().feed(get(b"/v1/models"), get(b"/v1/models?" + b"a" * 10_000))
     assert bench.statuses == [200, 200]
     assert list(bench.edge.paths) == [b"/v1/models"]
+
+
+async def test_the_sweep_goes_on_whatever_it_meets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One connection that cannot be ended does not take the timeouts from all others."""
+    swept: list[ClientConnection] = []
+
+    def overdue(connection: ClientConnection) -> None:
+        swept.append(connection)
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(ClientConnection, "overdue", overdue)
+    bench = Bench(settings=Settings(sweep=0.001))
+    bench.connection.deadline = -1.0
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    bench.edge.start()
+    async with asyncio.timeout(5):
+        while len(swept) < 3:
+            await asyncio.sleep(0.001)
+    bench.edge.close()

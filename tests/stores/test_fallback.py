@@ -78,6 +78,7 @@ async def test_debts_are_bounded() -> None:
         rows = [Take(bucket(f"a{index}", "tpm", 400, 40, measure="total_tokens"), 60)]
         await taken(share.take, f"e{index}", *rows)
         share.settle(f"e{index}", rows, [50])
+    assert "3 buckets owed" in repr(share)
     fleet.back()
     assert [len(charges) for _, charges in fleet.posted] == [3]
 
