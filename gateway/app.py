@@ -100,6 +100,7 @@ def check_everything(path: Path, environment: Mapping[str, str] = os.environ) ->
         parse(configuration.file.redis.get_secret_value())
     except ValueError as error:
         found.append(Problem(configuration.path, 1, 1, f"redis: {error}"))
+    found.extend(_unreadable(configuration))
     try:
         ruleset = load(configuration.policies, policy_kinds(), environment)
         build(ruleset, _services(ruleset, LiveDirectory(), environment))
@@ -112,6 +113,25 @@ def check_everything(path: Path, environment: Mapping[str, str] = os.environ) ->
     if found or ruleset is None:
         raise Problems(found)
     return configuration, ruleset
+
+
+def _unreadable(configuration: Configuration) -> list[Problem]:
+    """PEM files that cannot be used: better said here than by every worker in turn."""
+    file, base = configuration.file, configuration.path.parent
+    problems = []
+    try:
+        if file.tls is not None:
+            tls_context(base / file.tls.certificate, base / file.tls.key)
+    except OSError as error:
+        problems.append(Problem(configuration.path, 1, 1, f"tls: certificate or key cannot be used: {error}"))
+    upstreams = [*file.upstreams, *(upstream for route in file.routes for upstream in route.upstreams)]
+    for upstream in upstreams:
+        try:
+            _origin(upstream, base)
+        except OSError as error:
+            said = f"upstream {upstream.name}: ca {upstream.ca} cannot be used: {error}"
+            problems.append(Problem(configuration.path, 1, 1, said))
+    return problems
 
 
 class Worker:

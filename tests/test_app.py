@@ -62,3 +62,16 @@ async def test_a_reload_that_cannot_be_made_keeps_what_runs(
         worker.reload()
     assert "those in force stay" in caplog.text and "keys.json" in caplog.text
     assert worker.edge.chain is chain and (worker.digest, worker.generation) == ("", 0)
+
+
+def test_pem_files_that_cannot_be_used_are_problems(configuration: Path) -> None:
+    """Both at once: the certificate of the port, and the authority of an upstream."""
+    (configuration.parent / "key.pem").write_text("no key\n")
+    configuration.write_text(
+        "redis: redis://127.0.0.1:1\nupstreams: [{url: 'https://127.0.0.1:2', ca: nowhere.pem}]\n"
+        "tls: {certificate: key.pem, key: key.pem}\n"
+    )
+    with pytest.raises(Problems) as raised:
+        check_everything(configuration)
+    said = [problem.message for problem in raised.value.problems]
+    assert [text.split(":")[0] for text in sorted(said)] == ["tls", "upstream inference"]

@@ -95,7 +95,8 @@ class RevocationWatcher:
                     async with asyncio.timeout(self._timeout):
                         await pubsub.subscribe(CHANNEL)
                     await self._follow(pubsub)
-            except (RedisError, OSError, TimeoutError) as error:
+            except (RedisError, OSError, TimeoutError, ValueError) as error:
+                # ValueError: somebody has written nonsense into the hash. Nothing may end the following.
                 self._note_outage(error)
                 await asyncio.sleep(self._interval)
 

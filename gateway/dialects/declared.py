@@ -21,24 +21,25 @@ _MODEL: Final = frozenset({"model"})
 _READ: Final = _MODEL | {"stream", "n", "max_tokens", "max_completion_tokens", "max_output_tokens"}
 
 
-def check_declared(ask: Ask, fields: Fields, target: bytes, body: bytes) -> None:
-    """Raises MalformedRequest where content that was read as a JSON object is said to be something else."""
+def check_declared(ask: Ask, fields: Fields, target: bytes, body: bytes) -> bool:
+    """Whether content that was read as a JSON object must be called that on its way, since it is called something else.
+
+    A form is what curl calls anything that it is given with `-d`: no reason to send somebody away, but none to let an
+    upstream believe it. Raises MalformedRequest where the content itself, or the query, makes another request of it.
+    """
     if not body.startswith(b"{") and not body.lstrip().startswith(b"{"):
-        return
-    kind = fields.get(b"content-type")
-    if kind is not None and kind != b"application/json":
-        _check_type(kind.lower())
+        return False
     if fields.get(b"content-encoding", b"identity").lower() != b"identity":
         raise _ambiguous("The JSON is said to be coded: leave Content-Encoding out.")
     if b"?" in target:
         _check_query(ask, target.partition(b"?")[2].decode("latin-1"))
+    kind = fields.get(b"content-type")
+    return kind != b"application/json" and (kind is None or _misleads(kind.lower()))
 
 
-def _check_type(kind: bytes) -> None:
-    if kind.startswith(_FORMS):
-        raise _ambiguous("The JSON is said to be a form: send it with “Content-Type: application/json”.")
-    if b"charset" in kind and (kind.count(b"charset") != 1 or not _UTF8.search(kind)):
-        raise _ambiguous("The JSON is said to be in another charset than UTF-8: leave the charset out.")
+def _misleads(kind: bytes) -> bool:
+    """A form, or a charset that is not UTF-8."""
+    return kind.startswith(_FORMS) or (b"charset" in kind and (kind.count(b"charset") != 1 or not _UTF8.search(kind)))
 
 
 def _check_query(ask: Ask, query: str) -> None:

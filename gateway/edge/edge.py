@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.edge.budget import BodyBudget
 from gateway.edge.connection import ClientConnection
 from gateway.edge.upstream import Origin, Route, Unreachable
+from gateway.wire.fields import without
 from gateway.wire.forwarded import TrustedHops, forwarded_fields
 
 if TYPE_CHECKING:
@@ -152,6 +153,8 @@ class Edge:
             address = exchange.context.client_address if exchange.context is not None else peer
             forwarded = forwarded_fields(address, peer, client.scheme, before)
         lines = client.lines
+        if exchange.retyped:
+            lines = [*without(lines, [b"content-type"]), b"Content-Type: application/json"]
         parts = [
             b"%b %b%b HTTP/1.1\r\nHost: %b\r\n" % (client.method, origin.prefix, client.target, origin.authority),
             b"\r\n".join(lines),

@@ -54,6 +54,7 @@ class Exchange:
         "method",
         "out",
         "request_id",
+        "retyped",
         "route",
         "tried",
         "tunnelled",
@@ -78,6 +79,8 @@ class Exchange:
         self.headed = False
         """True once a byte of the answer has gone to the caller."""
         self.tunnelled = False
+        self.retyped = False
+        """The content is JSON and called something else: it goes on by its real name."""
         self.tried: set[str] | None = None
         self.deadline = 0.0
         """Loop time after which the sweep calls `overdue`; 0 while nothing is waited for."""
@@ -105,7 +108,7 @@ class Exchange:
         try:
             ask = self.dialect.read(method, path, self.body)
             if self.body:
-                check_declared(ask, fields, client.target, self.body)
+                self.retyped = check_declared(ask, fields, client.target, self.body)
         except MalformedRequest as malformed:
             edge.counters.note_malformed(malformed.reason)
             link = edge.link(malformed.reason, fields)

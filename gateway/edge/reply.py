@@ -19,6 +19,9 @@ LONGEST_RETRY: Final = 60.0
 
 USUAL_STATUS: Final = {Action.DENY: 403, Action.CHALLENGE: 403, Action.THROTTLE: 429, Action.ALLOW: 200}
 
+NEVER: Final = 10 * 366 * 86400.0
+"""Seconds from which on waiting is not an answer; also what is not a number ends here."""
+
 CLOSE: Final = b"Connection: close\r\n"
 
 
@@ -49,7 +52,11 @@ def cut(request_id: str, link: str) -> Refusal:
 def refusal_of(decision: Decision, request_id: str, link: str) -> Refusal:
     """A chain's no as a value for the dialect."""
     status = decision.status or USUAL_STATUS[decision.action]
-    return Refusal(status, decision.reason, decision.detail, request_id, decision.retry_after, link)
+    wait = decision.retry_after
+    if wait is not None and not 0 <= wait < NEVER:
+        # Of a policy of somebody else's: no number that a field could hold.
+        wait = None
+    return Refusal(status, decision.reason, decision.detail, request_id, wait, link)
 
 
 def refuse_head(

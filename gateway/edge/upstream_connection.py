@@ -63,8 +63,8 @@ class UpstreamConnection(asyncio.Protocol):
         "status",
         "transport",
         "tunnel",
-        "upstream",
         "until_close",
+        "upstream",
         "used",
     )
 

@@ -68,13 +68,18 @@ class Supervisor:
         clock = asyncio.get_running_loop().time
         while not self.stopping:
             began = clock()
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *[part.format(index=index, socket=self.sockets()[index]) for part in self.command],
-                stdin=asyncio.subprocess.DEVNULL,
-                start_new_session=True,
-                preexec_fn=_ignore_hangup,
-            )
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    *[part.format(index=index, socket=self.sockets()[index]) for part in self.command],
+                    stdin=asyncio.subprocess.DEVNULL,
+                    start_new_session=True,
+                    preexec_fn=_ignore_hangup,
+                )
+            except OSError as error:
+                log.error("worker %d cannot be started, it is tried again: %s", index, error)
+                await asyncio.sleep(RESTART_LONGEST)
+                continue
             self._processes[index] = process
             if self.stopping:
                 # It was on its way while the others were told to stop.

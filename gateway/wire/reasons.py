@@ -31,8 +31,8 @@ REASONS: Final[dict[str, Reason]] = {
     "ambiguous_content": Reason(
         "400",
         "A field stands in the JSON twice, is spelled with escapes, or stands in the query, too; or the JSON is said "
-        "to be a form, coded, or in another charset than UTF-8. So two readers may see two things.",
-        "State each field once, in plain letters, and send it as `Content-Type: application/json`.",
+        "to be coded. So two readers may see two things.",
+        "State each field once, in the JSON, in plain letters, and leave Content-Encoding out.",
     ),
     "method_not_allowed": Reason(
         "405", "The gateway does not pass this method on.", "Use the method of the API's reference."

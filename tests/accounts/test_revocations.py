@@ -244,3 +244,15 @@ async def test_a_cluster_is_followed_too() -> None:
         await asyncio.wait([task])
         await theirs.aclose()
         await ours.aclose()
+
+
+async def test_nonsense_in_redis_ends_nothing(server: EmbeddedServer, redis: Redis) -> None:
+    """A version that is no number is an outage like any other: when it is mended, revocations are followed again."""
+    async with worker(server) as directory:
+        await revoke(redis, "Prefix0001")
+        await until(lambda: revoked(directory))
+        await redis.hset(revocations.HASH, "version", "abc")
+        await asyncio.sleep(0.7)
+        await redis.hset(revocations.HASH, "version", "9")
+        await revoke(redis, "Prefix0002")
+        await until(lambda: revoked(directory, "Prefix0002"), 2 * SECOND)

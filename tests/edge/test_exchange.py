@@ -21,11 +21,14 @@ async def test_an_exchange_passes(serve: Serve) -> None:
 
 
 async def test_what_policies_saw_is_what_the_upstream_reads(serve: Serve) -> None:
-    """JSON that is another request in the charset that it is said to have goes nowhere; the connection stays."""
+    """JSON that is another request in the charset that it is said to have, or a form, goes on as the JSON it is."""
     hidden = b'{"model":"small","x":"+ACI-,+ACI-model+ACI-:+ACI-large","messages":[]}'
     assert b'","model":"large' in hidden.decode("utf-7").encode()
     async with serve() as served:
-        request = post(body=hidden).replace(b"application/json", b"application/json; charset=utf-7")
-        answer = await served.exchange(request)
-        assert answer.startswith(b"HTTP/1.1 400 ") and b"ambiguous_content" in answer
-        assert not served.upstream.heard and not served.policy.contexts
+        for kind in (b"application/json; charset=utf-7", b"application/x-www-form-urlencoded"):
+            answer = await served.exchange(post(body=hidden).replace(b"application/json", kind))
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            assert served.policy.contexts[-1].ask.model == "small"
+            heard = served.upstream.heard[-1]
+            assert (heard.body, heard.field(b"content-type")) == (hidden, b"application/json")
+            assert heard.head.lower().count(b"content-type:") == 1

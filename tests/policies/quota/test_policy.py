@@ -166,7 +166,13 @@ def test_prices_are_by_model() -> None:
     ("measure", "wait", "reason", "retry", "says"),
     [
         ("requests", 2.5, "quota_exceeded", 2.5, "100 every 1 min) is used up for requests: try again in 2.5 s."),
-        ("input_tokens", 0.5, "quota_exceeded", 0.5, "100 every 1 min) is used up for input tokens: try again in 0.5 s."),
+        (
+            "input_tokens",
+            0.5,
+            "quota_exceeded",
+            0.5,
+            "100 every 1 min) is used up for input tokens: try again in 0.5 s.",
+        ),
         ("spend", 7200.0, "quota_exceeded", 7200.0, "$100 every 1 min) is used up for spend: try again in 2 h."),
         ("concurrency", 1.0, "concurrency_exceeded", 1.0, "100 at once"),
         ("requests", float("inf"), "quota_frozen", None, "frozen"),
