@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.policies.quota.rule import INDEX
-from gateway.policy import Bucket, Context, Limit, Measure, Principal
+from gateway.policy import Bucket, Context, Measure, Principal
 
 if TYPE_CHECKING:
     from gateway.policies.quota.config import LimitConfig
@@ -65,24 +65,28 @@ class Plans:
 
     def _make(self, context: Context, principal: Principal) -> Plan:
         lines = []
+        names: dict[tuple[str, ...], tuple[str, str]] = {}
         most_output = float("inf")
         for config, limit, matches in self._limits:
             if config.tiers and principal.tier not in config.tiers:
                 continue
             if matches is not None and not matches(context.ask.model):
                 continue
-            bucket = _bucket(config, limit, context, principal)
+            # Limits with the same `per` share the strings, too: there is a plan for each account and model.
+            name = names.get(config.per)
+            if name is None:
+                name = names[config.per] = _partition(config.per, context, principal)
+            bucket = Bucket(*name, limit)
             lines.append(Line(bucket, INDEX[limit.measure], config.cached_weight))
             if limit.measure in (Measure.OUTPUT_TOKENS, Measure.TOTAL_TOKENS):
                 most_output = min(most_output, limit.capacity)
         return Plan(tuple(lines), most_output, principal)
 
 
-def _bucket(config: LimitConfig, limit: Limit, context: Context, principal: Principal) -> Bucket:
-    values = [
-        f"{dimension}={_value(dimension, context, principal)}" for dimension in TAG_ORDER if dimension in config.per
-    ]
-    return Bucket(tag=values[0], partition=",".join(values), limit=limit)
+def _partition(per: tuple[str, ...], context: Context, principal: Principal) -> tuple[str, str]:
+    """Tag and partition of the buckets with these dimensions."""
+    values = [f"{dimension}={_value(dimension, context, principal)}" for dimension in TAG_ORDER if dimension in per]
+    return values[0], ",".join(values) if len(values) > 1 else values[0]
 
 
 def _value(dimension: str, context: Context, principal: Principal) -> str:
