@@ -51,8 +51,17 @@ FREE: Mapping[str, tuple[float, float, float, float]] = {"default": (0.0, 0.0, 0
 
 
 def policy_kinds() -> dict[str, PolicyKind[Any]]:
-    """Every kind that is installed, ours and strangers', by the entry points `tidegate.policies`."""
-    return {point.name: point.load() for point in importlib.metadata.entry_points(group="tidegate.policies")}
+    """Every kind that is installed, ours and strangers', by the entry points `tidegate.policies`.
+
+    One that cannot be loaded is said and left out: whoever names it in chain.yaml is told that there is no such kind.
+    """
+    kinds = {}
+    for point in importlib.metadata.entry_points(group="tidegate.policies"):
+        try:
+            kinds[point.name] = point.load()
+        except (ImportError, AttributeError) as error:
+            log.error("policy kind %s (%s) cannot be loaded: %s", point.name, point.value, error)
+    return kinds
 
 
 def build(ruleset: Ruleset, services: Services) -> tuple[Entry, ...]:
@@ -103,7 +112,7 @@ def check_everything(path: Path, environment: Mapping[str, str] = os.environ) ->
     found.extend(_unreadable(configuration))
     try:
         ruleset = load(configuration.policies, policy_kinds(), environment)
-        build(ruleset, _services(ruleset, LiveDirectory(), environment))
+        build(ruleset, _services(ruleset, LiveDirectory()))
     except Problems as problems:
         found.extend(problems.problems)
     try:
@@ -116,7 +125,7 @@ def check_everything(path: Path, environment: Mapping[str, str] = os.environ) ->
 
 
 def _unreadable(configuration: Configuration) -> list[Problem]:
-    """PEM files that cannot be used: better said here than by every worker in turn."""
+    """Files that cannot be used: better said here than by every worker in turn."""
     file, base = configuration.file, configuration.path.parent
     problems = []
     try:
@@ -124,6 +133,10 @@ def _unreadable(configuration: Configuration) -> list[Problem]:
             tls_context(base / file.tls.certificate, base / file.tls.key)
     except OSError as error:
         problems.append(Problem(configuration.path, 1, 1, f"tls: certificate or key cannot be used: {error}"))
+    if file.access_log not in ("stdout", "off") and not os.access((base / file.access_log).parent, os.W_OK):
+        problems.append(
+            Problem(configuration.path, 1, 1, f"access_log: nothing can be written beside {file.access_log}")
+        )
     upstreams = [*file.upstreams, *(upstream for route in file.routes for upstream in route.upstreams)]
     for upstream in upstreams:
         try:
@@ -191,7 +204,7 @@ class Worker:
                     self._tasks.append(spawn(upstream.probe(), name=f"health of {upstream.origin.name}"))
 
     def _build_chain(self, ruleset: Ruleset) -> Chain:
-        entries = build(ruleset, _services(ruleset, self.directory, self.environment))
+        entries = build(ruleset, _services(ruleset, self.directory))
         self.digest = ruleset.digest
         self.generation += 1
         return Chain(entries, self.store, self._local, self.failures)
@@ -278,8 +291,8 @@ class Worker:
             self._access_log.close()
 
 
-def _services(ruleset: Ruleset, directory: LiveDirectory, environment: Mapping[str, str]) -> Services:
-    return Services(now=time.time, directory=directory, secrets=environment, prices=ruleset.prices or FREE)
+def _services(ruleset: Ruleset, directory: LiveDirectory) -> Services:
+    return Services(now=time.time, directory=directory, prices=ruleset.prices or FREE)
 
 
 async def _retire(chain: Chain) -> None:

@@ -72,14 +72,12 @@ class Clock:
 def services(
     clock: Clock | None = None,
     directory: Directory | None = None,
-    secrets: Mapping[str, str] | None = None,
     prices: Mapping[str, tuple[float, float, float, float]] | None = None,
 ) -> Services:
-    """What a policy is built with: nobody in the directory, no secrets, and one price for all models."""
+    """What a policy is built with: nobody in the directory, and one price for all models."""
     return Services(
         now=clock or Clock(),
         directory=directory or LiveDirectory(),
-        secrets=secrets or {},
         prices=prices or {"default": (3.0, 0.3, 3.75, 15.0)},
     )
 

@@ -100,7 +100,7 @@ class Callers:
 def chain_of(callers: Callers, store: RedisStore | Granting) -> Chain:
     """The chain of loadtest/policies."""
     ruleset = load(POLICIES, policy_kinds(), os.environ)
-    services = Services(now=time.time, directory=callers.directory, secrets={}, prices=ruleset.prices or FREE)
+    services = Services(now=time.time, directory=callers.directory, prices=ruleset.prices or FREE)
     entries = tuple(
         Entry.of(entry.name, entry.kind.name, entry.kind.build(entry.config, services), entry.on_failure)
         for entry in ruleset.entries

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from gateway.app import Worker, check_everything, read_configuration
+from gateway.app import Worker, check_everything, policy_kinds, read_configuration
 from gateway.rules.problems import Problems
 
 QUOTA = "limits: [{name: requests, measure: requests, per: [account], capacity: 10, every: 1d}]\n"
@@ -64,14 +65,27 @@ async def test_a_reload_that_cannot_be_made_keeps_what_runs(
     assert worker.edge.chain is chain and (worker.digest, worker.generation) == ("", 0)
 
 
-def test_pem_files_that_cannot_be_used_are_problems(configuration: Path) -> None:
-    """Both at once: the certificate of the port, and the authority of an upstream."""
+def test_files_that_cannot_be_used_are_problems(configuration: Path) -> None:
+    """All at once: the certificate of the port, the authority of an upstream, and the folder of the log."""
     (configuration.parent / "key.pem").write_text("no key\n")
     configuration.write_text(
         "redis: redis://127.0.0.1:1\nupstreams: [{url: 'https://127.0.0.1:2', ca: nowhere.pem}]\n"
-        "tls: {certificate: key.pem, key: key.pem}\n"
+        "tls: {certificate: key.pem, key: key.pem}\naccess_log: nowhere/access.log\n"
     )
     with pytest.raises(Problems) as raised:
         check_everything(configuration)
     said = [problem.message for problem in raised.value.problems]
-    assert [text.split(":")[0] for text in sorted(said)] == ["tls", "upstream inference"]
+    assert [text.split(":")[0] for text in sorted(said)] == ["access_log", "tls", "upstream inference"]
+
+
+def test_a_kind_that_cannot_be_loaded_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stranger's broken package is said; it takes no other kind with it."""
+    points = [
+        EntryPoint("auth", "gateway.policies.auth:KIND", "tidegate.policies"),
+        EntryPoint("gone", "no_such_package:KIND", "tidegate.policies"),
+    ]
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
+    assert list(policy_kinds()) == ["auth"]
+    assert "policy kind gone (no_such_package:KIND) cannot be loaded" in caplog.text

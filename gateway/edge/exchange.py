@@ -56,7 +56,6 @@ class Exchange:
         "request_id",
         "retyped",
         "route",
-        "tried",
         "tunnelled",
         "upstream",
         "websocket",
@@ -81,7 +80,6 @@ class Exchange:
         self.tunnelled = False
         self.retyped = False
         """The content is JSON and called something else: it goes on by its real name."""
-        self.tried: set[str] | None = None
         self.deadline = 0.0
         """Loop time after which the sweep calls `overdue`; 0 while nothing is waited for."""
         self.allowance: Allowance | None = None
@@ -148,7 +146,7 @@ class Exchange:
     # -- asking the upstream --------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        connection = self.route.connect(self.tried, self._connected)
+        connection = self.route.connect(self._connected)
         if connection is not None:
             self._connected(connection)
 

@@ -208,24 +208,20 @@ class Route:
         best.current -= total
         return best
 
-    def connect(
-        self, tried: set[str] | None, then: Callable[[UpstreamConnection | Unreachable], None]
-    ) -> UpstreamConnection | None:
+    def connect(self, then: Callable[[UpstreamConnection | Unreachable], None]) -> UpstreamConnection | None:
         """A kept connection at once, or None and `then` is called when there is a new one, or none to be had."""
-        upstream = self.pick(tried)
+        upstream = self.pick()
         if upstream is not None:
             connection = upstream.take_idle()
             if connection is not None:
                 return connection
-        spawn(self._connect(upstream, set(tried or ()), then), name="upstream connect")
+        spawn(self._connect(upstream, then), name="upstream connect")
         return None
 
     async def _connect(
-        self,
-        upstream: Upstream | None,
-        tried: set[str],
-        then: Callable[[UpstreamConnection | Unreachable], None],
+        self, upstream: Upstream | None, then: Callable[[UpstreamConnection | Unreachable], None]
     ) -> None:
+        tried: set[str] = set()
         last = Unreachable("upstream_unreachable", "no upstream is left to try")
         while upstream is not None:
             try:

@@ -20,7 +20,5 @@ class Services:
     """Unix time in seconds."""
     directory: Directory
     """Accounts and keys, as an object whose content changes under us and whose lookups never wait."""
-    secrets: Mapping[str, str]
-    """What the environment holds of the names that the YAML may read."""
     prices: Mapping[str, tuple[float, float, float, float]]
     """Model -> US dollars per million tokens of input, cached input, cache creation, output. `default` for the rest."""

@@ -101,7 +101,6 @@ class Link(asyncio.Protocol):
         self._looked_again = False
         """What is overdue was given one more turn of the loop."""
         self._prober: asyncio.TimerHandle | None = None
-        self._probing = False
         self._stalls = 0
         self._heard = 0.0
         self._closing = False

@@ -31,7 +31,7 @@ class World:
             name: keys.mint() for name in ("plain", "new-pepper", "scoped", "expiring", "revoked", "suspended")
         }
         self.directory = LiveDirectory(snapshot(self.file()))
-        self.auth = Auth(AuthConfig(**config), Services(lambda: NOW, self.directory, {}, {}))
+        self.auth = Auth(AuthConfig(**config), Services(lambda: NOW, self.directory, {}))
 
     def file(self, **changes: Any) -> AccountsFile:
         more: dict[str, dict[str, Any]] = {
@@ -230,7 +230,7 @@ def test_a_config_that_is_refused(config: dict[str, Any], message: str) -> None:
 
 def test_the_kind_is_a_room() -> None:
     """KIND builds the policy from its config."""
-    services = Services(lambda: NOW, LiveDirectory(), {}, {})
+    services = Services(lambda: NOW, LiveDirectory(), {})
 
     assert KIND.name == "auth"
     assert isinstance(KIND.build(AuthConfig(), services), Auth)

@@ -64,7 +64,7 @@ class World:
         self.directory = LiveDirectory(Snapshot({}, {"acme": Principal("acme", "corp", tier="gold")}, frozenset(), {}))
         entry = {"issuer": ISS, "audience": AUD, "jwks_url": issuer.address, "leeway": 30.0, **changes}
         config = AuthConfig.model_validate({"jwt": [entry]})
-        self.auth = Auth(config, Services(lambda: self.now, self.directory, {}, {}))
+        self.auth = Auth(config, Services(lambda: self.now, self.directory, {}))
 
     def decide(self, token: bytes) -> Decision | Any:
         fields = {b"authorization": b"Bearer " + token}

@@ -33,7 +33,7 @@ ACME = Principal("acme", "org", "k1", "pro")
 
 
 def built(*limits: dict[str, Any], **more: Any) -> Policy:
-    services = Services(now=lambda: 0.0, directory=None, secrets={}, prices=PRICES)  # type: ignore[arg-type]
+    services = Services(now=lambda: 0.0, directory=None, prices=PRICES)  # type: ignore[arg-type]
     return KIND.build(QuotaConfig.model_validate({"limits": limits, **more}), services)
 
 
