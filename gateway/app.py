@@ -71,7 +71,10 @@ def build(ruleset: Ruleset, services: Services) -> tuple[Entry, ...]:
     for entry in ruleset.entries:
         try:
             policy = entry.kind.build(entry.config, services)
-            entries.append(Entry.of(entry.name, entry.kind.name, policy, entry.on_failure))
+            when = entry.when.bind(services.lists) if entry.when is not None else None
+            entries.append(
+                Entry.of(entry.name, entry.kind.name, policy, entry.on_failure, when=when, rollout=entry.rollout)
+            )
         except (OSError, ValueError, TypeError, LookupError) as error:
             problems.append(Problem(entry.path, 1, 1, f"policy `{entry.name}` cannot be made: {error}"))
     if problems:
@@ -158,6 +161,7 @@ class Worker:
         self.name = name
         self.counters = Counters()
         self.failures: dict[tuple[str, str], int] = {}
+        self.matched: dict[tuple[str, str, str, str, bool], int] = {}
         self.directory = LiveDirectory()
         self.digest = ""
         self.generation = 0
@@ -207,7 +211,9 @@ class Worker:
         entries = build(ruleset, _services(ruleset, self.directory))
         self.digest = ruleset.digest
         self.generation += 1
-        return Chain(entries, self.store, self._local, self.failures)
+        return Chain(
+            entries, self.store, self._local, self.failures, self.matched, version=(self.generation, ruleset.digest)
+        )
 
     async def _watch_revocations(self, url: str) -> None:
         try:
@@ -320,6 +326,7 @@ def _settings(file: GatewayFile) -> Settings:
         drain_timeout=file.timeouts.drain,
         sweep=min(0.5, file.timeouts.head / 4, file.timeouts.idle / 4, file.timeouts.first_byte / 4),
         public_url=file.public_url.rstrip("/"),
+        ja4_field=file.ja4_field.encode(),
     )
 
 

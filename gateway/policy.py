@@ -108,6 +108,23 @@ class Taken(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of an account beyond its name. Empty and 0 mean unknown."""
+
+    created: float = 0.0
+    """Unix time."""
+    email_domain: str = ""
+    """Of the owner's address, in lower case."""
+    signup_country: str = ""
+    billing_country: str = ""
+    verification: int = 0
+    """How far its owner was verified: 0 not at all; each step of the ladder is one more."""
+
+
+NO_PROFILE = Profile()
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Who is asking, as far as a credential proved it."""
 
@@ -120,15 +137,33 @@ class Principal:
     features: frozenset[str] = frozenset()
     """Features the key is scoped to; empty means all."""
     claims: Mapping[str, Any] = field(default_factory=dict)
+    profile: Profile = NO_PROFILE
+
+
+class NetworkKind(enum.StrEnum):
+    """What an address belongs to, where that matters. One may be several; none of them is an ordinary access line."""
+
+    HOSTING = "hosting"
+    VPN = "vpn"
+    TOR = "tor"
+    RESIDENTIAL_PROXY = "residential_proxy"
+    RELAY = "relay"
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """From where: country (ISO 3166-1 alpha-2), ASN, kind of network. Empty means unknown."""
+    """From where, as the geo databases say. Country is ISO 3166-1 alpha-2. Empty, 0 and None mean unknown."""
 
     country: str = ""
     asn: int = 0
-    network_kind: str = ""
+    network_kinds: frozenset[str] = frozenset()
+    """Of NetworkKind."""
+    latitude: float | None = None
+    longitude: float | None = None
+    radius: float = 0.0
+    """Kilometres around it in which the place may be; 0 where that is not stated."""
+    private: bool = False
+    """Not an address of the public internet: no database knows it, and it is no stranger either."""
 
 
 class Ask(NamedTuple):
@@ -178,27 +213,36 @@ class Outcome(NamedTuple):
     reached: bool = True
 
 
+NOWHERE = Location()
+NO_TAGS: frozenset[str] = frozenset()
+
+
 class Facts(NamedTuple):
-    """What a policy found out, for later policies. None leaves the slot of the Context as it is; `weight` is added."""
+    """What a policy found out, for later policies. None leaves the principal as it is; weight and tags are added."""
 
     principal: Principal | None = None
-    location: Location | None = None
     weight: int = 0
+    tags: frozenset[str] = frozenset()
+    captcha: bool = False
+    """The caller has passed a challenge."""
 
 
 class Context:
-    """What is known of an exchange: frozen for policies; the chain alone fills the last three slots, from Facts."""
+    """What is known of an exchange: frozen for policies; the chain alone fills the last five slots."""
 
     __slots__ = (
         "ask",
+        "captcha",
         "client_address",
         "exchange",
         "fields",
+        "ja4",
         "location",
         "method",
         "now",
         "path",
         "principal",
+        "tags",
         "weight",
     )
 
@@ -213,9 +257,15 @@ class Context:
     """Request fields by lower-case name; several of one name are joined by a comma."""
     client_address: str
     ask: Ask
+    ja4: str
+    """The TLS fingerprint of the caller, as a trusted hop states it; empty if none does."""
+    location: Location
+    """Where `client_address` is, by the geo databases: one object for one address while they do not change."""
     principal: Principal | None
-    location: Location | None
     weight: int
+    """Suspicion: what policies have added so far."""
+    tags: frozenset[str]
+    captcha: bool
 
     def __init__(
         self,
@@ -226,6 +276,7 @@ class Context:
         fields: Mapping[bytes, bytes],
         client_address: str,
         ask: Ask,
+        ja4: str = "",
     ) -> None:
         _set_exchange(self, exchange)
         _set_now(self, now)
@@ -234,9 +285,12 @@ class Context:
         _set_fields(self, fields)
         _set_client_address(self, client_address)
         _set_ask(self, ask)
+        _set_ja4(self, ja4)
+        _set_location(self, NOWHERE)
         _set_principal(self, None)
-        _set_location(self, None)
         _set_weight(self, 0)
+        _set_tags(self, NO_TAGS)
+        _set_captcha(self, False)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Context is read-only: return Facts to change {name}")
@@ -261,19 +315,38 @@ _set_path = _slot("path")
 _set_fields = _slot("fields")
 _set_client_address = _slot("client_address")
 _set_ask = _slot("ask")
-_set_principal = _slot("principal")
+_set_ja4 = _slot("ja4")
 _set_location = _slot("location")
+_set_principal = _slot("principal")
 _set_weight = _slot("weight")
+_set_tags = _slot("tags")
+_set_captcha = _slot("captcha")
+
+place = _set_location
+"""`place(context, location)`: where the caller is. For the chain alone."""
 
 
 def note_facts(context: Context, facts: Facts) -> None:
     """Write what a policy found into the context. For the chain alone."""
     if facts.principal is not None:
         _set_principal(context, facts.principal)
-    if facts.location is not None:
-        _set_location(context, facts.location)
     if facts.weight:
         _set_weight(context, context.weight + facts.weight)
+    if facts.tags:
+        _set_tags(context, context.tags | facts.tags)
+    if facts.captcha:
+        _set_captcha(context, True)
+
+
+class Match(NamedTuple):
+    """A rule of a policy that applied to an exchange. One that is not enforced changed nothing: it is in shadow."""
+
+    rule: str
+    """Its name, unique in its entry; empty where the policy has no rules of its own."""
+    action: str
+    """What it does, in the words of its YAML, such as deny or weigh."""
+    reason: str = ""
+    enforced: bool = True
 
 
 class Decision(NamedTuple):
@@ -292,6 +365,10 @@ class Decision(NamedTuple):
     retry_after: float | None = None
     facts: Facts | None = None
     takes: tuple[Take, ...] = ()
+    matches: tuple[Match, ...] = ()
+    """The rules that applied, in order. They are counted, logged, and shown to whoever asks why."""
+    link: str = ""
+    """Where the caller can read more; the page of the reason if not stated."""
 
 
 ALLOW = Decision(Action.ALLOW)
@@ -319,6 +396,23 @@ class Refuses(Protocol):
     def refuse(self, context: Context, take: Take, taken: Taken) -> Decision: ...
 
 
+class Finding(NamedTuple):
+    """One thing that a policy looked at, for a person who asks why."""
+
+    rule: str
+    """Its name in the YAML."""
+    applies: bool
+    read: Mapping[str, Any]
+    """Variable -> value."""
+    note: str = ""
+
+
+class Explains(Protocol):
+    """Optional: everything it looks at, in the order of looking. Off the hot path, and it changes nothing."""
+
+    def explain(self, context: Context) -> tuple[Finding, ...]: ...
+
+
 class Closes(Protocol):
     """Optional: told when the policy is retired."""
 
@@ -336,3 +430,6 @@ class PolicyKind(Generic[ConfigT]):
     config: type[ConfigT]
     build: Callable[[ConfigT, Any], Policy]
     """Called with the checked config and the Services of this gateway (`gateway.policies.Services`)."""
+    identifies: bool = False
+    """It finds out who is asking, by secrets that nobody keeps: where an exchange of the past is judged again, what it
+    found then is taken."""

@@ -29,6 +29,8 @@ _MAX_COUNT = 2**53
 _MONEY = re.compile(r"\$([0-9]{1,12}(?:\.[0-9]{1,9})?)")
 _MAX_MONEY = 1e12
 
+_PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
+
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?\}", re.DOTALL)
 _MAX_SECRET = 64 * 1024
 
@@ -50,6 +52,16 @@ def size(value: object) -> int:
     if found is None:
         raise ValueError(f"must be a size with its unit, such as 512B, 64KiB or 32MiB{_not(value)}")
     return int(found[1]) * _BYTES[found[2]]
+
+
+def percentage(value: object) -> float:
+    """Text such as "5%" -> 0.05. In Python a share from 0 to 1 is taken as it is. Raises ValueError."""
+    if isinstance(value, float) and 0.0 <= value <= 1.0:
+        return value
+    found = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
+    if found is None or float(found[1]) > 100.0:
+        raise ValueError(f"must be a share from 0% to 100%, such as 5%{_not(value)}")
+    return float(found[1]) / 100.0
 
 
 def count(value: object) -> int:
@@ -165,6 +177,11 @@ Count = Annotated[int, BeforeValidator(count), WithJsonSchema({"type": ["integer
 
 Money = Annotated[float, BeforeValidator(money), WithJsonSchema({"type": ["number", "string"]})]
 """US dollars, written as 5, 0.25 or "$5"."""
+
+Percentage = Annotated[
+    float, BeforeValidator(percentage), WithJsonSchema({"type": "string", "pattern": _PERCENTAGE.pattern})
+]
+"""A share from 0 to 1, written as "5%" or "0.1%"."""
 
 NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,47}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]

@@ -19,6 +19,7 @@ from gateway.accounts.directory import Directory
 from gateway.accounts.file_directory import LiveDirectory
 from gateway.policies import Services
 from gateway.policy import (
+    NOWHERE,
     Action,
     Ask,
     Context,
@@ -33,6 +34,7 @@ from gateway.policy import (
     Taken,
     Usage,
     note_facts,
+    place,
 )
 from gateway.quantities import NAME_PATTERN
 
@@ -108,7 +110,8 @@ def context(
     asked = Ask(**{**defaults, **ask, "features": frozenset(features)})
     made = Context(exchange, now, method, path, fields or {}, client_address, asked)
     principal = None if account is None else Principal(account, organisation, key, tier)
-    note_facts(made, Facts(principal=principal, location=location))
+    note_facts(made, Facts(principal=principal))
+    place(made, location or NOWHERE)
     return made
 
 
@@ -125,7 +128,7 @@ def contexts() -> dict[str, Context]:
         "a huge cap": context(output_cap=10**12),
         "an address of IPv6": context(client_address="2001:db8::1"),
         "an unknown address": context(client_address=""),
-        "a place": context(location=Location("DE", 64496, "hosting")),
+        "a place": context(location=Location("DE", 64496, frozenset({"hosting"}))),
     }
 
 

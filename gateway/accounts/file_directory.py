@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 from gateway.accounts.directory import KeyRecord
-from gateway.accounts.model import AccountsFile
-from gateway.policy import Principal
+from gateway.accounts.model import AccountEntry, AccountsFile
+from gateway.policy import Principal, Profile
 
 _NO_CLAIMS: Mapping[str, Any] = MappingProxyType({})
 """One for all: a million accounts need no million empty dictionaries."""
@@ -37,7 +37,10 @@ def snapshot(file: AccountsFile) -> Snapshot:
     keys: dict[str, KeyRecord] = {}
     accounts: dict[str, Principal] = {}
     for account in file.accounts:
-        accounts[account.id] = Principal(account.id, account.organisation, tier=account.tier, claims=_NO_CLAIMS)
+        profile = _profile(account)
+        accounts[account.id] = Principal(
+            account.id, account.organisation, tier=account.tier, claims=_NO_CLAIMS, profile=profile
+        )
         for key in account.keys:
             principal = Principal(
                 account=account.id,
@@ -47,6 +50,7 @@ def snapshot(file: AccountsFile) -> Snapshot:
                 models=key.models,
                 features=frozenset(key.features),
                 claims=_NO_CLAIMS,
+                profile=profile,
             )
             keys[key.prefix] = KeyRecord(
                 digest=bytes.fromhex(key.digest),
@@ -59,6 +63,16 @@ def snapshot(file: AccountsFile) -> Snapshot:
     peppers = {name: secret.get_secret_value().encode() for name, secret in file.peppers.items()}
     suspended = frozenset(account.id for account in file.accounts if account.suspended)
     return Snapshot(keys, accounts, suspended, peppers)
+
+
+def _profile(account: AccountEntry) -> Profile:
+    return Profile(
+        created=account.created.timestamp() if account.created else 0.0,
+        email_domain=account.email_domain,
+        signup_country=account.signup_country,
+        billing_country=account.billing_country,
+        verification=account.verification,
+    )
 
 
 class LiveDirectory:

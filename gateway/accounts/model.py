@@ -27,6 +27,8 @@ TIER = r"^[a-z][a-z0-9_-]{0,47}$"
 AccountId = Annotated[str, StringConstraints(pattern=ACCOUNT_ID)]
 Prefix = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{8,12}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Country = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2})?$")]
+"""ISO 3166-1 alpha-2; empty for unknown."""
 Feature = Literal["tools", "vision", "audio", "reasoning", "structured_output", "batch", "web_search"]
 
 MIN_PEPPER = 16
@@ -64,6 +66,14 @@ class AccountEntry(BaseModel):
     organisation: AccountId | Literal[""] = ""
     tier: Annotated[str, StringConstraints(pattern=TIER)] = "default"
     suspended: bool = False
+    created: AwareDatetime | None = None
+    """When it signed up."""
+    email_domain: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]{1,253}$")] | Literal[""] = ""
+    """Of its owner's address."""
+    signup_country: Country = ""
+    billing_country: Country = ""
+    verification: Annotated[int, Field(ge=0, le=9)] = 0
+    """How far its owner was verified: 0 not at all."""
     keys: tuple[KeyEntry, ...] = ()
 
 

@@ -10,8 +10,9 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from gateway.chain.entry import POLICY_FAILED, STORE_UNAVAILABLE, Entry, OnFailure
-from gateway.policy import ALLOW, Action, Context, Decision, Outcome, Take, Taken, note_facts
+from gateway.chain.entry import NOT_ASKED, POLICY_FAILED, STORE_UNAVAILABLE, Entry, OnFailure
+from gateway.chain.shadow import Shadow
+from gateway.policy import ALLOW, Action, Context, Decision, Location, Match, Outcome, Take, Taken, note_facts, place
 from gateway.stores.interface import Store, StoreUnavailable
 from gateway.tasks import spawn
 
@@ -40,19 +41,39 @@ class Chain:
     """Ordered entries over a store. A reload makes a new one, and exchanges end on the one that they began with."""
 
     def __init__(
-        self, entries: tuple[Entry, ...], store: Store, local: Takes, failures: dict[tuple[str, str], int]
+        self,
+        entries: tuple[Entry, ...],
+        store: Store,
+        local: Takes,
+        failures: dict[tuple[str, str], int],
+        matched: dict[tuple[str, str, str, str, bool], int] | None = None,
+        locate: Callable[[str], Location] | None = None,
+        version: tuple[int, str] = (0, ""),
     ) -> None:
         self.entries = entries
+        self.plain = [entry.plain for entry in entries]
         self.store = store
         self.local = local
         self.failures = failures
         """(entry, what failed) -> how often; read by telemetry."""
+        self.matched = matched if matched is not None else {}
+        """(entry, rule, action, reason, enforced) -> how often it applied; read by telemetry."""
+        self.locate = locate
+        """Address -> where it is; None where there is no geo database."""
+        self.version = version
+        """Generation and digest of the ruleset that it was made of."""
 
     def begin(self, context: Context, then: Callable[[Asked], None]) -> Asked:
         """Ask every entry; `then` is called once, maybe before this returns."""
+        if self.locate is not None:
+            place(context, self.locate(context.client_address))
         asked = Asked(self, context, then)
         asked.run()
         return asked
+
+    def note_match(self, entry: Entry, match: Match) -> None:
+        key = (entry.name, match.rule, match.action, match.reason, match.enforced)
+        self.matched[key] = self.matched.get(key, 0) + 1
 
     def note_failure(self, entry: Entry, what: str, error: BaseException) -> None:
         """Count it, and say it aloud once in a while: a broken policy under load must not write a book."""
@@ -73,8 +94,10 @@ class Asked:
         "entry",
         "exhausted",
         "extends",
+        "matches",
         "remaining",
         "settled",
+        "shadows",
         "store",
         "takes",
         "then",
@@ -99,6 +122,10 @@ class Asked:
         self.settled = False
         self.extends = False
         """Asked for more once: from then on each take's cost is what its bucket gave."""
+        self.matches: list[tuple[Entry, Match]] = []
+        """The rules that applied, in order, with those in shadow."""
+        self.shadows: list[Shadow] | None = None
+        """Entries in shadow that were asked."""
         self.exhausted = False
         """Nothing more can be taken for this stream: it ends when what it has is used up."""
 
@@ -107,10 +134,18 @@ class Asked:
     def run(self) -> None:
         decisions = self.decisions
         context = self.context
-        entries = self.chain.entries
+        entries, plain = self.chain.entries, self.chain.plain
         for index in range(len(decisions), len(entries)):
             entry = entries[index]
             try:
+                if not plain[index]:
+                    if entry.when is not None and not entry.when(context):
+                        decisions.append(NOT_ASKED)
+                        continue
+                    if not entry.enforced(context):
+                        decisions.append(NOT_ASKED)
+                        self._shadow(entry)
+                        continue
                 decision = entry.decide(context)
             except Exception as error:  # noqa: BLE001 - the one border at which a broken policy becomes its on_failure
                 decision = self._broken(entry, error)
@@ -122,6 +157,8 @@ class Asked:
                 return
             # As `_note`, without the call: two entries of three come by here.
             decisions.append(decision)
+            if decision.matches:
+                self._match(entry, decision.matches)
             if decision.facts is not None:
                 note_facts(context, decision.facts)
             if decision.action is not Action.ALLOW:
@@ -141,6 +178,8 @@ class Asked:
 
     def _note(self, entry: Entry, decision: Decision) -> bool:
         self.decisions.append(decision)
+        if decision.matches:
+            self._match(entry, decision.matches)
         if decision.facts is not None:
             note_facts(self.context, decision.facts)
         if decision.action is Action.ALLOW:
@@ -152,10 +191,20 @@ class Asked:
         self.chain.note_failure(entry, "decide", error)
         return ALLOW if entry.on_failure is OnFailure.ALLOW else POLICY_FAILED
 
+    def _match(self, entry: Entry, matches: tuple[Match, ...]) -> None:
+        for match in matches:
+            self.matches.append((entry, match))
+            self.chain.note_match(entry, match)
+
     def _refuse(self, entry: Entry, decision: Decision) -> None:
         self.decision = decision
         self.entry = entry.name
+        if not decision.matches:
+            self._match(entry, (Match("", decision.action.value, decision.reason),))
         self._settle_policies(NOT_REACHED)
+        if self.shadows is not None:
+            for shadow in self.shadows:
+                shadow.settle(self.context, self.chain, NOT_REACHED)
         self.settled = True
         self._answer()
 
@@ -165,6 +214,19 @@ class Asked:
         then, self.then = self.then, _told
         then(self)
 
+    # -- in shadow ------------------------------------------------------------------------------------------------
+
+    def _shadow(self, entry: Entry) -> None:
+        """Ask an entry whose answer changes nothing."""
+        shadow = Shadow(entry, self._shadow_said)
+        if self.shadows is None:
+            self.shadows = []
+        self.shadows.append(shadow)
+        shadow.ask(self.context, self.chain)
+
+    def _shadow_said(self, entry: Entry, matches: tuple[Match, ...]) -> None:
+        self._match(entry, tuple([match._replace(enforced=False) for match in matches]))
+
     # -- taking ---------------------------------------------------------------------------------------------------
 
     def _take(self) -> None:
@@ -172,6 +234,9 @@ class Asked:
         for decision in self.decisions:
             if decision.takes:
                 takes = takes + decision.takes if takes else decision.takes
+        if self.shadows is not None:
+            for shadow in self.shadows:
+                shadow.take(self.context, self.chain)
         if not takes:
             self._answer()
             return
@@ -303,6 +368,9 @@ class Asked:
         finals = self._settle_policies(outcome)
         if self.store is not None:
             self.store.settle(self.context.exchange, self.takes, finals)
+        if self.shadows is not None:
+            for shadow in self.shadows:
+                shadow.settle(self.context, self.chain, outcome)
 
     def _settle_policies(self, outcome: Outcome) -> list[float]:
         """Tell everyone who was asked, last first; returns one final a take."""
@@ -313,7 +381,7 @@ class Asked:
             own = decisions[position].takes
             start = end - len(own) if own and end else end
             entry = entries[position]
-            if entry.settle is not None:
+            if entry.settle is not None and decisions[position] is not NOT_ASKED:
                 takes = self.takes[start:end]
                 try:
                     settled = entry.settle(self.context, takes, outcome)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.policy import Action, Context, Decision, Outcome, Policy, Take, Taken
+from gateway.rollout import share_of
 
 Settle = Callable[[Context, tuple[Take, ...], Outcome], tuple[float, ...]]
 Refuse = Callable[[Context, Take, Taken], Decision]
@@ -36,15 +37,37 @@ class Entry:
     settle: Settle | None
     refuse: Refuse | None
     extend: Extend | None
+    when: Callable[[Context], bool] | None = None
+    """Whether it is asked at all; always if None. What it raises is a failure of the entry."""
+    rollout: float = 1.0
+    """The share of accounts for whom it is enforced; for the rest it is in shadow, as it is for all at 0."""
+
+    @property
+    def plain(self) -> bool:
+        """Asked always, and enforced for everybody."""
+        return self.when is None and self.rollout >= 1.0
+
+    def enforced(self, context: Context) -> bool:
+        """Whether what it says holds for this exchange, or only is noted."""
+        return self.rollout >= 1.0 or share_of(self.name, context) < self.rollout
 
     @classmethod
-    def of(cls, name: str, kind: str, policy: Policy, on_failure: OnFailure) -> Entry:
+    def of(
+        cls,
+        name: str,
+        kind: str,
+        policy: Policy,
+        on_failure: OnFailure,
+        *,
+        when: Callable[[Context], bool] | None = None,
+        rollout: float = 1.0,
+    ) -> Entry:
         """Wrap a policy. Raises TypeError where it is none."""
         decide = getattr(policy, "decide", None)
         if not callable(decide):
             raise TypeError(f"policy {name} of kind {kind} has no decide(context)")
         settle, refuse, extend = (_ability(policy, ability) for ability in ("settle", "refuse", "extend"))
-        return cls(name, kind, policy, on_failure, decide, settle, refuse, extend)
+        return cls(name, kind, policy, on_failure, decide, settle, refuse, extend, when, rollout)
 
 
 def _ability(policy: object, name: str) -> Any:
@@ -53,6 +76,9 @@ def _ability(policy: object, name: str) -> Any:
         raise TypeError(f"{type(policy).__name__}.{name} must be a plain function: only decide may wait")
     return found
 
+
+NOT_ASKED = Decision(Action.ALLOW, note="not asked")
+"""Stands in the trail for an entry whose `when` did not hold, and for one in shadow."""
 
 POLICY_FAILED = Decision(
     Action.DENY,

@@ -20,7 +20,7 @@ from gateway.wire.fields import without
 from gateway.wire.forwarded import TrustedHops, forwarded_fields
 
 if TYPE_CHECKING:
-    from gateway.chain.chain import Chain
+    from gateway.chain.chain import Asked, Chain
     from gateway.edge.exchange import Exchange
     from gateway.policy import Outcome
     from gateway.telemetry.access_log import AccessLog
@@ -57,6 +57,8 @@ class Settings:
     sweep: float = 0.5
     public_url: str = ""
     """Where callers reach us, for links; from the Host field if not stated."""
+    ja4_field: bytes = b""
+    """The request field, in lower case, in which a trusted hop states the caller's TLS fingerprint."""
 
 
 class Edge:
@@ -87,6 +89,7 @@ class Edge:
         """The clock as of the last sweep: good enough for what is measured in seconds."""
         self.trusted = trusted
         self.trusts_anyone = trusted.trusts_anyone
+        self.ja4_field = settings.ja4_field
         self.access_log = access_log
         self._hand_over = hand_over
         self.budget = BodyBudget(settings.body_budget)
@@ -116,6 +119,11 @@ class Edge:
     def request_id(stated: bytes | None, own: str) -> str:
         """The caller's id where it is harmless, else our own."""
         return stated.decode("ascii") if stated is not None and REQUEST_ID.fullmatch(stated) else own
+
+    def ja4(self, peer: str, fields: Mapping[bytes, bytes]) -> str:
+        """The caller's TLS fingerprint, if whoever states it may be believed."""
+        stated = fields.get(self.ja4_field, b"")
+        return stated.decode("latin-1") if stated and self.trusted.trusts(peer) else ""
 
     def link(self, reason: str, fields: Mapping[bytes, bytes]) -> str:
         """The page that explains a reason."""
@@ -240,6 +248,8 @@ class Edge:
         if context is not None:
             ask = context.ask
             line["client"] = context.client_address
+            if context.location.country:
+                line["country"] = context.location.country
             line["route"] = ask.route
             if ask.model:
                 line["model"] = ask.model
@@ -249,10 +259,19 @@ class Edge:
                 line["account"] = context.principal.account
                 line["key"] = context.principal.key
                 line["tier"] = context.principal.tier
-        if asked is not None and asked.entry:
-            line["policy"] = asked.entry
-            if asked.decision.note:
-                line["note"] = asked.decision.note
+            if context.weight:
+                line["weight"] = context.weight
+            if context.tags:
+                line["tags"] = sorted(context.tags)
+        if asked is not None:
+            line["ruleset"] = asked.chain.version
+            if asked.entry:
+                line["policy"] = asked.entry
+                if asked.decision.note:
+                    line["note"] = asked.decision.note
+            if asked.matches:
+                line["rules"] = _applied(asked, enforced=True)
+                line["shadow"] = _applied(asked, enforced=False)
         if usage is not None:
             line["usage"] = usage._asdict()
         if outcome.aborted:
@@ -299,3 +318,8 @@ class Edge:
         for route in self.routes:
             for upstream in route.upstreams:
                 upstream.close()
+
+
+def _applied(asked: Asked, *, enforced: bool) -> list[str]:
+    """The rules that applied, or that would have: `entry/rule action`."""
+    return [f"{entry.name}/{match.rule} {match.action}" for entry, match in asked.matches if match.enforced is enforced]

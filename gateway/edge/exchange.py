@@ -115,7 +115,8 @@ class Exchange:
         if self.websocket:
             ask = ask._replace(generates=True)
         address = edge.trusted.client(client.peer, fields) if edge.trusts_anyone else client.peer
-        context = self.context = Context(self.id, edge.wall(), method, path, fields, address, ask)
+        ja4 = edge.ja4(client.peer, fields) if edge.ja4_field else ""
+        context = self.context = Context(self.id, edge.wall(), method, path, fields, address, ask, ja4)
         edge.chain.begin(context, self._decided)
 
     def _decided(self, asked: Asked) -> None:
@@ -129,7 +130,7 @@ class Exchange:
             return
         decision = asked.decision
         if decision is not ALLOW:
-            link = edge.link(decision.reason, self.client.fields)
+            link = decision.link or edge.link(decision.reason, self.client.fields)
             self._refuse(reply.refusal_of(decision, self.request_id, link), self._limits())
             return
         if asked.context.ask.streaming:

@@ -4,12 +4,13 @@ never import each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gateway.accounts.directory import Directory
+    from gateway.feeds.sightings import Sightings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,7 @@ class Services:
     """Accounts and keys, as an object whose content changes under us and whose lookups never wait."""
     prices: Mapping[str, tuple[float, float, float, float]]
     """Model -> US dollars per million tokens of input, cached input, cache creation, output. `default` for the rest."""
+    lists: Mapping[str, Container[object]] = field(default_factory=dict)
+    """Name -> the list of `feeds.yaml`, as it was when this policy was built."""
+    sightings: Sightings | None = None
+    """Where accounts were seen before, in the whole fleet; None where nothing is remembered."""

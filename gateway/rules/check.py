@@ -18,12 +18,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
 
+from gateway.feeds.kinds import ListKind
 from gateway.rules.problems import Problem, Problems, did_you_mean
 from gateway.rules.read import Document, Loc
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _PYDANTIC = frozenset(typing.get_args(ErrorType))
+_NO_LISTS: Mapping[str, ListKind] = {}
 _VERBS = frozenset({"must", "is", "names", "has", "needs", "lets"})
 
 _MESSAGES = {
@@ -42,12 +44,19 @@ _MESSAGES = {
 }
 
 
-def check(document: Document, model: type[ModelT], environment: Mapping[str, str] = os.environ) -> ModelT:
-    """The document as `model`. Fields of type Secret may read `environment`. Raises Problems with all that is wrong."""
+def check(
+    document: Document,
+    model: type[ModelT],
+    environment: Mapping[str, str] = os.environ,
+    lists: Mapping[str, ListKind] = _NO_LISTS,
+) -> ModelT:
+    """The document as `model`. Fields of type Secret may read `environment`, expressions may ask `lists`.
+
+    Raises Problems with all that is wrong.
+    """
     try:
-        return model.model_validate_json(
-            json.dumps(document.data), strict=True, extra="forbid", context={"environment": environment}
-        )
+        context = {"environment": environment, "lists": lists}
+        return model.model_validate_json(json.dumps(document.data), strict=True, extra="forbid", context=context)
     except ValidationError as error:
         raise Problems({_problem(document, model, loc, details) for loc, details in _flat(error, ())}) from None
 

@@ -6,7 +6,7 @@ import ipaddress
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from gateway.quantities import Count, Duration, Name, Secret, Size
 
@@ -123,6 +123,8 @@ class GatewayFile(Strict):
     """Where callers reach the gateway, for the links in its answers; from their Host field if not stated."""
     trusted_hops: tuple[NetworkText, ...] = ()
     """Proxies in front of us whose X-Forwarded-For is believed."""
+    ja4_field: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")] | Literal[""] = ""
+    """The request field in which a trusted hop states the caller's TLS fingerprint (JA4), such as x-ja4."""
     upstreams: Annotated[tuple[UpstreamFile, ...], Field(min_length=1)]
     """Who serves what no route serves."""
     routes: tuple[RouteFile, ...] = ()

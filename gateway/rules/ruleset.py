@@ -12,15 +12,19 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from gateway.chain.entry import OnFailure
+from gateway.expressions.expression import Expression
+from gateway.feeds.kinds import ListKind
 from gateway.policy import PolicyKind
 from gateway.rules.chain_file import ChainEntry, ChainFile
 from gateway.rules.check import check
+from gateway.rules.feeds_file import FeedsFile
 from gateway.rules.prices_file import PricesFile
 from gateway.rules.problems import Problem, Problems, did_you_mean
 from gateway.rules.read import Document, read
 
 CHAIN = "chain.yaml"
 PRICES = "prices.yaml"
+FEEDS = "feeds.yaml"
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -34,6 +38,9 @@ class Entry:
     config: BaseModel
     on_failure: OnFailure
     path: Path
+    when: Expression | None = None
+    rollout: float = 1.0
+    """The share of accounts for whom it is enforced; 0 in shadow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,10 @@ class Ruleset:
     entries: tuple[Entry, ...]
     prices: Mapping[str, tuple[float, float, float, float]]
     """As `Services.prices`; empty where there is no price table."""
+    feeds: FeedsFile
+    """Empty where there is no such file."""
+    documents: Mapping[Path, Document]
+    """What was read, for whoever has to say where something stands."""
     digest: str
     """BLAKE2b-128 over the names and bytes of all files read, in hex."""
     files: tuple[Path, ...]
@@ -63,8 +74,19 @@ class _Loading:
         self.environment = environment
         self.documents: dict[Path, Document] = {}
         self.problems: set[Problem] = set()
+        self.lists: Mapping[str, ListKind] = {}
+
+    def feeds(self) -> FeedsFile:
+        """Read before all others, which name its lists."""
+        path = self.folder / FEEDS
+        feeds = self.checked(path, FeedsFile) if path.exists() else None
+        if feeds is None:
+            return FeedsFile()
+        self.lists = {name: written.kind for name, written in feeds.lists.items()}
+        return feeds
 
     def ruleset(self) -> Ruleset:
+        feeds = self.feeds()
         chain = self.checked(self.folder / CHAIN, ChainFile)
         document = self.documents.get(self.folder / CHAIN)
         entries: tuple[Entry, ...] = ()
@@ -77,7 +99,7 @@ class _Loading:
         if self.problems:
             raise Problems(self.problems)
         table = prices.table() if prices else {}
-        return Ruleset(entries, table, self.digest(), tuple(sorted(self.documents)))
+        return Ruleset(entries, table, feeds, self.documents, self.digest(), tuple(sorted(self.documents)))
 
     def checked(self, path: Path, model: type[ModelT]) -> ModelT | None:
         """The file as `model`; None if it is wrong, and then its problems are kept."""
@@ -85,7 +107,7 @@ class _Loading:
             document = self.documents.get(path)
             if document is None:
                 document = self.documents[path] = read(path)
-            return check(document, model, self.environment)
+            return check(document, model, self.environment, self.lists)
         except Problems as found:
             self.problems.update(found.problems)
             return None
@@ -119,7 +141,9 @@ class _Loading:
             self.problems.add(document.problem((*loc, where), str(error)))
             return None
         config = self.checked(path, kind.config)
-        return None if config is None else Entry(written.name, kind, config, written.on_failure, path)
+        if config is None:
+            return None
+        return Entry(written.name, kind, config, written.on_failure, path, written.when, written.share)
 
     def config_path(self, written: ChainEntry) -> Path:
         """Where the config stands. Raises ValueError if that is nowhere, or outside of the folder."""

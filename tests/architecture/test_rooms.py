@@ -21,7 +21,7 @@ DOORS = ("__init__.py", "config.py", "rule.py", "policy.py", "README.md")
 
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
-LONG_FILES: Mapping[str, str] = {}
+LONG_FILES: Mapping[str, str] = {"policy.py": "all that a policy author imports is in one place"}
 """Path under gateway/ -> why it is one file all the same."""
 LONG_FUNCTIONS: Mapping[str, str] = {}
 """`path:function` -> why it is one function all the same."""

@@ -146,7 +146,7 @@ def test_all_problems_of_all_files_at_once(folder: Path) -> None:
         ("{name: ../auth, kind: quota, on_failure: allow}", "12: `name` must match"),
         ("{name: a, kind: ../auth, on_failure: allow}", "21: `kind` must match"),
         ("{name: a, kind: quota, on_failure: ignore}", "40: `on_failure` must be 'deny', 'allow' or 'degrade'"),
-        ("{name: a, kind: quota, on_failure: allow, when: x}", "47: unknown key `when`"),
+        ("{name: a, kind: quota, on_failure: allow, whem: x}", "47: unknown key `whem`: did you mean `when`?"),
         ("{name: a, kind: captcha, on_failure: allow}", "21: unknown kind `captcha`: there are auth, quota"),
     ],
 )

@@ -6,4 +6,4 @@ from gateway.policies.auth.config import AuthConfig
 from gateway.policies.auth.policy import Auth
 from gateway.policy import PolicyKind
 
-KIND = PolicyKind("auth", AuthConfig, Auth)
+KIND = PolicyKind("auth", AuthConfig, Auth, identifies=True)

@@ -6,10 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from gateway.partitions import Dimension
 from gateway.policy import Limit, Measure, OnExhausted
 from gateway.quantities import Count, Duration, Name, count, money
-
-Dimension = Literal["account", "organisation", "key", "tier", "model", "client_address", "network", "country"]
 
 
 def _amount(value: object) -> float:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.partitions import NOBODY
 from gateway.policies.quota.local import LocalBuckets
-from gateway.policies.quota.plans import NOBODY, Plans
+from gateway.policies.quota.plans import Plans
 from gateway.policies.quota.refusal import NO_QUOTA, refusal
 from gateway.policies.quota.rule import price_of, reserved
 from gateway.policy import ALLOW, Context, Decision, Take

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
-import ipaddress
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from gateway.partitions import partition
 from gateway.policies.quota.rule import INDEX
 from gateway.policy import Bucket, Context, Measure, Principal
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from gateway.policies.quota.config import LimitConfig
 
 PLANS_AT_MOST: Final = 65_536
-TAG_ORDER: Final = ("account", "organisation", "key", "client_address", "network", "country", "tier", "model")
-"""The dimension that decides where a bucket lives comes first: buckets of one account are taken from in one script."""
-NOBODY: Final = Principal(account="")
 
 
 class Line(NamedTuple):
@@ -54,7 +51,7 @@ class Plans:
             id(principal),
             context.ask.model,
             context.client_address if self._by_address else "",
-            location.country if location is not None and self._by_country else "",
+            location.country if self._by_country else "",
         )
         plan = self._plans.get(key)
         if plan is None:
@@ -75,41 +72,12 @@ class Plans:
             # Limits with the same `per` share the strings, too: there is a plan for each account and model.
             name = names.get(config.per)
             if name is None:
-                name = names[config.per] = _partition(config.per, context, principal)
+                name = names[config.per] = partition(config.per, context)
             bucket = Bucket(*name, limit)
             lines.append(Line(bucket, INDEX[limit.measure], config.cached_weight))
             if limit.measure in (Measure.OUTPUT_TOKENS, Measure.TOTAL_TOKENS):
                 most_output = min(most_output, limit.capacity)
         return Plan(tuple(lines), most_output, principal)
-
-
-def _partition(per: tuple[str, ...], context: Context, principal: Principal) -> tuple[str, str]:
-    """Tag and partition of the buckets with these dimensions."""
-    values = [f"{dimension}={_value(dimension, context, principal)}" for dimension in TAG_ORDER if dimension in per]
-    return values[0], ",".join(values) if len(values) > 1 else values[0]
-
-
-def _value(dimension: str, context: Context, principal: Principal) -> str:
-    match dimension:
-        case "account" | "organisation" | "key" | "tier":
-            return str(getattr(principal, dimension))
-        case "model":
-            return context.ask.model
-        case "client_address":
-            return context.client_address
-        case "network":
-            return _network(context.client_address)
-        case _:
-            return context.location.country if context.location is not None else ""
-
-
-def _network(address: str) -> str:
-    """The /24 or /56 of an address: what one household or office usually has."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 56), strict=False))
 
 
 def _matcher(patterns: tuple[str, ...]) -> Callable[[str], object] | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
-from gateway.policies.quota.plans import NOBODY, Plans
+from gateway.partitions import NOBODY
+from gateway.policies.quota.plans import Plans
 from gateway.policies.quota.refusal import NO_QUOTA, refusal
 from gateway.policies.quota.rule import INDEX, NOTHING, OutputHistory, price_of, reserved, used
 from gateway.policy import ALLOW, Action, Bucket, Context, Decision, OnExhausted, Outcome, Take, Taken

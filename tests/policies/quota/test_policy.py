@@ -26,6 +26,7 @@ from gateway.policy import (
     Taken,
     Usage,
     note_facts,
+    place,
 )
 
 PRICES = {"default": (3.0, 0.3, 3.75, 15.0), "cheap": (0.1, 0.1, 0.1, 0.2)}
@@ -80,7 +81,7 @@ def takes(of: Quota, on: Context) -> tuple[Take, ...]:
 def test_every_dimension_has_buckets_of_its_own(per: list[str], tag: str, partition: str) -> None:
     """And those of one account live together, so that one script takes from all of them."""
     on = context()
-    note_facts(on, Facts(location=Location("NO")))
+    place(on, Location("NO"))
     (take,) = takes(policy(limit(per=per)), on)
     assert (take.bucket.tag, take.bucket.partition) == (tag, partition)
 
