@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -21,6 +22,7 @@ from gateway.testing import Clock, assert_conforms, context, services
 from tests.docs.pages import NAMED, ROOT, blocks
 
 PAGE: Final = ROOT / "docs" / "writing-a-policy.md"
+EXAMPLE: Final = ROOT / "examples" / "office-hours"
 NIGHT: Final = 22 * 3600.0
 DAY: Final = 9 * 3600.0
 
@@ -108,22 +110,31 @@ def test_what_the_page_shows_conforms(module: str) -> None:
     assert_conforms(kind, kind.config(**config), {"a batch by day": context(now=DAY, tier="free", features={"batch"})})
 
 
-@pytest.fixture
-def installed(tmp_path: Path) -> Path:
-    """The page's package as pip would have installed it: its module, and its entry point."""
-    site = tmp_path / "site"
-    metadata = site / "our_policies-1.dist-info"
-    metadata.mkdir(parents=True)
+def test_the_page_shows_the_example_package() -> None:
+    """What people read and what they can install are one."""
+    for named, text in files("python", "yaml").items():
+        path = EXAMPLE / named
+        if path.exists():
+            assert text.split("\n", 1)[1] in path.read_text(encoding="utf-8"), named
     points = tomllib.loads(files("toml")["pyproject.toml"])["project"]["entry-points"]
-    lines = [
-        line
-        for group, entries in points.items()
-        for line in (f"[{group}]", *(f"{k} = {v}" for k, v in entries.items()))
-    ]
-    (metadata / "entry_points.txt").write_text("\n".join(lines))
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: our-policies\nVersion: 1\n")
-    for name, text in files("python").items():
-        (site / name).write_text(text)
+    assert tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"] == points
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example package, built and installed by pip, beside nothing else."""
+    site = tmp_path_factory.mktemp("site")
+    offline = ["--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
+    source = site / "source"
+    shutil.copytree(EXAMPLE, source)
+    ended = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", *offline, "--target", str(site), str(source)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ended.returncode == 0, ended.stderr
     return site
 
 
@@ -164,10 +175,16 @@ def test_a_strangers_policy_enters_by_its_entry_point(installed: Path, tmp_path:
     assert "office-hours.yaml:3:1: unknown key `close`: did you mean `closes`?" in bad.stderr
 
 
-def test_the_pages_own_tests_pass(installed: Path, tmp_path: Path) -> None:
+def test_the_packages_own_tests_pass(installed: Path, tmp_path: Path) -> None:
     """The test that the page shows is a test that passes."""
-    ended = _run(
-        ["pytest", "-q", "-p", "no:cacheprovider", str(installed / "test_office_hours.py")], installed, tmp_path
-    )
+    tests = str(EXAMPLE / "test_office_hours.py")
+    ended = _run(["pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", tests], installed, tmp_path)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "2 passed" in ended.stdout
+
+
+def test_the_packages_policies_pass_their_tests(installed: Path, tmp_path: Path) -> None:
+    """The chain that comes with it, checked and tested as its README says."""
+    for command in ("check", "test"):
+        ended = _run(["gateway", command, str(EXAMPLE / "policies")], installed, tmp_path)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
