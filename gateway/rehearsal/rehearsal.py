@@ -1,0 +1,274 @@
+"""The chain of a folder of policies, asked without a gateway.
+
+Two ways to ask. `ask` is for people: each entry is timed and says what it looked at. `begin` is for millions: the
+chain's own record and nothing beside it.
+
+    with Rehearsal(Path("policies"), os.environ, policy_kinds()) as rehearsal:
+        answer = rehearsal.ask(exchange)
+        rehearsal.settle(answer, Outcome(200, Usage(input=10, output=20)))
+
+All is in this process and at once: no Redis, no file but those of the folder, no waiting. Call it from plain functions:
+a stranger's policy that waits is waited for, on a loop of the rehearsal's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from gateway.accounts.file_directory import EMPTY, LiveDirectory, Snapshot
+from gateway.chain import entry as chain_entry
+from gateway.chain.chain import Asked, Chain
+from gateway.policies import Services
+from gateway.policy import NOWHERE, Context, Decision, Location, Outcome, Policy, PolicyKind, note_facts
+from gateway.rehearsal.answer import Answer, Stage, Step
+from gateway.rehearsal.counters import Counters
+from gateway.rehearsal.exchange import Exchange
+from gateway.rehearsal.identity import Identity
+from gateway.rehearsal.knowledge import Knowledge, know
+from gateway.rehearsal.sighted import Sighted
+from gateway.rules.problems import Problem, Problems
+from gateway.rules.ruleset import FEEDS, Entry, Ruleset, load
+from gateway.stores.memory import MemoryStore
+
+FREE: Final = {"default": (0.0, 0.0, 0.0, 0.0)}
+"""Prices where there is no table; the ruleset refuses `spend` without one."""
+
+
+class Rehearsal:
+    """One ruleset, asked as often as wanted. State (buckets, sightings, what policies learnt) goes on until `reset`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str] = os.environ,
+        kinds: Mapping[str, PolicyKind[Any]] | None = None,
+        *,
+        accounts: Snapshot | None = None,
+        stopwatch: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Raises Problems with all that is wrong in the folder. `accounts` is for policies that look accounts up."""
+        self.ruleset: Ruleset = load(folder, kinds or {}, environment)
+        self.now = 0.0
+        """Unix time of the last exchange."""
+        self.store: Counters
+        self._directory = LiveDirectory(accounts or EMPTY)
+        self._knowledge = _knowledge(folder, self.ruleset)
+        self._stopwatch = stopwatch
+        self._here: Location | None = None
+        self._trail: list[Step] = []
+        self._identities: list[Identity] = []
+        self._policies: list[Policy] = []
+        self._runner: asyncio.Runner | None = None
+        self._plain: _Chain
+        self._traced: _Chain
+        self.reset()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- asking -----------------------------------------------------------------------------------------------------
+
+    def ask(self, exchange: Exchange) -> Answer:
+        """Ask every entry, and note what each looked at, said, and how long it took."""
+        self._trail = [Step(entry) for entry in self.ruleset.entries]
+        began = self._stopwatch()
+        asked = self._begin(self._traced, exchange)
+        return Answer(asked, tuple(self._trail), self._stopwatch() - began)
+
+    def begin(self, exchange: Exchange) -> Asked:
+        """Ask every entry, and nothing more. The answer is there when this returns."""
+        return self._begin(self._plain, exchange)
+
+    def settle(self, answer: Answer | Asked, outcome: Outcome, at: float | None = None) -> None:
+        """The exchange has ended so, at that Unix time (else in its own moment). Once counts."""
+        if at is not None:
+            self.now = at
+        (answer.asked if isinstance(answer, Answer) else answer).settle(outcome)
+
+    def _begin(self, chain: Chain, exchange: Exchange) -> Asked:
+        self.now = exchange.now
+        self._here = exchange.location
+        for identity in self._identities:
+            identity.tell(exchange.principal, exchange.refused)
+        context = exchange.context()
+        if exchange.facts is not None:
+            note_facts(context, exchange.facts)
+        return chain.begin(context, _answered)
+
+    @property
+    def failures(self) -> Mapping[tuple[str, str], int]:
+        """(entry, what failed) -> how often, since the last reset."""
+        return self._plain.failures
+
+    # -- making -----------------------------------------------------------------------------------------------------
+
+    def reset(self, accounts: Snapshot | None = None) -> None:
+        """Make all policies anew: full buckets, nobody seen, nothing learnt. Raises Problems where one cannot be."""
+        if accounts is not None:
+            self._directory = LiveDirectory(accounts)
+        self._retire()
+        self.store = Counters(self._clock)
+        local = MemoryStore(self._clock)
+        services = Services(
+            now=self._clock,
+            directory=self._directory,
+            prices=self.ruleset.prices or FREE,
+            lists=self._knowledge.lists,
+            sightings=Sighted(),
+        )
+        entries = self._build(services)
+        failures: dict[tuple[str, str], int] = {}
+        self._plain = _Chain(tuple(self._waiting(entry) for entry in entries), self.store, local, failures)
+        watched = tuple(self._watched(index, entry) for index, entry in enumerate(entries))
+        self._traced = _Chain(watched, self.store, local, failures)
+        self._plain.locate = self._traced.locate = self._locate
+
+    def _build(self, services: Services) -> list[chain_entry.Entry]:
+        entries: list[chain_entry.Entry] = []
+        problems: list[Problem] = []
+        for entry in self.ruleset.entries:
+            try:
+                policy = self._policy(entry, services)
+                when = entry.when.bind(services.lists) if entry.when is not None else None
+                entries.append(
+                    chain_entry.Entry.of(
+                        entry.name, entry.kind.name, policy, entry.on_failure, when=when, rollout=entry.rollout
+                    )
+                )
+            except (OSError, ValueError, TypeError, LookupError) as error:
+                problems.append(Problem(entry.path, 1, 1, f"policy `{entry.name}` cannot be made: {error}"))
+        if problems:
+            raise Problems(problems)
+        return entries
+
+    def _policy(self, entry: Entry, services: Services) -> Policy:
+        if entry.kind.identifies:
+            identity = Identity()
+            self._identities.append(identity)
+            return identity
+        policy = entry.kind.build(entry.config, services)
+        self._policies.append(policy)
+        return policy
+
+    def _waiting(self, entry: chain_entry.Entry) -> chain_entry.Entry:
+        """The entry with answers that are there at once."""
+        decide = entry.decide
+
+        def asked(context: Context) -> Decision:
+            said = decide(context)
+            return said if type(said) is Decision else self._wait(said)  # type: ignore[arg-type]
+
+        return _with(entry, decide=asked)
+
+    def _watched(self, index: int, entry: chain_entry.Entry) -> chain_entry.Entry:
+        """The entry, telling the trail what it does."""
+        plain = self._waiting(entry)
+        explain = getattr(entry.policy, "explain", None)
+        written = self.ruleset.entries[index].when
+        condition = entry.when
+
+        def holds(context: Context) -> bool:
+            step = self._trail[index]
+            step.stage = Stage.SKIPPED
+            began = self._stopwatch()
+            try:
+                held = condition is None or condition(context)
+            except Exception as error:
+                step.stage, step.error = Stage.ASKED, _words(error)
+                raise
+            finally:
+                step.seconds += self._stopwatch() - began
+                step.read = written.read(context) if written is not None else {}
+            return held
+
+        def decide(context: Context) -> Decision:
+            step = self._trail[index]
+            step.stage = Stage.ASKED if entry.enforced(context) else Stage.SHADOW
+            if explain is not None:
+                # Before deciding: so it looks at what the decision will look at.
+                step.findings = explain(context)
+            began = self._stopwatch()
+            try:
+                step.decision = plain.decide(context)  # type: ignore[assignment]  # `_waiting` has waited
+            except Exception as error:
+                step.error = _words(error)
+                raise
+            finally:
+                step.seconds += self._stopwatch() - began
+            return step.decision  # type: ignore[return-value]
+
+        return _with(entry, decide=decide, when=holds if condition is not None else None)
+
+    # -- what policies are given --------------------------------------------------------------------------------------
+
+    def _clock(self) -> float:
+        return self.now
+
+    def _locate(self, address: str) -> Location:
+        if self._here is not None:
+            return self._here
+        return self._knowledge.locate(address) if self._knowledge.locate is not None and address else NOWHERE
+
+    def _wait(self, awaitable: Awaitable[Decision]) -> Decision:
+        async def wait() -> Decision:
+            return await awaitable
+
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        return self._runner.run(wait())
+
+    # -- ending -----------------------------------------------------------------------------------------------------
+
+    def _retire(self) -> None:
+        policies, self._policies, self._identities = self._policies, [], []
+        for policy in policies:
+            close = getattr(policy, "close", None)
+            if close is not None:
+                self._runner = self._runner or asyncio.Runner()
+                self._runner.run(close())
+
+    def close(self) -> None:
+        """Retire all policies."""
+        self._retire()
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
+
+
+class _Chain(Chain):
+    """Failures are counted, and told in the trail: nothing is logged."""
+
+    def note_failure(self, entry: chain_entry.Entry, what: str, error: BaseException) -> None:  # noqa: ARG002
+        self.failures[entry.name, what] = self.failures.get((entry.name, what), 0) + 1
+
+
+def _answered(asked: Asked) -> None:
+    """Whoever asked has the record already."""
+
+
+def _with(entry: chain_entry.Entry, **abilities: Any) -> chain_entry.Entry:
+    """The entry, some of whose abilities are watched."""
+    made: dict[str, Any] = {name: getattr(entry, name) for name in chain_entry.Entry.__dataclass_fields__}
+    return chain_entry.Entry(**(made | abilities))
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _knowledge(folder: Path, ruleset: Ruleset) -> Knowledge:
+    try:
+        return know(folder, ruleset.feeds)
+    except (OSError, ValueError) as error:
+        raise Problems([Problem(folder / FEEDS, 1, 1, f"a list cannot be read: {error}")]) from error
