@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import logging
 import os
 import socket
@@ -21,15 +20,14 @@ from redis.exceptions import RedisError
 from gateway.accounts.file_directory import LiveDirectory
 from gateway.accounts.revocations import RevocationWatcher
 from gateway.chain.chain import Chain
-from gateway.chain.entry import Entry
 from gateway.control import pages
 from gateway.edge.edge import Edge, Settings
 from gateway.edge.handover import Pages
 from gateway.edge.listener import listen, tls_context
 from gateway.edge.upstream import Origin, Route, Timeouts, Upstream
 from gateway.policies import Services
-from gateway.policy import PolicyKind
 from gateway.rules.accounts_file import AccountsWatcher
+from gateway.rules.build import FREE, build, policy_kinds
 from gateway.rules.check import check
 from gateway.rules.gateway_file import GatewayFile, UpstreamFile
 from gateway.rules.problems import Problem, Problems
@@ -46,40 +44,7 @@ from gateway.wire.forwarded import TrustedHops
 
 log = logging.getLogger(__name__)
 
-FREE: Mapping[str, tuple[float, float, float, float]] = {"default": (0.0, 0.0, 0.0, 0.0)}
-"""Prices where there is no table; the ruleset refuses `spend` without one."""
-
-
-def policy_kinds() -> dict[str, PolicyKind[Any]]:
-    """Every kind that is installed, ours and strangers', by the entry points `tidegate.policies`.
-
-    One that cannot be loaded is said and left out: whoever names it in chain.yaml is told that there is no such kind.
-    """
-    kinds = {}
-    for point in importlib.metadata.entry_points(group="tidegate.policies"):
-        try:
-            kinds[point.name] = point.load()
-        except (ImportError, AttributeError) as error:
-            log.error("policy kind %s (%s) cannot be loaded: %s", point.name, point.value, error)
-    return kinds
-
-
-def build(ruleset: Ruleset, services: Services) -> tuple[Entry, ...]:
-    """The entries of a chain. Raises Problems where a policy cannot be made, such as by a key file that holds none."""
-    entries: list[Entry] = []
-    problems: list[Problem] = []
-    for entry in ruleset.entries:
-        try:
-            policy = entry.kind.build(entry.config, services)
-            when = entry.when.bind(services.lists) if entry.when is not None else None
-            entries.append(
-                Entry.of(entry.name, entry.kind.name, policy, entry.on_failure, when=when, rollout=entry.rollout)
-            )
-        except (OSError, ValueError, TypeError, LookupError) as error:
-            problems.append(Problem(entry.path, 1, 1, f"policy `{entry.name}` cannot be made: {error}"))
-    if problems:
-        raise Problems(problems)
-    return tuple(entries)
+__all__ = ["FREE", "Configuration", "Worker", "build", "check_everything", "policy_kinds", "read_configuration"]
 
 
 @dataclass(frozen=True, slots=True)

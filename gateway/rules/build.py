@@ -1,0 +1,51 @@
+"""A checked ruleset and the services that its policies want -> the entries of a chain."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.chain.entry import Entry
+from gateway.policies import Services
+from gateway.policy import PolicyKind
+from gateway.rules.problems import Problem, Problems
+from gateway.rules.ruleset import Ruleset
+
+log = logging.getLogger(__name__)
+
+FREE: Mapping[str, tuple[float, float, float, float]] = {"default": (0.0, 0.0, 0.0, 0.0)}
+"""Prices where there is no table; the ruleset refuses `spend` without one."""
+
+
+def policy_kinds() -> dict[str, PolicyKind[Any]]:
+    """Every kind that is installed, ours and strangers', by the entry points `tidegate.policies`.
+
+    One that cannot be loaded is said and left out: whoever names it in chain.yaml is told that there is no such kind.
+    """
+    kinds = {}
+    for point in importlib.metadata.entry_points(group="tidegate.policies"):
+        try:
+            kinds[point.name] = point.load()
+        except (ImportError, AttributeError) as error:
+            log.error("policy kind %s (%s) cannot be loaded: %s", point.name, point.value, error)
+    return kinds
+
+
+def build(ruleset: Ruleset, services: Services) -> tuple[Entry, ...]:
+    """The entries of a chain. Raises Problems where a policy cannot be made, such as by a key file that holds none."""
+    entries: list[Entry] = []
+    problems: list[Problem] = []
+    for entry in ruleset.entries:
+        try:
+            policy = entry.kind.build(entry.config, services)
+            when = entry.when.bind(services.lists) if entry.when is not None else None
+            entries.append(
+                Entry.of(entry.name, entry.kind.name, policy, entry.on_failure, when=when, rollout=entry.rollout)
+            )
+        except (OSError, ValueError, TypeError, LookupError) as error:
+            problems.append(Problem(entry.path, 1, 1, f"policy `{entry.name}` cannot be made: {error}"))
+    if problems:
+        raise Problems(problems)
+    return tuple(entries)
