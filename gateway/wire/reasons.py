@@ -75,6 +75,17 @@ REASONS: Final[dict[str, Reason]] = {
     "suspended_account": Reason("403", "The account is suspended.", "Ask the operator of this API."),
     "model_not_in_scope": Reason("403", "This key may not use this model.", "Use another key, or widen its scope."),
     "feature_not_in_scope": Reason("403", "This key may not use this feature.", "Use another key, or widen its scope."),
+    # What the operator's own rules say.
+    "rule_denied": Reason("403", "A rule of this API's operator refuses the request.", "Ask the operator of this API."),
+    "no_rule_allows": Reason(
+        "403", "No rule of this API's operator allows the request.", "Ask the operator of this API."
+    ),
+    "challenge_required": Reason(
+        "403", "A challenge has to be passed before the request is answered.", "Pass the challenge, then try again."
+    ),
+    "rule_throttled": Reason(
+        "429", "A rule of this API's operator allows only so many requests of this sort.", "Wait as Retry-After says."
+    ),
     # How much.
     "quota_exceeded": Reason(
         "429",
