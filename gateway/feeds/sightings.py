@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from gateway.policy import Location
+
+REMEMBERED: Final = 7 * 86_400.0
+"""Seconds for which a sighting is kept. Rules look back no further."""
 
 
 class Sighting(NamedTuple):

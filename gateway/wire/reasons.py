@@ -86,6 +86,37 @@ REASONS: Final[dict[str, Reason]] = {
     "rule_throttled": Reason(
         "429", "A rule of this API's operator allows only so many requests of this sort.", "Wait as Retry-After says."
     ),
+    # From where.
+    "country_not_allowed": Reason(
+        "403 or 451",
+        "The API is not offered in the country that the request came from, as the geo databases know it.",
+        "Call from where it is offered. If the country is wrong, tell the operator of this API your address.",
+    ),
+    "network_not_allowed": Reason(
+        "403",
+        "Requests from this network, or from this kind of network (hosting, VPN, Tor, proxy, relay), are not accepted.",
+        "Call without the VPN or proxy, or ask the operator of this API.",
+    ),
+    "location_unknown": Reason(
+        "403",
+        "No database knows from where the request came, and that is required here.",
+        "Call from another network, or ask the operator of this API.",
+    ),
+    "location_mismatch": Reason(
+        "403",
+        "The country that the request came from, or the one in which the account pays, does not fit the account.",
+        "If you travel, pass the challenge where one is offered; else ask the operator of this API.",
+    ),
+    "impossible_travel": Reason(
+        "403",
+        "The account is used in two places that are too far apart for the time between.",
+        "Keep your key to yourself: make a new one if others may have it. Else ask the operator of this API.",
+    ),
+    "too_many_countries": Reason(
+        "403",
+        "The account is used in many countries within a short time.",
+        "Keep your key to yourself: make a new one if others may have it. Else ask the operator of this API.",
+    ),
     # How much.
     "quota_exceeded": Reason(
         "429",

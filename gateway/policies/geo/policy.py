@@ -1,0 +1,136 @@
+"""The shell: what was found for a location is remembered, and where accounts were is asked and noted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from gateway.feeds.sightings_memory import RecentSightings
+from gateway.partitions import NOBODY
+from gateway.policies.geo.plans import Plans, counting
+from gateway.policies.geo.rule import Said, Watch, decide, read
+from gateway.policy import Action, Context, Decision, Finding, Location, Principal
+
+if TYPE_CHECKING:
+    from gateway.feeds.sightings import Sightings
+    from gateway.policies import Services
+    from gateway.policies.geo.config import GeoConfig
+
+VERDICTS_AT_MOST: Final = 65_536
+
+Key = tuple[int, str, str, frozenset[str], str, str, bool]
+
+
+class Verdict(NamedTuple):
+    """What holds for a location, an account's profile and an ask, as long as the rules do."""
+
+    decision: Decision
+    applied: tuple[Said, ...]
+    watches: tuple[Watch, ...]
+    """What is to be asked of earlier sightings as well; none where the location says nothing of a person."""
+    location: Location
+    """Held on to, because it is remembered by its identity."""
+
+
+class Geo:
+    """From where does the call come, and does that fit the account?"""
+
+    def __init__(self, config: GeoConfig, services: Services) -> None:
+        self._plans = Plans(config, services.lists)
+        self._counts = counting(config)
+        # Without a fleet to ask, what this policy saw itself is better than nothing.
+        self._sightings: Sightings = services.sightings or RecentSightings(services.now)
+        self._verdicts: dict[Key, Verdict] = {}
+
+    def decide(self, context: Context) -> Decision:
+        principal = context.principal or NOBODY
+        plans, ask, profile, location = self._plans, context.ask, principal.profile, context.location
+        # By identity of the location: the chain has one object for one address while the databases do not change.
+        key = (
+            id(location),
+            principal.tier if plans.by_tier else "",
+            ask.model if plans.by_model else "",
+            ask.features if plans.by_features else _NO_FEATURES,
+            profile.signup_country,
+            profile.billing_country,
+            context.captcha,
+        )
+        verdict = self._verdicts.get(key)
+        if verdict is None:
+            verdict = self._judge(key, context, principal)
+        if not verdict.watches or not principal.account:
+            return verdict.decision
+        return self._watch(verdict, context, principal)
+
+    def _judge(self, key: Key, context: Context, principal: Principal) -> Verdict:
+        location = context.location
+        plan = self._plans.of(*key[1:4])
+        parts = plan.private if location.private else plan.public
+        applied = tuple(
+            part.said for part in parts if part.applies(location, principal.profile) and not _passed(part.said, context)
+        )
+        watches = plan.watches if self._counts(location) else ()
+        verdict = Verdict(decide(applied, location), applied, watches, location)
+        if len(self._verdicts) >= VERDICTS_AT_MOST:
+            del self._verdicts[next(iter(self._verdicts))]
+        self._verdicts[key] = verdict
+        return verdict
+
+    def _watch(self, verdict: Verdict, context: Context, principal: Principal) -> Decision:
+        location, now = verdict.location, context.now
+        decision = verdict.decision
+        seen = self._sightings.of(principal.account)
+        if seen:
+            applied: list[Said] = []
+            notes: list[str] = []
+            for watch in verdict.watches:
+                found = watch.finds(location, principal.profile, seen, now)
+                if found and not _passed(watch.said, context):
+                    applied.append(watch.said)
+                    notes.append(found)
+            if applied:
+                decision = decide((*verdict.applied, *applied), location, notes)
+        if decision.action is Action.ALLOW:
+            # Whoever is refused was not there: else a thief would move the owner.
+            self._sightings.note(principal.account, location, now)
+        return decision
+
+    def explain(self, context: Context) -> tuple[Finding, ...]:
+        """One Finding a part that is asked of such an exchange, in order."""
+        principal = context.principal or NOBODY
+        location, profile, ask = context.location, principal.profile, context.ask
+        plan = self._plans.of(
+            principal.tier if self._plans.by_tier else "",
+            ask.model if self._plans.by_model else "",
+            ask.features if self._plans.by_features else _NO_FEATURES,
+        )
+        values = read(location, profile)
+        findings = []
+        for part in (*plan.private[:1], *plan.public):
+            asked = not location.private or part in plan.private
+            applies = asked and part.applies(location, profile)
+            note = _note(part.said, context) if asked else "not asked: the address is private"
+            findings.append(Finding(part.name, applies, {name: values[name] for name in part.reads}, note))
+        seen = self._sightings.of(principal.account) if principal.account else ()
+        where = {one.location.country: round(context.now - one.time) for one in seen}
+        for watch in plan.watches:
+            counts = self._counts(location) and bool(principal.account)
+            found = watch.finds(location, profile, seen, context.now) if counts else ""
+            note = _note(watch.said, context, found) if counts else "not asked: it does not say where a person is"
+            told = {"client.country": location.country, "seen (seconds ago)": where}
+            findings.append(Finding(watch.name, bool(found), told, note))
+        return tuple(findings)
+
+
+_NO_FEATURES: Final = frozenset[str]()
+
+
+def _passed(said: Said, context: Context) -> bool:
+    """Nobody is challenged who has passed one."""
+    return context.captcha and said.action == "challenge"
+
+
+def _note(said: Said, context: Context, found: str = "") -> str:
+    words = [f"{said.action} {said.weight}" if said.weight else said.action, found]
+    if _passed(said, context):
+        words.append("the challenge was passed before")
+    return "; ".join(filter(None, words))
