@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
-from gateway.expressions import engine
+from gateway.expressions import engine, laws, mismatch, syntax
+from gateway.expressions.complaint import BadExpression, Complaint
 from gateway.expressions.tree import Node
+from gateway.expressions.words import shown
 from gateway.feeds.kinds import ListKind
 
-
-class Complaint(NamedTuple):
-    """One thing wrong in a text. `line` and `column` count from 1."""
-
-    line: int
-    column: int
-    message: str
-
-
-class BadExpression(ValueError):
-    """Everything that is wrong with a text, in the order of its places."""
-
-    def __init__(self, complaints: Iterable[Complaint]) -> None:
-        self.complaints = tuple(sorted(set(complaints)))
-        super().__init__("; ".join(complaint.message for complaint in self.complaints))
+MAX_LENGTH = 8000
+"""Characters."""
 
 
 def checked(text: str, lists: Mapping[str, ListKind]) -> tuple[Node, object]:
     """The tree, and cel-cpp's expression. Raises BadExpression."""
+    if not text.strip():
+        raise BadExpression([Complaint(1, 1, "is empty: leave it out, or write `true`")])
+    if len(text) > MAX_LENGTH:
+        raise BadExpression([Complaint(1, 1, f"has {len(text)} characters, and at most {MAX_LENGTH} are allowed")])
+    declared = tuple(sorted(lists.items()))
     try:
-        tree, expression = engine.check(text, tuple(sorted(lists.items())))
+        parsed = engine.parse(text, declared)
     except engine.Refused as refused:
-        raise BadExpression(
-            [Complaint(max(1, one.line), max(1, one.column), one.message) for one in refused.said]
-        ) from None
+        raise BadExpression(syntax.complaints(text, refused.said)) from None
+    found = laws.complaints(parsed, lists)
+    try:
+        tree, expression = engine.check(text, declared)
+    except engine.Refused as refused:
+        # Where both complain of one place, ours says why.
+        places = {(line, column) for line, column, _ in found}
+        found += [said for said in mismatch.complaints(parsed, refused.said) if said[:2] not in places]
+        # Nothing that cel-cpp refuses passes, whether or not there are better words for it.
+        raise BadExpression(found or [Complaint(one.line, one.column, one.message) for one in refused.said]) from None
     if tree.type != "bool":
-        raise BadExpression([Complaint(1, 1, "must be true or false")])
+        found.append(Complaint(1, 1, f"must be true or false, and is {shown(tree, tree.type)}"))
+    if found:
+        raise BadExpression(found)
     return tree, expression

@@ -96,6 +96,14 @@ def _type(data: bytes) -> str:
     return "dyn"
 
 
+def begin(text: str, index: int) -> int:
+    """Where the name of a call begins, if its bracket is at `index`; else `index`."""
+    if text[index : index + 1] == "(":
+        while index and (text[index - 1].isalnum() or text[index - 1] == "_"):
+            index -= 1
+    return index
+
+
 def parsed(serialised: bytes, text: str, names: Mapping[str, object], types: Mapping[int, str]) -> Node:
     """Of a parsed expression: its tree. `a.b` is one Ident where `names` has it."""
     message = _message(_bytes(_message(serialised), 2))
@@ -117,7 +125,7 @@ class _Tree:
         self.positions = positions
 
     def place(self, identity: int) -> tuple[int, int, str]:
-        before = self.text[: self.positions.get(identity, 0)]
+        before = self.text[: begin(self.text, self.positions.get(identity, 0))]
         line = before.count("\n") + 1
         return line, len(before) - before.rfind("\n"), self.types.get(identity, "")
 

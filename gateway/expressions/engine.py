@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 
 from cel_expr_python import cel
 
-from gateway.expressions.decode import parsed, types
+from gateway.expressions.decode import begin, parsed, types
 from gateway.expressions.tree import Node
 from gateway.expressions.values import CEL_TYPES
 from gateway.expressions.variables import VARIABLES
@@ -19,6 +20,9 @@ _SAID = re.compile(
     r"^(?:INVALID_ARGUMENT: )?ERROR: <input>:(-?\d+):(-?\d+): (.*?)(?: \[INVALID_ARGUMENT\])?$", re.MULTILINE
 )
 _STATUS = re.compile(r"^[A-Z_]+: (.*?)(?: \[[A-Z_]+\])?$", re.DOTALL)
+
+MAX_NESTING = 32
+"""Of cel-cpp's parser: it counts what is in brackets, and operators in operators."""
 
 Lists = tuple[tuple[str, ListKind], ...]
 """Name and kind of each list that a text may ask, in order."""
@@ -71,8 +75,30 @@ def _compile(text: str, lists: Lists, *, disable_check: bool) -> Any:
     try:
         return environment(lists).compile(text, disable_check=disable_check)
     except RuntimeError as error:  # What pybind makes of an absl::Status.
-        said = [Said(int(line), int(column), message) for line, column, message in _SAID.findall(str(error))]
+        said = [
+            Said(*_begin(text, int(line), int(column)), message) for line, column, message in _SAID.findall(str(error))
+        ]
         raise Refused(tuple(said) or (Said(-1, -1, plain(str(error))),)) from None
+
+
+def _begin(text: str, line: int, column: int) -> tuple[int, int]:
+    """Of a call, cel-cpp tells the place of its bracket: people look at its name."""
+    lines = text.split("\n")
+    if 0 < line <= len(lines):
+        return line, begin(lines[line - 1], column - 1) + 1
+    return line, column
+
+
+def tried(function: str, args: list[str], *, is_method: bool) -> str:
+    """Why a function fails for these texts whatever else it is given; empty where it does not."""
+    written = ", ".join([json.dumps(arg, ensure_ascii=False) for arg in args])
+    target = "timestamp(0)" if function.startswith("get") else '""'
+    try:
+        checked = environment(()).compile(f"{target}.{function}({written})" if is_method else f"{function}({written})")
+        found = checked.eval(data={})
+    except RuntimeError:
+        return ""  # Not what it takes: the type checker says that.
+    return plain(str(found.plain_value())) if found.type() == cel.Type.ERROR else ""
 
 
 def answer(checked: Any, values: Mapping[str, Any]) -> bool | str:

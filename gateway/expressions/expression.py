@@ -12,7 +12,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from gateway.expressions import engine, native
-from gateway.expressions.checking import BadExpression, Complaint, checked
+from gateway.expressions.checking import checked
+from gateway.expressions.complaint import BadExpression, Complaint
 from gateway.expressions.tree import Call, Ident, Node, Select, variables, walk
 from gateway.expressions.values import TO_CEL, Type, moment
 from gateway.expressions.variables import VARIABLES

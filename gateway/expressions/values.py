@@ -51,7 +51,7 @@ def microseconds(unix_time: float) -> int:
 
 def clamped(number: int) -> int:
     """A number that somebody claims, as CEL's 64 bits hold it."""
-    return min(max(number, -MAX_INT - 1), MAX_INT)
+    return number if -MAX_INT <= number <= MAX_INT else min(max(number, -MAX_INT - 1), MAX_INT)
 
 
 def moment(value: int) -> dt.datetime:

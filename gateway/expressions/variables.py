@@ -24,7 +24,7 @@ from gateway.expressions.vocabulary import (
     WEEKDAY,
     Vocabulary,
 )
-from gateway.policy import Context, Principal, Profile
+from gateway.policy import Context, Principal
 
 NOBODY = Principal(account="", tier="")
 """Stands for the principal of an exchange whose caller nobody has identified."""
@@ -50,16 +50,8 @@ class Variable:
     """What its value can be, where that is known."""
 
 
-def _principal(context: Context) -> Principal:
-    return context.principal or NOBODY
-
-
-def _profile(context: Context) -> Profile:
-    return (context.principal or NOBODY).profile
-
-
 def _age(context: Context) -> int:
-    created = _profile(context).created
+    created = (context.principal or NOBODY).profile.created
     return max(0, microseconds(context.now) - microseconds(created)) if created else 0
 
 
@@ -84,26 +76,28 @@ _UNKNOWN_CALLER = "nobody was identified"
 _TEXT, _NUMBER, _TRUTH, _TEXTS = Type.TEXT, Type.NUMBER, Type.TRUTH, Type.TEXTS
 
 _ACCOUNT = (
-    Variable("account.id", _TEXT, lambda c: _principal(c).account, "Its id in the directory.", _UNKNOWN_CALLER),
+    Variable(
+        "account.id", _TEXT, lambda c: (c.principal or NOBODY).account, "Its id in the directory.", _UNKNOWN_CALLER
+    ),
     Variable(
         "account.organisation",
         _TEXT,
-        lambda c: _principal(c).organisation,
+        lambda c: (c.principal or NOBODY).organisation,
         "The organisation that it belongs to.",
         f"it belongs to none, or {_UNKNOWN_CALLER}",
     ),
-    Variable("account.tier", _TEXT, lambda c: _principal(c).tier, "Its plan, such as free.", _UNKNOWN_CALLER),
+    Variable("account.tier", _TEXT, lambda c: (c.principal or NOBODY).tier, "Its plan, such as free.", _UNKNOWN_CALLER),
     Variable(
         "account.created",
         Type.TIME,
-        lambda c: microseconds(_profile(c).created),
+        lambda c: microseconds((c.principal or NOBODY).profile.created),
         "When it was made.",
         'unknown: it is then timestamp("1970-01-01T00:00:00Z"); ask account.has_created',
     ),
     Variable(
         "account.has_created",
         _TRUTH,
-        lambda c: _profile(c).created != 0,
+        lambda c: (c.principal or NOBODY).profile.created != 0,
         "It is known when it was made, so that account.created and account.age mean something.",
     ),
     Variable(
@@ -117,7 +111,7 @@ _ACCOUNT = (
     Variable(
         "account.email_domain",
         _TEXT,
-        lambda c: _profile(c).email_domain,
+        lambda c: (c.principal or NOBODY).profile.email_domain,
         "Of its owner's address, in lower case.",
         "unknown",
         vocabulary=DOMAIN,
@@ -125,7 +119,7 @@ _ACCOUNT = (
     Variable(
         "account.signup_country",
         _TEXT,
-        lambda c: _profile(c).signup_country,
+        lambda c: (c.principal or NOBODY).profile.signup_country,
         "Where it was made, as ISO 3166-1 alpha-2.",
         "unknown",
         vocabulary=COUNTRY,
@@ -133,7 +127,7 @@ _ACCOUNT = (
     Variable(
         "account.billing_country",
         _TEXT,
-        lambda c: _profile(c).billing_country,
+        lambda c: (c.principal or NOBODY).profile.billing_country,
         "Where it pays from, as ISO 3166-1 alpha-2.",
         "unknown",
         vocabulary=COUNTRY,
@@ -141,7 +135,7 @@ _ACCOUNT = (
     Variable(
         "account.verification",
         _NUMBER,
-        lambda c: clamped(_profile(c).verification),
+        lambda c: clamped((c.principal or NOBODY).profile.verification),
         "How far its owner was verified: each step of the ladder is one more.",
         f"not verified, or {_UNKNOWN_CALLER}",
     ),
@@ -154,18 +148,20 @@ _ACCOUNT = (
 )
 
 _KEY = (
-    Variable("key.id", _TEXT, lambda c: _principal(c).key, "Of the API key.", "the caller came without a key"),
+    Variable(
+        "key.id", _TEXT, lambda c: (c.principal or NOBODY).key, "Of the API key.", "the caller came without a key"
+    ),
     Variable(
         "key.models",
         _TEXTS,
-        lambda c: _principal(c).models,
+        lambda c: (c.principal or NOBODY).models,
         "Models that the key is for.",
         "it is for all models",
     ),
     Variable(
         "key.features",
         _TEXTS,
-        lambda c: _principal(c).features,
+        lambda c: (c.principal or NOBODY).features,
         "Features that the key is for.",
         "it is for all features",
         vocabulary=FEATURE,
@@ -173,7 +169,7 @@ _KEY = (
     Variable(
         "claims",
         Type.CLAIMS,
-        lambda c: _principal(c).claims,
+        lambda c: (c.principal or NOBODY).claims,
         "Claims of the caller's JSON Web Token. A claim that is not there is a failure: ask has(claims.plan) first.",
         "the caller came without a token",
         volatile=True,
