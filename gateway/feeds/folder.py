@@ -270,4 +270,4 @@ def _missing(feed: ListFeed | DatabaseFeed, path: Path | None, error: OSError) -
 
 
 def _refused(feed: ListFeed | DatabaseFeed, message: str) -> FeedsRefused:
-    return FeedsRefused((FeedProblem(feed.name, message),))
+    return FeedsRefused((FeedProblem(feed.name, message, database=isinstance(feed, DatabaseFeed)),))

@@ -143,6 +143,8 @@ class FeedProblem:
     """The file in which it stands; None for items of feeds.yaml, and where no file can be read."""
     line: int = 0
     """In that file; of the items, counted from 1; 0 for the whole."""
+    database: bool = False
+    """Of a database; a list may have the same name."""
 
     def __str__(self) -> str:
         where = f"{self.path}:{self.line}: " if self.path is not None and self.line else ""
