@@ -49,8 +49,13 @@ class Answer:
     """The chain's own record. `Rehearsal.settle` ends it."""
     trail: tuple[Step, ...]
     """One an entry, in order, also for those that were not reached."""
-    seconds: float
-    """From the first entry to the answer, takes included."""
+    short: Take | None = None
+    """What there was no room for, where that is why it was refused."""
+
+    @property
+    def seconds(self) -> float:
+        """For deciding: of all entries together."""
+        return sum(step.seconds for step in self.trail)
 
     @property
     def context(self) -> Context:

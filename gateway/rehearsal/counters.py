@@ -19,6 +19,8 @@ class Counters(MemoryStore):
         super().__init__(clock)
         self.away = False
         """Whether it answers at all."""
+        self.short: tuple[str, Take] | None = None
+        """The exchange that was refused last, and the take that there was no room for."""
         self._stated: Mapping[str, float] = {}
         self._filled: set[tuple[str, str]] = set()
         self._fillings = 0
@@ -42,7 +44,10 @@ class Counters(MemoryStore):
             if left is not None and (bucket.partition, bucket.limit.name) not in self._filled:
                 self._filled.add((bucket.partition, bucket.limit.name))
                 self._fill(bucket, left)
-        super().take(exchange, takes, then)
+        taken = self.take_now(exchange, takes)
+        if not taken.granted:
+            self.short = (exchange, takes[taken.short])
+        then(taken)
 
     def _fill(self, bucket: Bucket, left: float) -> None:
         used = bucket.limit.capacity - left

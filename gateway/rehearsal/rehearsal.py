@@ -3,7 +3,7 @@
 Two ways to ask. `ask` is for people: each entry is timed and says what it looked at. `begin` is for millions: the
 chain's own record and nothing beside it.
 
-    with Rehearsal(Path("policies"), os.environ, policy_kinds()) as rehearsal:
+    with Rehearsal(Path("policies")) as rehearsal:
         answer = rehearsal.ask(exchange)
         rehearsal.settle(answer, Outcome(200, Usage(input=10, output=20)))
 
@@ -14,12 +14,13 @@ a stranger's policy that waits is waited for, on a loop of the rehearsal's own.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from gateway.accounts.file_directory import EMPTY, LiveDirectory, Snapshot
 from gateway.chain import entry as chain_entry
@@ -32,12 +33,9 @@ from gateway.rehearsal.exchange import Exchange
 from gateway.rehearsal.identity import Identity
 from gateway.rehearsal.knowledge import Knowledge, know
 from gateway.rehearsal.sighted import Sighted
-from gateway.rules.problems import Problem, Problems
-from gateway.rules.ruleset import FEEDS, Entry, Ruleset, load
+from gateway.rules.build import FREE, build, policy_kinds
+from gateway.rules.ruleset import Entry, Ruleset, load
 from gateway.stores.memory import MemoryStore
-
-FREE: Final = {"default": (0.0, 0.0, 0.0, 0.0)}
-"""Prices where there is no table; the ruleset refuses `spend` without one."""
 
 
 class Rehearsal:
@@ -50,15 +48,23 @@ class Rehearsal:
         kinds: Mapping[str, PolicyKind[Any]] | None = None,
         *,
         accounts: Snapshot | None = None,
+        data: Path | None = None,
+        make_store: Callable[[Callable[[], float]], Counters] = Counters,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Raises Problems with all that is wrong in the folder. `accounts` is for policies that look accounts up."""
-        self.ruleset: Ruleset = load(folder, kinds or {}, environment)
+        """Raises Problems with all that is wrong in the folder.
+
+        `kinds` are all that are installed if not stated; `accounts` is for policies that look accounts up; `data` is
+        where fetched lists and databases are, `data` beside the folder if not stated; `make_store` is given the
+        rehearsal's clock.
+        """
+        self.ruleset: Ruleset = load(folder, policy_kinds() if kinds is None else kinds, environment)
         self.now = 0.0
         """Unix time of the last exchange."""
         self.store: Counters
+        self._make_store = make_store
         self._directory = LiveDirectory(accounts or EMPTY)
-        self._knowledge = _knowledge(folder, self.ruleset)
+        self._knowledge: Knowledge = know(folder, data or folder.parent / "data", self.ruleset)
         self._stopwatch = stopwatch
         self._here: Location | None = None
         self._trail: list[Step] = []
@@ -82,9 +88,10 @@ class Rehearsal:
     def ask(self, exchange: Exchange) -> Answer:
         """Ask every entry, and note what each looked at, said, and how long it took."""
         self._trail = [Step(entry) for entry in self.ruleset.entries]
-        began = self._stopwatch()
         asked = self._begin(self._traced, exchange)
-        return Answer(asked, tuple(self._trail), self._stopwatch() - began)
+        short = self.store.short
+        refused = asked.takes and asked.store is None and short is not None and short[0] == exchange.id
+        return Answer(asked, tuple(self._trail), short[1] if refused and short is not None else None)
 
     def begin(self, exchange: Exchange) -> Asked:
         """Ask every entry, and nothing more. The answer is there when this returns."""
@@ -107,6 +114,11 @@ class Rehearsal:
         return chain.begin(context, _answered)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What is missing here and would be there in production, for people."""
+        return self._knowledge.notes
+
+    @property
     def failures(self) -> Mapping[tuple[str, str], int]:
         """(entry, what failed) -> how often, since the last reset."""
         return self._plain.failures
@@ -118,7 +130,7 @@ class Rehearsal:
         if accounts is not None:
             self._directory = LiveDirectory(accounts)
         self._retire()
-        self.store = Counters(self._clock)
+        self.store = self._make_store(self._clock)
         local = MemoryStore(self._clock)
         services = Services(
             now=self._clock,
@@ -127,39 +139,23 @@ class Rehearsal:
             lists=self._knowledge.lists,
             sightings=Sighted(),
         )
-        entries = self._build(services)
+        ruleset = dataclasses.replace(self.ruleset, entries=tuple(self._known(entry) for entry in self.ruleset.entries))
+        entries = build(ruleset, services)
+        self._policies = [entry.policy for entry in entries]
         failures: dict[tuple[str, str], int] = {}
         self._plain = _Chain(tuple(self._waiting(entry) for entry in entries), self.store, local, failures)
         watched = tuple(self._watched(index, entry) for index, entry in enumerate(entries))
         self._traced = _Chain(watched, self.store, local, failures)
         self._plain.locate = self._traced.locate = self._locate
 
-    def _build(self, services: Services) -> list[chain_entry.Entry]:
-        entries: list[chain_entry.Entry] = []
-        problems: list[Problem] = []
-        for entry in self.ruleset.entries:
-            try:
-                policy = self._policy(entry, services)
-                when = entry.when.bind(services.lists) if entry.when is not None else None
-                entries.append(
-                    chain_entry.Entry.of(
-                        entry.name, entry.kind.name, policy, entry.on_failure, when=when, rollout=entry.rollout
-                    )
-                )
-            except (OSError, ValueError, TypeError, LookupError) as error:
-                problems.append(Problem(entry.path, 1, 1, f"policy `{entry.name}` cannot be made: {error}"))
-        if problems:
-            raise Problems(problems)
-        return entries
-
-    def _policy(self, entry: Entry, services: Services) -> Policy:
-        if entry.kind.identifies:
-            identity = Identity()
-            self._identities.append(identity)
-            return identity
-        policy = entry.kind.build(entry.config, services)
-        self._policies.append(policy)
-        return policy
+    def _known(self, entry: Entry) -> Entry:
+        """The entry; where its kind finds out who asks, another one in its place, that is told."""
+        if not entry.kind.identifies:
+            return entry
+        identity = Identity()
+        self._identities.append(identity)
+        kind = PolicyKind(entry.kind.name, entry.kind.config, lambda _config, _services: identity)
+        return dataclasses.replace(entry, kind=kind)
 
     def _waiting(self, entry: chain_entry.Entry) -> chain_entry.Entry:
         """The entry with answers that are there at once."""
@@ -239,8 +235,9 @@ class Rehearsal:
                 self._runner.run(close())
 
     def close(self) -> None:
-        """Retire all policies."""
+        """Retire all policies, and unmap lists and databases."""
         self._retire()
+        self._knowledge.close()
         if self._runner is not None:
             self._runner.close()
             self._runner = None
@@ -265,10 +262,3 @@ def _with(entry: chain_entry.Entry, **abilities: Any) -> chain_entry.Entry:
 
 def _words(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _knowledge(folder: Path, ruleset: Ruleset) -> Knowledge:
-    try:
-        return know(folder, ruleset.feeds)
-    except (OSError, ValueError) as error:
-        raise Problems([Problem(folder / FEEDS, 1, 1, f"a list cannot be read: {error}")]) from error

@@ -1,0 +1,98 @@
+"""What the tests of a folder have reached: entries, rules and limits, and which of them were seen only one way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gateway.rehearsal.answer import Answer, Stage
+from gateway.rehearsal.places import Named, Place, named, place_of_entry
+from gateway.rules.ruleset import Ruleset
+
+
+class Gap(NamedTuple):
+    """Something that no test has reached, or only one side of it."""
+
+    place: Place
+    what: str
+    """entry, rule or limit."""
+    entry: str
+    name: str
+    problem: str
+
+
+class Coverage(NamedTuple):
+    """`reached` of `all`: an entry counts once, a limit once, a rule twice (it applies, it does not)."""
+
+    reached: int
+    all: int
+    gaps: tuple[Gap, ...]
+
+    @property
+    def share(self) -> float:
+        return self.reached / self.all if self.all else 1.0
+
+
+class Seen:
+    """What was reached so far."""
+
+    def __init__(self, ruleset: Ruleset) -> None:
+        self.ruleset = ruleset
+        self.things = named(ruleset)
+        self.entries: set[str] = set()
+        self.applied: set[tuple[str, str]] = set()
+        self.spared: set[tuple[str, str]] = set()
+        """Rules that were looked at and did not apply, and limits with room."""
+
+    def note(self, answers: Iterable[Answer]) -> None:
+        for answer in answers:
+            self._note(answer)
+
+    def _note(self, answer: Answer) -> None:
+        matched = {(entry, match.rule) for entry, match in answer.matches if match.rule}
+        self.applied |= matched
+        asked = [step for step in answer.trail if step.stage in {Stage.ASKED, Stage.SHADOW}]
+        for step in asked:
+            name = step.entry.name
+            self.entries.add(name)
+            for finding in step.findings:
+                (self.applied if finding.applies else self.spared).add((name, finding.rule))
+            if not step.findings:
+                # It does not say what it looked at: then what did not apply was looked at.
+                rules = {(name, thing.name) for thing in self.things if thing.entry == name and not thing.is_limit}
+                self.spared |= rules - matched
+            if step.decision is not None:
+                self.spared |= {(name, take.bucket.limit.name) for take in step.decision.takes if take != answer.short}
+        if answer.short is not None:
+            self.applied.add((answer.entry, answer.short.bucket.limit.name))
+
+    def coverage(self) -> Coverage:
+        gaps: list[Gap] = []
+        total = len(self.ruleset.entries)
+        for entry in self.ruleset.entries:
+            if entry.name not in self.entries:
+                place = place_of_entry(self.ruleset, entry.name)
+                gaps.append(Gap(place, "entry", entry.name, entry.name, "no test asks it"))
+        missing = len(gaps)
+        for thing in self.things:
+            if thing.is_local:
+                # A guard counts inside of itself, and tells nobody.
+                continue
+            key = (thing.entry, thing.name)
+            applied, spared = key in self.applied, key in self.spared
+            total += 1 if thing.is_limit else 2
+            missing += (not applied and not spared) if thing.is_limit else (not applied) + (not spared)
+            problem = _problem(thing, applied, spared)
+            if problem:
+                gaps.append(Gap(thing.place, "limit" if thing.is_limit else "rule", thing.entry, thing.name, problem))
+        return Coverage(total - missing, total, tuple(gaps))
+
+
+def _problem(thing: Named, applied: bool, spared: bool) -> str:
+    if thing.is_limit:
+        return "" if applied or spared else "no test takes from it"
+    if not applied and not spared:
+        return "no test comes to it"
+    if applied and spared:
+        return ""
+    return "it never applies" if spared else "it always applies"

@@ -1,0 +1,158 @@
+"""What people wrote down -> an Exchange."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from gateway import dialects
+from gateway.accounts.file_directory import Snapshot
+from gateway.dialects.interface import Dialect, MalformedRequest
+from gateway.policy import Ask, Context, Facts, Location, Principal, Profile, note_facts
+from gateway.rehearsal.exchange import Exchange
+from gateway.rehearsal.given import NOBODY_SPECIAL, AccountGiven, Given
+from gateway.rehearsal.places import Rollout
+from gateway.rollout import share_of
+
+KEYS: Final = {"none": "missing_credentials", "invalid": "invalid_credentials"} | {
+    "expired": "expired_credentials",
+    "revoked": "revoked_key",
+}
+"""Word for a key -> the reason for which auth refuses it."""
+
+USUAL_MODEL: Final = "m-large"
+USUAL_INPUT: Final = 10
+TRIES: Final = 100_000
+"""Accounts that are tried for one on the wanted side of a rollout: enough for a share of 0.1 %."""
+
+
+def exchange_of(
+    given: Given, accounts: Mapping[str, AccountGiven], rollouts: Mapping[str, Rollout], number: int = 0
+) -> Exchange:
+    """`rollouts` are those that `given` may name. Raises ValueError, in words for its author."""
+    account = _account(given, accounts)
+    fields = {name.lower().encode(): value.encode() for name, value in given.fields.items()}
+    path = given.path.partition("?")[0]
+    dialect = dialects.of(given.method, path, fields)
+    refused = KEYS.get(given.key, "") if isinstance(given.key, str) else ""
+    if account.suspended and not refused:
+        refused = "suspended_account"
+    return Exchange(
+        id=f"rehearsed-{number}",
+        now=given.time.timestamp(),
+        ask=_ask(given, dialect, path),
+        principal=None if given.key == "none" else _on_its_side(_principal(account, given), given, rollouts),
+        refused=refused,
+        address=given.address,
+        location=_location(given),
+        method=given.method,
+        path=path,
+        fields=fields,
+        ja4=given.ja4,
+        facts=Facts(weight=given.weight, tags=given.tags, captcha=given.captcha),
+    )
+
+
+def snapshot_of(accounts: Mapping[str, AccountGiven]) -> Snapshot:
+    """For policies that look accounts up."""
+    principals = {
+        name: Principal(name, account.organisation, tier=account.tier, profile=_profile(account))
+        for name, account in accounts.items()
+    }
+    return Snapshot({}, principals, frozenset(name for name, account in accounts.items() if account.suspended), {})
+
+
+def _account(given: Given, accounts: Mapping[str, AccountGiven]) -> AccountGiven:
+    if isinstance(given.account, AccountGiven):
+        return given.account
+    if given.account is None:
+        return AccountGiven()
+    return accounts[given.account].model_copy(update={"id": given.account})
+
+
+def _principal(account: AccountGiven, given: Given) -> Principal:
+    scopes = None if isinstance(given.key, str) else given.key
+    return Principal(
+        account=account.id or NOBODY_SPECIAL,
+        organisation=account.organisation,
+        key=scopes.name if scopes else "",
+        tier=given.tier or account.tier,
+        models=scopes.models if scopes else frozenset(),
+        features=frozenset(scopes.features) if scopes else frozenset(),
+        claims=given.claims,
+        profile=_profile(account),
+    )
+
+
+def _profile(account: AccountGiven) -> Profile:
+    return Profile(
+        created=account.created.timestamp() if account.created else 0.0,
+        email_domain=account.email_domain,
+        signup_country=account.signup_country,
+        billing_country=account.billing_country,
+        verification=account.verification,
+    )
+
+
+def _location(given: Given) -> Location | None:
+    if not given.placed:
+        return None
+    return Location(
+        country=given.country or "",
+        asn=given.asn or 0,
+        network_kinds=frozenset(given.network_kinds or ()),
+        latitude=given.latitude,
+        longitude=given.longitude,
+        radius=given.radius or 0.0,
+        private=bool(given.private),
+    )
+
+
+def _ask(given: Given, dialect: Dialect, path: str) -> Ask:
+    ask = _read(given, dialect, path)
+    stated: dict[str, object] = {
+        name: getattr(given, name)
+        for name in ("model", "input_tokens", "output_cap", "streaming", "items")
+        if getattr(given, name) is not None
+    }
+    if given.features is not None:
+        stated["features"] = frozenset(given.features)
+    return ask._replace(**stated)  # type: ignore[arg-type]  # names and types are those of the model
+
+
+def _read(given: Given, dialect: Dialect, path: str) -> Ask:
+    """What the dialect makes of the body; without one, of the smallest that it can read, with the usual values."""
+    body: bytes
+    if given.body is None:
+        body = json.dumps({"model": USUAL_MODEL, "messages": [], "max_tokens": None}).encode()
+    else:
+        body = (given.body if isinstance(given.body, str) else json.dumps(given.body)).encode()
+    try:
+        ask = dialect.read(given.method, path, body)
+    except MalformedRequest as malformed:
+        raise ValueError(
+            f"the edge would refuse it before any policy: {malformed.reason}: {malformed.detail}"
+        ) from None
+    if given.body is not None or not ask.model:
+        return ask
+    return ask._replace(input_tokens=USUAL_INPUT if ask.input_tokens else 0)
+
+
+def _on_its_side(principal: Principal, given: Given, rollouts: Mapping[str, Rollout]) -> Principal:
+    """The principal, under the first id that is on the wanted side of each rollout."""
+    if not given.rollout:
+        return principal
+    for number in range(TRIES):
+        tried = dataclasses.replace(principal, account=f"{principal.account}-{number}") if number else principal
+        context = Context("", 0.0, "", "", {}, "", Ask("", ""))
+        note_facts(context, Facts(tried))
+        sides = {
+            name: "inside" if share_of(rollouts[name].key, context) < rollouts[name].share else "outside"
+            for name in given.rollout
+        }
+        if sides == given.rollout:
+            return tried
+    wanted = " and ".join(f"{side} of `{rule}`" for rule, side in given.rollout.items())
+    raise ValueError(f"no account is {wanted}: look at the shares")

@@ -1,0 +1,155 @@
+"""Rows of the exchange log -> exchanges as they can be asked again, with what became of them then.
+
+A principal, a location and a set of features that came before are the same object again: policies remember by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from gateway.policy import NOWHERE, Ask, Facts, Location, Outcome, Principal, Profile, Usage
+from gateway.rehearsal.exchange import NO_FIELDS, Exchange
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+UNKNOWN: Final = "identity_not_recorded"
+"""Stands for the reason why a credential is refused where the log does not know whose it was."""
+PASSED: Final = Facts(captcha=True)
+
+_WHO: Final = (
+    "account", "organisation", "key", "tier",
+    "created", "email_domain", "signup_country", "billing_country", "verification",
+)  # fmt: skip
+_WHERE: Final = ("country", "asn", "network_kinds", "latitude", "longitude", "radius", "private")
+_ASK: Final = (
+    "dialect", "route", "model", "streaming", "features", "input_tokens", "output_cap", "items", "generates",
+)  # fmt: skip
+_USAGE: Final = ("usage_input", "usage_output", "usage_cached", "usage_cache_creation", "usage_reasoning")
+_REST: Final = (
+    "exchange", "time", "method", "path", "client_address", "ja4", "captcha",
+    "action", "entry", "reason", "rules", "status", "seconds", "delivered", "aborted", "reached",
+)  # fmt: skip
+COLUMNS: Final = (*_WHO, *_WHERE, *_ASK, *_USAGE, *_REST)
+"""What a replay reads."""
+
+MOST: Final = 4_000_000
+"""Principals and locations that are held. Beyond it they are made anew: slower, and the same."""
+
+
+class Verdict(NamedTuple):
+    """What was decided. `action` is empty where nobody was asked."""
+
+    action: str
+    entry: str = ""
+    rule: str = ""
+    reason: str = ""
+
+
+ALLOWED: Final = Verdict("allow")
+NOT_ASKED: Final = Verdict("")
+
+
+class Past(NamedTuple):
+    """An exchange of the past."""
+
+    exchange: Exchange
+    verdict: Verdict
+    outcome: Outcome
+    """As it was; of one that was refused it says nothing."""
+    seconds: float
+
+
+class Reader:
+    """Makes them. `identifying` are the names of the entries that find out who asks: what they refused they refuse
+    again. `locate` leaves the location open, for the databases of today.
+    """
+
+    def __init__(self, identifying: frozenset[str], *, locate: bool = False) -> None:
+        self._identifying = identifying
+        self._locate = locate
+        self._principals: dict[tuple[Any, ...], Principal | None] = {}
+        self._locations: dict[tuple[Any, ...], Location] = {}
+        self._verdicts: dict[tuple[str, str, str, Any], Verdict] = {}
+        self._features: dict[tuple[str, ...], frozenset[str]] = {(): frozenset()}
+
+    def read(self, table: pa.Table, decode: Callable[[pa.Table, str], list[Any]]) -> Iterator[Past]:
+        """One a row. `decode` is `gateway.history.decode.column`."""
+
+        def zipped(names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+            return zip(*[decode(table, name) for name in names], strict=True)
+
+        principals, locations, features = self._principals, self._locations, self._features
+        for who, where, ask, usage, rest in zip(
+            zipped(_WHO), zipped(_WHERE), zipped(_ASK), zipped(_USAGE), zipped(_REST), strict=True
+        ):
+            try:
+                principal = principals[who]
+            except KeyError:
+                principal = self._principal(who)
+            location = None
+            if not self._locate:
+                try:
+                    location = locations[where]
+                except KeyError:
+                    location = self._location(where)
+            (
+                exchange, time, method, path, address, ja4, captcha,
+                action, entry, reason, rules, status, seconds, delivered, aborted, reached,
+            ) = rest  # fmt: skip
+            dialect, route, model, streaming, names, tokens, cap, items, generates = ask
+            wanted = features.get(names)
+            if wanted is None:
+                wanted = features[names] = frozenset(names)
+            refused = ""
+            if principal is None or (action != "allow" and entry in self._identifying):
+                refused = reason if entry in self._identifying else UNKNOWN
+            yield Past(
+                Exchange(
+                    exchange,
+                    time,
+                    Ask(dialect, route, model, streaming, wanted, tokens, cap, items, generates),
+                    principal,
+                    refused,
+                    address,
+                    location,
+                    method,
+                    path,
+                    NO_FIELDS,
+                    ja4,
+                    PASSED if captcha else None,
+                ),
+                ALLOWED if action == "allow" else self._verdict(action, entry, reason, rules),
+                Outcome(status, None if usage[1] is None else Usage(*usage), delivered, aborted, reached),
+                seconds,
+            )
+
+    def _principal(self, who: tuple[Any, ...]) -> Principal | None:
+        account, organisation, key, tier, created, email_domain, signup, billing, verification = who
+        if not account:
+            return None
+        profile = Profile(created or 0.0, email_domain, signup, billing, verification)
+        principal = Principal(account, organisation, key, tier, profile=profile)
+        if len(self._principals) < MOST:
+            self._principals[who] = principal
+        return principal
+
+    def _location(self, where: tuple[Any, ...]) -> Location:
+        country, asn, kinds, latitude, longitude, radius, private = where
+        location = Location(country, asn, frozenset(kinds), latitude, longitude, radius, private)
+        if location == NOWHERE:
+            location = NOWHERE
+        if len(self._locations) < MOST:
+            self._locations[where] = location
+        return location
+
+    def _verdict(self, action: str, entry: str, reason: str, rules: tuple[tuple[Any, ...], ...]) -> Verdict:
+        if not action:
+            return NOT_ASKED
+        rule = ""
+        for by, name, _, _, enforced in rules:
+            if by == entry and enforced:
+                rule = name
+        key = (action, entry, rule, reason)
+        return self._verdicts.setdefault(key, Verdict(*key))
