@@ -1,80 +1,149 @@
-"""Health, readiness and metrics of all workers, on the operators' own port."""
+"""The operators' own port: health, readiness, metrics, and the rules in force with what changes them.
+
+Whoever reaches the port may look; who changes something has to bear the admin token.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
-import aiohttp
 import orjson
 from aiohttp import web
 
+from gateway.control import console
+from gateway.control.fleet import Fleet
+from gateway.control.rulesets import Outcome, Rulesets
 from gateway.telemetry.exposition import render
 
 log = logging.getLogger(__name__)
 
-ANSWER_WITHIN = 2.0
-"""Seconds for a worker's answer; one that is too busy for it counts as not ready."""
+WHO: Final = "admin_token"
+"""How whoever bears the token is called in the audit log: by its name in tidegate.yaml."""
+STATUS: Final = {"refused": 422, "unknown": 404, "set_aside": 409}
+"""Of a change that did not come into force; 200 for the rest."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Fleet:
-    """The workers of this supervisor, asked over their unix sockets."""
-
-    def __init__(self, sockets: Callable[[], Sequence[Path]], restarts: Callable[[], int]) -> None:
-        self.sockets = sockets
-        self.restarts = restarts
-
-    async def snapshots(self) -> list[dict[str, Any]]:
-        """Of the workers that answer."""
-        answers = await asyncio.gather(*(self._snapshot(path) for path in self.sockets()))
-        return [answer for answer in answers if answer is not None]
-
-    async def _snapshot(self, path: Path) -> dict[str, Any] | None:
-        timeout = aiohttp.ClientTimeout(total=ANSWER_WITHIN)
-        try:
-            async with (
-                aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path)), timeout=timeout) as session,
-                session.get("http://worker/snapshot") as answer,
-            ):
-                snapshot: dict[str, Any] = orjson.loads(await answer.read())
-                return snapshot
-        except (aiohttp.ClientError, OSError, TimeoutError, orjson.JSONDecodeError):
-            return None
+def application(fleet: Fleet, rulesets: Rulesets, token: str, now: Callable[[], float]) -> web.Application:
+    """Everything on the port. Without a token nothing can be changed by it."""
+    admin = _Admin(fleet, rulesets, now)
+    app = web.Application(middlewares=[_guard(token, rulesets)])
+    app.router.add_get("/", admin.page)
+    app.router.add_get("/healthz", admin.healthz)
+    app.router.add_get("/readyz", admin.readyz)
+    app.router.add_get("/metrics", admin.metrics)
+    app.router.add_get("/policies", admin.status)
+    app.router.add_get("/policies/history", admin.history)
+    app.router.add_post("/policies/reload", admin.reload)
+    app.router.add_post("/policies/rollback", admin.rollback)
+    return app
 
 
-def application(fleet: Fleet) -> web.Application:
-    """GET /healthz, /readyz and /metrics."""
+class _Admin:
+    def __init__(self, fleet: Fleet, rulesets: Rulesets, now: Callable[[], float]) -> None:
+        self.fleet = fleet
+        self.rulesets = rulesets
+        self.now = now
 
-    async def healthz(_: web.Request) -> web.Response:
+    async def healthz(self, _: web.Request) -> web.Response:
         """This process lives; workers that die are started again, so this does not look at them."""
-        return web.json_response({"status": "ok"})
+        return _json({"status": "ok"})
 
-    async def readyz(_: web.Request) -> web.Response:
+    async def readyz(self, _: web.Request) -> web.Response:
         """200 where every worker takes requests; 503 with the reason where one does not."""
-        wanted = len(fleet.sockets())
-        snapshots = await fleet.snapshots()
+        wanted = len(self.fleet.sockets())
+        snapshots = await self.fleet.snapshots()
         draining = sum(snapshot["draining"] for snapshot in snapshots)
         ready = len(snapshots) == wanted and not draining
+        generation, digest = self.rulesets.in_force.version
         answer = {
             "status": "ready" if ready else "not ready",
             "workers": len(snapshots),
             "wanted": wanted,
             "draining": draining,
             "store_available": sum(snapshot["store_available"] for snapshot in snapshots),
+            "generation": generation,
+            "digest": digest,
             "rulesets": sorted({snapshot["digest"] for snapshot in snapshots}),
         }
-        return web.json_response(answer, status=200 if ready else 503)
+        return _json(answer, 200 if ready else 503)
 
-    async def metrics(_: web.Request) -> web.Response:
-        snapshots = await fleet.snapshots()
-        text = await asyncio.to_thread(render, snapshots, fleet.restarts())
+    async def metrics(self, _: web.Request) -> web.Response:
+        snapshots = await self.fleet.snapshots()
+        text = await asyncio.to_thread(render, snapshots, self.fleet.restarts(), self.rulesets.status())
         return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
-    app = web.Application()
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", metrics)
-    return app
+    async def page(self, _: web.Request) -> web.Response:
+        snapshots = await self.fleet.snapshots()
+        text = console.page(self.rulesets.status(), self.rulesets.past(), snapshots, self.now())
+        return web.Response(text=text, content_type="text/html", headers=console.FIELDS)
+
+    async def status(self, _: web.Request) -> web.Response:
+        """The rules in force, those of each worker, and what is wrong with the files on disk."""
+        workers = {
+            worker: {"generation": generation, "digest": digest}
+            for worker, (generation, digest) in (await self.fleet.versions()).items()
+        }
+        return _json(self.rulesets.status() | {"workers": workers})
+
+    async def history(self, _: web.Request) -> web.Response:
+        return _json({"history": self.rulesets.past()})
+
+    async def reload(self, _: web.Request) -> web.Response:
+        """Apply the files on disk, also those that were set aside by a rollback."""
+        return _told(await self.rulesets.reload(WHO, insist=True))
+
+    async def rollback(self, request: web.Request) -> web.Response:
+        """`{"to": DIGEST}` or nothing for the one before."""
+        content = await request.read()
+        try:
+            asked = orjson.loads(content) if content else {}
+            wanted = asked.get("to", "")
+            if not isinstance(wanted, str):
+                raise TypeError("`to` must be text")
+        except (ValueError, AttributeError, TypeError) as error:
+            return _json({"error": f'the content must be JSON such as {{"to": "3f2a"}}: {error}'}, 400)
+        return _told(await self.rulesets.rollback(WHO, wanted))
+
+
+def _told(outcome: Outcome) -> web.Response:
+    generation, digest = outcome.version
+    content = {
+        "outcome": outcome.word,
+        "generation": generation,
+        "digest": digest,
+        "problems": outcome.problems,
+    }
+    return _json(content, STATUS.get(outcome.word, 200))
+
+
+def _guard(token: str, rulesets: Rulesets) -> Any:
+    """Let in who looks; who changes has to bear the token. A browser sends none by itself, so no page can do it."""
+    expected = f"Bearer {token}".encode()
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method in ("GET", "HEAD"):
+            return await handler(request)
+        if not token:
+            said = "changes need a token: set admin_token in tidegate.yaml, and start again"
+            return _json({"error": said}, 403)
+        stated = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(stated, expected):
+            rulesets.note_denied(request.path)
+            answer = _json({"error": "Authorization: Bearer with the admin token is needed"}, 401)
+            answer.headers["WWW-Authenticate"] = 'Bearer realm="tidegate admin"'
+            return answer
+        return await handler(request)
+
+    return guard
+
+
+def _json(content: dict[str, Any], status: int = 200) -> web.Response:
+    body = orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)
+    return web.Response(body=body, status=status, content_type="application/json")

@@ -1,4 +1,4 @@
-"""What one worker tells its supervisor, on a unix socket that only its user can open."""
+"""What one worker tells its supervisor, and is told by it, on a unix socket that only its user can open."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from aiohttp import web
@@ -14,15 +14,77 @@ from aiohttp import web
 Snapshot = Callable[[], dict[str, Any]]
 
 
-async def serve(path: Path, snapshot: Snapshot) -> web.AppRunner:
+class Rules(Protocol):
+    """As gateway.control.in_force.InForce."""
+
+    @property
+    def version(self) -> tuple[int, str]: ...
+
+    async def prepare(self, folder: Path, version: tuple[int, str]) -> list[str]: ...
+
+    def commit(self, version: tuple[int, str]) -> bool: ...
+
+    def discard(self) -> None: ...
+
+
+class Door:
+    """Opened before the worker serves; until `serves` is set it answers 503 to everything."""
+
+    def __init__(self, snapshot: Snapshot, rules: Rules) -> None:
+        self.snapshot = snapshot
+        self.rules = rules
+        self.serves = False
+
+    def application(self) -> web.Application:
+        app = web.Application(middlewares=[self._closed])
+        app.router.add_get("/snapshot", self._snapshot)
+        app.router.add_get("/ruleset", self._version)
+        app.router.add_post("/ruleset/prepare", self._prepare)
+        app.router.add_post("/ruleset/commit", self._commit)
+        app.router.add_post("/ruleset/discard", self._discard)
+        return app
+
+    @web.middleware
+    async def _closed(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+        if not self.serves:
+            return _answer({"error": "it is starting"}, 503)
+        answer: web.StreamResponse = await handler(request)
+        return answer
+
+    async def _snapshot(self, _: web.Request) -> web.Response:
+        return _answer(self.snapshot())
+
+    async def _version(self, _: web.Request) -> web.Response:
+        generation, digest = self.rules.version
+        return _answer({"generation": generation, "digest": digest})
+
+    async def _prepare(self, request: web.Request) -> web.Response:
+        """200 where it is ready, 422 with the problems where it never will be."""
+        told = orjson.loads(await request.read())
+        problems = await self.rules.prepare(Path(told["folder"]), _version_of(told))
+        return _answer({"problems": problems}, 422 if problems else 200)
+
+    async def _commit(self, request: web.Request) -> web.Response:
+        """200, or 409 where that one was not prepared."""
+        done = self.rules.commit(_version_of(orjson.loads(await request.read())))
+        return _answer({"committed": done}, 200 if done else 409)
+
+    async def _discard(self, _: web.Request) -> web.Response:
+        self.rules.discard()
+        return _answer({})
+
+
+def _version_of(told: dict[str, Any]) -> tuple[int, str]:
+    return int(told["generation"]), str(told["digest"])
+
+
+def _answer(content: dict[str, Any], status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(content), status=status, content_type="application/json")
+
+
+async def serve(path: Path, door: Door) -> web.AppRunner:
     """Serve until the runner is cleaned up."""
-
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(body=orjson.dumps(snapshot()), content_type="application/json")
-
-    app = web.Application()
-    app.router.add_get("/snapshot", answer)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(door.application(), access_log=None)
     await runner.setup()
     await asyncio.to_thread(path.unlink, missing_ok=True)
     before = os.umask(0o177)

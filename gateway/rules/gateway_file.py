@@ -6,9 +6,21 @@ import ipaddress
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from gateway.quantities import Count, Duration, Name, Secret, Size
+
+SHORTEST_TOKEN = 16
+"""Bytes: what cannot be guessed."""
 
 
 class Strict(BaseModel):
@@ -113,16 +125,24 @@ class GatewayFile(Strict):
     tls: TlsFile | None = None
     admin: ListenAddress = "127.0.0.1:8081"
     """Health, readiness and metrics. Not for the public."""
+    admin_token: Secret | None = None
+    """Whoever bears it may change rules through the admin port; at least 16 bytes. Without one nobody may."""
+    audit_log: str = ""
+    """A file to which each change of rules appends a line; the gateway's own log if not stated."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     redis: Secret
     """redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://."""
     policies: str = "policies"
     """The folder with chain.yaml. Paths are relative to this file."""
+    data: str = "data"
+    """The folder where `tidegate feeds update` puts lists and databases."""
     accounts: str = "accounts.yaml"
     public_url: str = ""
     """Where callers reach the gateway, for the links in its answers; from their Host field if not stated."""
     trusted_hops: tuple[NetworkText, ...] = ()
     """Proxies in front of us whose X-Forwarded-For is believed."""
+    ruleset_field: bool = False
+    """Say in `Tidegate-Ruleset` by which rules an answer was decided."""
     ja4_field: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")] | Literal[""] = ""
     """The request field in which a trusted hop states the caller's TLS fingerprint (JA4), such as x-ja4."""
     upstreams: Annotated[tuple[UpstreamFile, ...], Field(min_length=1)]
@@ -132,6 +152,13 @@ class GatewayFile(Strict):
     sizes: SizesFile = SizesFile()
     access_log: Literal["stdout", "off"] | str = "stdout"  # noqa: PYI051 - the words are for the reference
     """`stdout`, `off`, or a file that is appended to."""
+
+    @field_validator("admin_token")
+    @classmethod
+    def _long(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and len(token.get_secret_value().encode()) < SHORTEST_TOKEN:
+            raise ValueError(f"must have at least {SHORTEST_TOKEN} bytes")
+        return token
 
     @model_validator(mode="after")
     def _laws(self) -> GatewayFile:

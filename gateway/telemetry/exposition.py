@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from prometheus_client.core import (
@@ -23,14 +23,18 @@ Snapshot = dict[str, Any]
 class _Sum(Collector):
     """The metrics of some workers at one moment."""
 
-    def __init__(self, snapshots: Sequence[Snapshot], restarts: int) -> None:
+    def __init__(self, snapshots: Sequence[Snapshot], restarts: int, rules: Mapping[str, Any] | None) -> None:
         self._snapshots = snapshots
         self._restarts = restarts
+        self._rules = rules
 
     def collect(self) -> Iterator[Metric]:
         yield from _exchanges(self._snapshots)
         yield from _labelled(self._snapshots)
         yield from _plain(self._snapshots, self._restarts)
+        yield from _rules(self._snapshots)
+        if self._rules is not None:
+            yield from _changes(self._rules)
 
 
 def _exchanges(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
@@ -102,10 +106,46 @@ def _plain(snapshots: Sequence[Snapshot], restarts: int) -> Iterator[Metric]:
         yield GaugeMetricFamily(f"tidegate_{name}", text, value=sum(s[name] for s in snapshots))
     yield GaugeMetricFamily("tidegate_workers", "Workers that answer.", value=len(snapshots))
     yield CounterMetricFamily("tidegate_worker_restarts", "Workers that died and were started again.", value=restarts)
-    ruleset = GaugeMetricFamily("tidegate_ruleset", "Workers by the ruleset in force.", labels=["digest"])
-    for digest, count in Counter(s["digest"] for s in snapshots).items():
-        ruleset.add_metric([digest], count)
+
+
+def _rules(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
+    ruleset = GaugeMetricFamily("tidegate_ruleset", "Workers by the rules in force.", labels=["digest", "generation"])
+    for (digest, generation), count in Counter((s["digest"], str(s["generation"])) for s in snapshots).items():
+        ruleset.add_metric([digest, generation], count)
     yield ruleset
+    matched: Counter[tuple[str, ...]] = Counter()
+    for snapshot in snapshots:
+        for *labels, enforced, count in snapshot["matched"]:
+            matched[*labels, "enforce" if enforced else "shadow"] += count
+    labels = ["entry", "rule", "action", "reason", "mode"]
+    yield _family("tidegate_rule_matches", "Exchanges that a rule applied to, or would have.", labels, matched)
+    age = GaugeMetricFamily("tidegate_feed_age_seconds", "Since a database was built.", labels=["feed"])
+    stale = GaugeMetricFamily("tidegate_feed_stale", "1 where that is longer than it may be.", labels=["feed"])
+    # All workers map the same files: the oldest, should one be behind.
+    oldest: dict[str, tuple[float, bool]] = {}
+    for snapshot in snapshots:
+        for name, seconds, is_stale in snapshot["feeds"]:
+            oldest[name] = max(oldest.get(name, (0.0, False)), (seconds, is_stale))
+    for name, (seconds, is_stale) in sorted(oldest.items()):
+        age.add_metric([name], seconds)
+        stale.add_metric([name], float(is_stale))
+    yield age
+    yield stale
+
+
+def _changes(rules: Mapping[str, Any]) -> Iterator[Metric]:
+    reloads = Counter({(outcome,): count for outcome, count in rules["reloads"].items()})
+    yield _family("tidegate_ruleset_reloads", "Changes of rules by what came of them.", ["outcome"], reloads)
+    yield GaugeMetricFamily(
+        "tidegate_ruleset_last_success_timestamp_seconds",
+        "When rules last came into force.",
+        value=rules["last_success"],
+    )
+    for name, text in (
+        ("refused", "1 while the files on disk are refused."),
+        ("set_aside", "1 while the files on disk are set aside by a rollback."),
+    ):
+        yield GaugeMetricFamily(f"tidegate_ruleset_{name}", text, value=float(rules["files"] == name))
 
 
 def _mapped(snapshots: Iterable[Snapshot], key: str) -> Counter[tuple[str, ...]]:
@@ -144,8 +184,8 @@ def _histogram(
     return family
 
 
-def render(snapshots: Sequence[Snapshot], restarts: int = 0) -> bytes:
-    """Text exposition format 0.0.4."""
+def render(snapshots: Sequence[Snapshot], restarts: int = 0, rules: Mapping[str, Any] | None = None) -> bytes:
+    """Text exposition format 0.0.4. `rules` is the supervisor's word on the rules: gateway.control.rulesets."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Sum(snapshots, restarts))
+    registry.register(_Sum(snapshots, restarts, rules))
     return generate_latest(registry)

@@ -1,0 +1,88 @@
+"""The lists and databases of a whole: what `feeds.yaml` names becomes files that workers map.
+
+They are compiled into one folder for all wholes, where each is named by its content, so that a change of a rule
+compiles no list again; a whole holds links to its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Final
+
+from gateway.feeds.folder import Feeds, Prepared, open_feeds, prepare
+from gateway.feeds.sources import DatabaseFeed, FeedProblem, FeedSet, FeedsRefused, ListFeed
+from gateway.rules.feeds_file import FeedsFile
+from gateway.rules.problems import Problem, Problems
+from gateway.rules.ruleset import FEEDS, Ruleset
+
+COMPILED: Final = ".compiled"
+"""Beside the wholes."""
+NO_FEEDS: Final = Feeds({}, None)
+
+
+def prepare_feeds(ruleset: Ruleset, policies: Path, data: Path, compiled: Path, into: Path) -> str:
+    """Compile lists and copy databases; returns their digest, empty where there are none.
+
+    Raises Problems with all that is wrong in them, and OSError where nothing can be written.
+    """
+    into.mkdir(mode=0o700)
+    if not ruleset.feeds.databases and not ruleset.feeds.lists:
+        return ""
+    try:
+        made = prepare(feed_set(ruleset.feeds), base=policies, data=data, into=compiled)
+    except FeedsRefused as refused:
+        raise Problems([_problem(ruleset, policies, problem) for problem in refused.problems]) from refused
+    own = dataclasses.replace(
+        made,
+        folder=into,
+        lists={name: _linked(path, into) for name, path in made.lists.items()},
+        databases=tuple(dataclasses.replace(one, path=_linked(one.path, into)) for one in made.databases),
+    )
+    own.save()
+    return own.digest
+
+
+def open_prepared(into: Path) -> Feeds:
+    """Map what is there. Raises OSError or ValueError where that is not whole."""
+    try:
+        prepared = Prepared.load(into)
+    except FileNotFoundError:
+        return NO_FEEDS
+    except KeyError as error:
+        raise ValueError(f"{into} is not what it should be: {error}") from error
+    return open_feeds(prepared)
+
+
+def feed_set(written: FeedsFile) -> FeedSet:
+    """As the feeds want it."""
+    databases = tuple(DatabaseFeed(one.name, one.path, stale_after=one.stale_after) for one in written.databases)
+    lists = tuple(ListFeed(name, one.kind, one.items, one.path or "") for name, one in written.lists.items())
+    return FeedSet(databases, lists)
+
+
+def sweep(compiled: Path) -> None:
+    """Remove what no whole holds any more."""
+    for path in compiled.glob("*") if compiled.is_dir() else ():
+        if path.stat().st_nlink == 1:
+            path.unlink(missing_ok=True)
+
+
+def _linked(path: Path, into: Path) -> Path:
+    target = into / path.name
+    if not target.exists():
+        os.link(path, target)
+    return target
+
+
+def _problem(ruleset: Ruleset, policies: Path, found: FeedProblem) -> Problem:
+    """With its place: in the list itself, or where `feeds.yaml` names it."""
+    if found.path is not None and found.line:
+        return Problem(found.path, found.line, 1, f"list `{found.name}`: {found.message}")
+    document = ruleset.documents[policies / FEEDS]
+    if found.name in ruleset.feeds.lists:
+        return document.problem(("lists", found.name), f"list `{found.name}`: {found.message}")
+    names = [one.name for one in ruleset.feeds.databases]
+    place = ("databases", names.index(found.name)) if found.name in names else ()
+    return document.problem(place, f"database `{found.name}`: {found.message}")
