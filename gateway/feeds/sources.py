@@ -131,6 +131,10 @@ class FeedSet:
     databases: tuple[DatabaseFeed, ...] = ()
     lists: tuple[ListFeed, ...] = ()
 
+    def all(self) -> tuple[DatabaseFeed | ListFeed, ...]:
+        """Databases first."""
+        return (*self.databases, *self.lists)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class FeedProblem:
