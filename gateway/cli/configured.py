@@ -23,7 +23,7 @@ def fail(message: str, status: int = 1) -> NoReturn:
 
 
 def fail_with(problems: Problems) -> NoReturn:
-    """Every problem on a line of its own, and how many there are."""
+    """Every problem with the line that it stands in, and how many there are."""
     count = len(problems.problems)
-    lines = [str(problem) for problem in problems.problems]
+    lines = [problem.shown() for problem in problems.problems]
     fail("\n".join([*lines, f"{count} problem{'s' if count != 1 else ''} found; nothing was changed"]))

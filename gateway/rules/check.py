@@ -12,9 +12,10 @@ import os
 import types
 import typing
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
 
@@ -26,7 +27,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _PYDANTIC = frozenset(typing.get_args(ErrorType))
 _NO_LISTS: Mapping[str, ListKind] = {}
-_VERBS = frozenset({"must", "is", "names", "has", "needs", "lets"})
+_VERBS = frozenset({"must", "is", "names", "has", "needs", "lets", "ends"})
 
 _MESSAGES = {
     "string_type": "must be text",
@@ -58,7 +59,21 @@ def check(
         context = {"environment": environment, "lists": lists}
         return model.model_validate_json(json.dumps(document.data), strict=True, extra="forbid", context=context)
     except ValidationError as error:
-        raise Problems({_problem(document, model, loc, details) for loc, details in _flat(error, ())}) from None
+        found = {problem for loc, details in _flat(error, ()) for problem in _problems(document, model, loc, details)}
+        if _holds_secret(model, set()):
+            # A line with a misspelt key may hold one, too.
+            found = {replace(problem, excerpt="") for problem in found}
+        raise Problems(found) from None
+
+
+def _holds_secret(annotation: Any, seen: set[Any]) -> bool:
+    """Whether anything in a file of this shape is secret."""
+    if annotation is SecretStr:
+        return True
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in seen:
+        seen.add(annotation)
+        return any(_holds_secret(info.annotation, seen) for info in annotation.model_fields.values())
+    return any(_holds_secret(argument, seen) for argument in typing.get_args(annotation))
 
 
 def _flat(error: ValidationError, above: Loc) -> Iterator[tuple[tuple[str | int, ...], ErrorDetails]]:
@@ -72,18 +87,30 @@ def _flat(error: ValidationError, above: Loc) -> Iterator[tuple[tuple[str | int,
             yield loc, details
 
 
+def _problems(
+    document: Document, model: type[BaseModel], loc: tuple[str | int, ...], details: ErrorDetails
+) -> Iterator[Problem]:
+    if details["type"] != "expression":
+        yield _problem(document, model, loc, details)
+        return
+    # At its place inside of the text. What is wrong with the whole of it begins with a verb, and needs its name.
+    for line, column, message in details["ctx"]["complaints"]:
+        said = _sentence(_named(document.real(loc)), message) if message.partition(" ")[0] in _VERBS else message
+        yield document.problem_at(document.text_position(loc, line, column), said)
+
+
 def _problem(document: Document, model: type[BaseModel], loc: tuple[str | int, ...], details: ErrorDetails) -> Problem:
     kind = details["type"]
     last = loc[-1] if loc else ""
     if kind == "extra_forbidden":
         known = [name for parent in _types_at(model, loc[:-1]) for name in _field_names(parent)]
         message = f"unknown key `{last}`{did_you_mean(str(last), known)}"
-        return Problem(document.path, *document.key_position(loc), message)
+        return document.problem_at(document.key_position(loc), message)
     if kind == "missing":
-        return Problem(document.path, *document.position(loc[:-1]), f"missing key `{last}`")
+        return document.problem(loc[:-1], f"missing key `{last}`")
     if last == "[key]":
-        return Problem(document.path, *document.key_position(loc), f"key `{loc[-2]}` {_message(details)}")
-    return Problem(document.path, *document.position(loc), _sentence(_named(document.real(loc)), _message(details)))
+        return document.problem_at(document.key_position(loc), f"key `{loc[-2]}` {_message(details)}")
+    return document.problem(loc, _sentence(_named(document.real(loc)), _message(details)))
 
 
 def _named(steps: tuple[str | int, ...]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +27,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
+from gateway.rules import places
 from gateway.rules.problems import Problem, Problems
 from gateway.rules.scalars import meaning
 
@@ -58,7 +60,7 @@ class Node:
     """Values in it, itself included, with aliases expanded."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
     """What a file says. `source` is its bytes as they were read, for digests."""
 
@@ -94,9 +96,34 @@ class Document:
                 steps.append(step)
         return tuple(steps)
 
+    def text_position(self, loc: Loc, line: int, column: int) -> tuple[int, int]:
+        """Where in the file a place in the text at `loc` stands, both counted from 1; where that text begins if it is
+        not to be found.
+        """
+        node = self.root
+        for step in self.real(loc):
+            node = node.children[step]
+        if isinstance(node.value, str) and node.value:
+            before = node.value.split("\n")[: line - 1]
+            index = sum(len(passed) + 1 for passed in before) + column - 1
+            found = places.within(self.lines, (node.line, node.column), node.value)
+            if found is not None:
+                return found[min(index, len(found) - 1)]
+        return node.line, node.column
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The file, without the ends of its lines."""
+        return places.lines(self.source.decode("utf-8-sig"))
+
     def problem(self, loc: Loc, message: str) -> Problem:
         """A problem with the value at `loc`."""
-        return Problem(self.path, *self.position(loc), message)
+        return self.problem_at(self.position(loc), message)
+
+    def problem_at(self, place: tuple[int, int], message: str) -> Problem:
+        """A problem at a line and a column."""
+        excerpt = self.lines[place[0] - 1] if place[0] <= len(self.lines) else ""
+        return Problem(self.path, *place, message, excerpt)
 
 
 def read(path: Path) -> Document:

@@ -10,6 +10,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from gateway.expressions.expression import Expression
+from gateway.feeds.kinds import ListKind
 from gateway.quantities import Count, Duration, Money, Name, Secret, Size
 from gateway.rules.check import check
 from gateway.rules.problems import Problem, Problems
@@ -198,3 +200,89 @@ def test_a_problem_reads_as_editors_read_it() -> None:
     earlier = Problem(Path("a.yaml"), 2, 10, "y")
 
     assert str(Problems([later, earlier])) == "a.yaml:2:10: y\nb.yaml:1:1: x"
+
+
+class Conditional(BaseModel):
+    """A file with conditions, and no secret."""
+
+    when: Expression | None = None
+    rules: tuple[Rule, ...] = ()
+
+
+class Rule(BaseModel):
+    when: Expression
+
+
+Conditional.model_rebuild()
+
+
+def test_a_problem_in_a_condition_has_its_own_place() -> None:
+    """All that is wrong in all conditions, each where it stands in the file, however the text is written."""
+    text = b"""\
+when: account.teir == "free" && foo(1)
+rules:
+  - when: 'client.country == "norway"'
+  - when: >-
+      account.tier == "free" &&
+      client.country in lists.embrgo
+  - when: "\\"a\\" == account.tier && account.id == 1"
+  - when: ""
+  - when: 1
+"""
+    with pytest.raises(Problems) as found:
+        check(parse(Path("x.yaml"), text), Conditional, lists={"embargo": ListKind.COUNTRIES})
+
+    assert [str(problem) for problem in found.value.problems] == [
+        "x.yaml:1:7: unknown variable `account.teir`: did you mean `account.tier`?",
+        "x.yaml:1:33: there is no function `foo`",
+        'x.yaml:3:30: a country is its two-letter code (ISO 3166-1 alpha-2), such as NO, not "norway"',
+        "x.yaml:6:25: there is no list `embrgo` in feeds.yaml: did you mean `embargo`?",
+        'x.yaml:7:48: `account.id` (text) is compared to `1` (a whole number): write "1"',
+        "x.yaml:8:11: `when` is empty: leave it out, or write `true`",
+        "x.yaml:9:11: `when` must be text",
+    ]
+    assert found.value.problems[3].shown().splitlines() == [
+        "x.yaml:6:25: there is no list `embrgo` in feeds.yaml: did you mean `embargo`?",
+        "    6 |       client.country in lists.embrgo",
+        "      |                         ^",
+    ]
+
+
+def test_conditions_are_made() -> None:
+    """What is right becomes an Expression, that knows the lists it asks."""
+    text = b"when: client.country in lists.embargo\n"
+    made = check(parse(Path("x.yaml"), text), Conditional, lists={"embargo": ListKind.COUNTRIES})
+
+    assert made.when is not None
+    assert made.when.lists == {"embargo"}
+
+
+def test_a_line_that_may_hold_a_secret_is_not_shown() -> None:
+    """Files of a shape that has a secret are shown without their lines: a misspelt key may be that of the secret."""
+    with pytest.raises(Problems) as secret:
+        check(parse(Path("x.yaml"), b"sekret: xyzzy\n"), Sample)
+    with pytest.raises(Problems) as plain:
+        check(parse(Path("x.yaml"), b"whne: xyzzy\n"), Conditional)
+
+    assert "xyzzy" not in secret.value.problems[0].shown()
+    assert plain.value.problems[0].shown().endswith("    1 | whne: xyzzy\n      | ^")
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "shown"),
+    {
+        "wide characters": ("名前: x", 5, "    1 | 名前: x\n      |       ^"),
+        "a tab": ("a\tb", 3, "    1 | a b\n      |   ^"),
+        "an escape for the terminal": ("a\x9b31mb", 6, "    1 | a 31mb\n      |      ^"),
+        "a long line": ("x" * 300 + "y", 301, "    1 | " + "x" * 109 + "y\n      | " + " " * 109 + "^"),
+        "behind the end": ("ab", 3, "    1 | ab\n      |   ^"),
+    }.values(),
+)
+def test_the_caret_stands_below_its_place(line: str, column: int, shown: str) -> None:
+    """Whatever the line holds."""
+    assert Problem(Path("x.yaml"), 1, column, "wrong", line).shown() == f"x.yaml:1:{column}: wrong\n{shown}"
+
+
+def test_an_excerpt_is_no_part_of_what_is_wrong() -> None:
+    """Two that say the same are one, whether or not the line was kept."""
+    assert Problem(Path("x.yaml"), 1, 1, "x", "line") == Problem(Path("x.yaml"), 1, 1, "x")
