@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from gateway import __version__
-from gateway.cli import check, demo, key, serve
+from gateway.cli import check, demo, explain, feeds, key, policies, serve, test
 
 app = typer.Typer(
     name="tidegate",
@@ -34,8 +34,12 @@ def _root(
 app.command("serve")(serve.serve)
 app.command("worker", hidden=True)(serve.worker)
 app.command("check")(check.check)
+app.command("test")(test.run)
+app.command("explain")(explain.explain)
 app.command("demo")(demo.demo)
 app.add_typer(key.app, name="key")
+app.add_typer(feeds.app, name="feeds")
+app.add_typer(policies.app, name="policies")
 
 
 def main() -> None:

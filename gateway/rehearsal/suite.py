@@ -12,7 +12,7 @@ from gateway.accounts.model import AccountId
 from gateway.policy import NetworkKind
 from gateway.quantities import Count, Duration, Name, count, money
 from gateway.rehearsal.given import AccountGiven, Given, Written
-from gateway.rehearsal.places import Named, named, rollouts
+from gateway.rehearsal.places import named, rollouts
 from gateway.rules.check import check
 from gateway.rules.problems import Problem, Problems, did_you_mean
 from gateway.rules.read import Document, Loc, read
@@ -155,6 +155,15 @@ class TestFile(Written):
     """Each for itself."""
 
 
+class Request(Given):
+    """The whole file of `tidegate explain`: one exchange. A captured request is one: method, path, fields, body."""
+
+    accounts: dict[AccountId, AccountGiven] = Field(default_factory=dict)
+    """Accounts that it may name, beside those of accounts.yaml."""
+    counters: dict[Name, Left] = Field(default_factory=dict)
+    """Name of a limit -> what is left in it before."""
+
+
 class Suite(NamedTuple):
     """A file of tests, checked."""
 
@@ -179,23 +188,32 @@ def suite(path: Path, ruleset: Ruleset) -> Suite:
     """One file. Raises Problems."""
     document = read(path)
     file = check(document, TestFile, {})
-    names = _Names(document, file, named(ruleset), [entry.name for entry in ruleset.entries], ruleset)
-    problems = set(names.problems())
+    problems = set(_Names(document, file, ruleset).problems())
     if problems:
         raise Problems(problems)
     return Suite(document, file)
 
 
+def request(path: Path, ruleset: Ruleset) -> tuple[Document, Request]:
+    """The file of `tidegate explain`. Raises Problems. Its account may be none of the file's own."""
+    document = read(path)
+    found = check(document, Request, {})
+    names = _Names(document, TestFile.model_construct(accounts=found.accounts), ruleset)
+    problems = set(names.keys(("counters",), found.counters, names.limits, "limit"))
+    problems.update(names.keys(("rollout",), found.rollout, names.shares, "rollout"))
+    if problems:
+        raise Problems(problems)
+    return document, found
+
+
 class _Names:
     """Whatever a test names has to be there: a misspelt rule would be a test that can only fail."""
 
-    def __init__(
-        self, document: Document, file: TestFile, all_named: Iterable[Named], entries: list[str], ruleset: Ruleset
-    ) -> None:
-        things = list(all_named)
+    def __init__(self, document: Document, file: TestFile, ruleset: Ruleset) -> None:
+        things = named(ruleset)
         self.document = document
         self.file = file
-        self.entries = entries
+        self.entries = [entry.name for entry in ruleset.entries]
         self.limits = [thing.name for thing in things if thing.is_limit]
         self.local = {thing.name for thing in things if thing.is_local}
         self.rules = [thing.name for thing in things]
