@@ -71,8 +71,9 @@ class RecentSightings:
         self._accounts: dict[str, _Account] = {}
         """The account that was seen longest ago is the first, about."""
 
-    def __len__(self) -> int:
-        """Accounts of which anything is known."""
+    @property
+    def accounts(self) -> int:
+        """Of how many accounts anything is known."""
         return len(self._accounts)
 
     def of(self, account: str) -> tuple[Sighting, ...]:

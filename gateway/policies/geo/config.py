@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -15,25 +13,14 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
-    ValidationInfo,
-    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from gateway.feeds.kinds import ListKind
 from gateway.feeds.sightings import REMEMBERED
-from gateway.policies.geo.countries import COUNTRIES, OFTEN_WRITTEN
+from gateway.policies.geo.values import Asn, Country, Distance, Some, Speed, https
 from gateway.policy import NetworkKind
 from gateway.quantities import Duration, Name
-
-LIST: Final = re.compile(r"lists\.([a-z][a-z0-9_]{0,47})")
-"""How a list of `feeds.yaml` is named, here as in conditions."""
-_ASN: Final = re.compile(r"(?:AS)?([0-9]{1,10})")
-_SPEED: Final = re.compile(r"([0-9]{1,6}) ?km/h")
-_DISTANCE: Final = re.compile(r"([0-9]{1,5}) ?km")
-_MAX_ASN: Final = 2**32 - 1
-"""RFC 6793."""
 
 Action = Literal["allow", "weigh", "challenge", "deny"]
 Loc = tuple[str | int, ...]
@@ -49,79 +36,9 @@ def _raise(model: str, errors: list[InitErrorDetails]) -> None:
         raise ValidationError.from_exception_data(model, errors)
 
 
-def _named_list(written: str, kind: ListKind, info: ValidationInfo) -> bool:
-    """Whether `lists.<name>` is written. Raises ValueError where there is no such list, or it holds other things."""
-    found = LIST.fullmatch(written)
-    if found is None:
-        return False
-    known = info.context.get("lists") if isinstance(info.context, Mapping) else None
-    if known is not None:
-        if found[1] not in known:
-            raise ValueError(f"names a list that is not in feeds.yaml: there are {', '.join(sorted(known)) or 'none'}")
-        if known[found[1]] != kind:
-            raise ValueError(f"must name a list of {kind.value}: `{found[1]}` is one of {known[found[1]].value}")
-    return True
-
-
-def _country(written: str, info: ValidationInfo) -> str:
-    if written == "EEA" or written in COUNTRIES or _named_list(written, ListKind.COUNTRIES, info):
-        return written
-    meant = written.upper() if written.upper() in COUNTRIES else OFTEN_WRITTEN.get(written.upper())
-    hint = f": did you mean `{meant}`?" if meant else ", such as DE, or EEA, or lists.<name>"
-    raise ValueError(f"must be a country of ISO 3166-1 alpha-2{hint}")
-
-
-def _asn(written: object, info: ValidationInfo) -> int | str:
-    if isinstance(written, str) and _named_list(written, ListKind.ASNS, info):
-        return written
-    found = _ASN.fullmatch(str(written)) if isinstance(written, str | int) and written is not True else None
-    if found is None or not 0 < int(found[1]) <= _MAX_ASN:
-        raise ValueError("must be the number of an autonomous system, such as AS64496 or 64496, or lists.<name>")
-    return int(found[1])
-
-
-def _quantity(pattern: re.Pattern[str], example: str) -> BeforeValidator:
-    def read(written: object, info: ValidationInfo) -> object:
-        if info.mode == "python" and isinstance(written, float):
-            return written
-        found = pattern.fullmatch(written) if isinstance(written, str) else None
-        if found is None:
-            raise ValueError(f"must be written with its unit, such as {example}")
-        return float(found[1])
-
-    return BeforeValidator(read)
-
-
-def _link(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme != "https" or not parts.hostname or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("must be an https link, such as https://docs.example.com/countries")
-    return text
-
-
-Country = Annotated[str, AfterValidator(_country)]
-"""A country, `EEA`, or `lists.<name>`."""
-Asn = Annotated[
-    int | str,
-    BeforeValidator(_asn),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^((AS)?[0-9]{1,10}|lists\..+)$"}]}),
-]
-"""The number of an autonomous system, or `lists.<name>`."""
-Speed = Annotated[
-    float,
-    _quantity(_SPEED, "1000 km/h"),
-    Field(ge=100),
-    WithJsonSchema({"type": "string", "pattern": f"^{_SPEED.pattern}$"}),
-]
-Distance = Annotated[
-    float,
-    _quantity(_DISTANCE, "500 km"),
-    Field(ge=100, le=20_000),
-    WithJsonSchema({"type": "string", "pattern": f"^{_DISTANCE.pattern}$"}),
-]
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*([_.-][a-z0-9]+)*$", max_length=64)]
 Message = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Link = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_link)]
+Link = Annotated[str, StringConstraints(max_length=1000), AfterValidator(https)]
 Status = Annotated[int, Field(ge=400, le=499)]
 Feature = Literal["tools", "vision", "audio", "reasoning", "structured_output", "batch", "web_search"]
 
@@ -180,7 +97,7 @@ class _Lists(Words):
     @model_validator(mode="after")
     def _laws(self) -> Self:
         stated = {key: set(getattr(self, key)) for key in self.lists if getattr(self, key) is not None}
-        errors = [_error((key,), "is empty: leave it out") for key, items in stated.items() if not items]
+        errors = []
         if not stated:
             errors.append(_error((), "needs one of `allow`, `deny` and `challenge`"))
         keys = list(stated)
@@ -194,22 +111,22 @@ class _Lists(Words):
 class Countries(_Lists):
     """By country. An item is a country, `EEA`, or `lists.<name>`."""
 
-    allow: tuple[Country, ...] | None = None
+    allow: Some[Country] | None = None
     """All others are denied."""
-    deny: tuple[Country, ...] | None = None
+    deny: Some[Country] | None = None
     """These are denied."""
-    challenge: tuple[Country, ...] | None = None
+    challenge: Some[Country] | None = None
     """These are challenged."""
 
 
 class Asns(_Lists):
     """By the autonomous system that announces the address. An item is a number or `lists.<name>`."""
 
-    allow: tuple[Asn, ...] | None = None
+    allow: Some[Asn] | None = None
     """All others are denied."""
-    deny: tuple[Asn, ...] | None = None
+    deny: Some[Asn] | None = None
     """These are denied."""
-    challenge: tuple[Asn, ...] | None = None
+    challenge: Some[Asn] | None = None
     """These are challenged."""
 
 
@@ -276,6 +193,8 @@ class Travel(BaseModel):
     """Kilometres: nearer places are never too far, as databases err by so much."""
     then: Then
     """What happens."""
+    within_country: bool = False
+    """Compare places in one country, too. A mobile carrier's gateways may be a continent from its phones."""
     spare_home: bool = False
     """Do not compare with places in the country of sign-up or billing: a phone that roams, and an office's VPN, come
     out at home while their owner is abroad. It also spares a thief abroad whose victim is at home."""
@@ -301,11 +220,11 @@ class Rule(BaseModel):
 
     name: Name
     """Unique in the file, stable: its parts are `<name>.countries` and so on in metrics and logs."""
-    tiers: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    tiers: Some[str] | None = None
     """Only for accounts of these tiers."""
-    models: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    models: Some[str] | None = None
     """Only for models that match one of these patterns (`*` and `?`)."""
-    features: Annotated[tuple[Feature, ...], Field(min_length=1)] | None = None
+    features: Some[Feature] | None = None
     """Only for requests with one of these features."""
     countries: Countries | None = None
     """Asked beside the file's and other rules' `countries`: a rule cannot lift an embargo."""
@@ -360,7 +279,7 @@ class GeoConfig(BaseModel):
     """Impossible travel."""
     countries_seen: CountriesSeen | None = None
     """Many countries in a short time."""
-    alike: tuple[Annotated[tuple[Country, ...], Field(min_length=1)], ...] = ()
+    alike: tuple[Some[Country], ...] = ()
     """Groups of countries that are one for `mismatch` and `countries_seen`, such as `[EEA]` and `[US, PR]`."""
     even_from: tuple[NetworkKind, ...] = ()
     """Kinds of network whose country and place count all the same for `mismatch`, `travel` and `countries_seen`. A

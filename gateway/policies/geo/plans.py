@@ -8,9 +8,10 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.feeds.sightings import Sighting
-from gateway.policies.geo.config import LIST, Answer
+from gateway.policies.geo.config import Answer
 from gateway.policies.geo.countries import EEA
 from gateway.policies.geo.rule import Alike, Part, Said, Watch, differs, impossible, recent
+from gateway.policies.geo.values import LIST
 from gateway.policy import Location, Match, NetworkKind, Profile
 
 if TYPE_CHECKING:
@@ -148,13 +149,16 @@ class Plans:
         travel, many = self._config.travel, self._config.countries_seen
         if travel is not None:
             name, answer = answers["travel"]
-            faster_than, at_least, spare_home = travel.faster_than, travel.at_least, travel.spare_home
+            faster_than, at_least = travel.faster_than, travel.at_least
+            within_country, spare_home = travel.within_country, travel.spare_home
 
             def travels(location: Location, profile: Profile, seen: Sequence[Sighting], now: float) -> str:
                 if spare_home:
                     if _at_home(alike, profile, location.country):
                         return ""
                     seen = [one for one in seen if not _at_home(alike, profile, one.location.country)]
+                if not within_country:
+                    seen = [one for one in seen if one.location.country != location.country]
                 found = impossible(location, seen, now, faster_than, at_least)
                 return f"in {found.location.country} {abs(now - found.time):.0f} s ago" if found is not None else ""
 

@@ -38,7 +38,9 @@ class Geo:
         self._plans = Plans(config, services.lists)
         self._counts = counting(config)
         # Without a fleet to ask, what this policy saw itself is better than nothing.
-        self._sightings: Sightings = services.sightings or RecentSightings(services.now)
+        self._sightings: Sightings = (
+            services.sightings if services.sightings is not None else RecentSightings(services.now)
+        )
         self._verdicts: dict[Key, Verdict] = {}
 
     def decide(self, context: Context) -> Decision:

@@ -13,6 +13,8 @@ EARTH_RADIUS: Final = 6371.0
 """Kilometres: the mean radius, good to 0.5 %."""
 ASSUMED_RADIUS: Final = 100.0
 """Kilometres around a place in which a caller may be, where the database does not say."""
+VAGUE: Final = 500.0
+"""Kilometres: a place that may be off by so much is none. It is the middle of a country of which no more is known."""
 SLACK: Final = 60.0
 """Seconds in the account's favour: clocks of two workers differ, and a sighting is noted once a minute."""
 
@@ -110,6 +112,8 @@ def differs(alike: Alike, one: str, other: str) -> bool:
 def distance(one: Location, other: Location) -> float | None:
     """Kilometres that lie between for certain: the great circle, less what both places may be off. None: not known."""
     if one.latitude is None or one.longitude is None or other.latitude is None or other.longitude is None:
+        return None
+    if max(one.radius, other.radius) >= VAGUE:
         return None
     north, other_north = math.radians(one.latitude), math.radians(other.latitude)
     east = math.radians(other.longitude - one.longitude)
