@@ -9,7 +9,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ from gateway.edge.from_file import origin_of, routes_of, settings_of
 from gateway.edge.handover import Pages
 from gateway.edge.listener import listen, tls_context
 from gateway.feeds.folder import Feeds
+from gateway.feeds.refresher import Refresher
+from gateway.feeds.sightings_fleet import FleetSightings
+from gateway.feeds.update import World
 from gateway.policies import Services
 from gateway.rules.accounts_file import AccountsWatcher
 from gateway.rules.build import FREE, build, policy_kinds
@@ -38,7 +41,7 @@ from gateway.rules.gateway_file import GatewayFile
 from gateway.rules.problems import Problem, Problems
 from gateway.rules.read import read
 from gateway.rules.ruleset import Ruleset
-from gateway.rules.whole import Signature, Whole, feeds_beside, make, open_whole, pointed, read_whole, signature
+from gateway.rules.whole import OnDisk, Whole, make, open_whole, pointed, read_whole
 from gateway.stores.fallback import LocalShare
 from gateway.stores.redis.client import client
 from gateway.stores.redis.connect import connect, parse
@@ -49,6 +52,8 @@ from gateway.telemetry.counters import Counters
 from gateway.wire.forwarded import TrustedHops
 
 log = logging.getLogger(__name__)
+Live = Rulesets[OnDisk]
+Refresh = Callable[[], Coroutine[Any, Any, None]]
 wall = time.time
 """Unix time, for those whom this module hands out its clocks."""
 
@@ -154,25 +159,38 @@ def make_whole(
         wholes,
         generation,
         policy_kinds(),
-        lambda ruleset, feeds: _services(ruleset, feeds, LiveDirectory()),
+        lambda ruleset, feeds: _services(ruleset, feeds, LiveDirectory(), FleetSightings(time.time)),
         time.time(),
         environment,
     )
 
 
-def rulesets(configuration: Configuration, first: Whole, ruleset: Ruleset, fleet: Fleet) -> Rulesets:
-    """What changes the rules of all workers. Raises OSError where the audit log cannot be written."""
+def rulesets(configuration: Configuration, first: Whole, ruleset: Ruleset, fleet: Fleet) -> tuple[Live, Refresh]:
+    """What changes the rules of all workers, and what fetches lists and databases when they are due, for ever.
 
-    def watching(made: Ruleset) -> Callable[[], Signature]:
-        beside = feeds_beside(made, configuration.policies, configuration.data)
-        return lambda: signature(configuration.policies, beside)
+    Raises OSError where the audit log cannot be written.
+    """
 
-    def again(generation: int) -> tuple[Whole, Callable[[], Signature]]:
+    def on_disk(made: Ruleset) -> OnDisk:
+        return OnDisk(configuration.policies, configuration.data, made.feeds.plain())
+
+    def again(generation: int) -> tuple[Whole, OnDisk]:
         whole, made = make_whole(configuration, first.folder.parent, generation)
-        return whole, watching(made)
+        return whole, on_disk(made)
 
+    disk = on_disk(ruleset)
+    redis = client(configuration.file.redis.get_secret_value())
+    refresher = Refresher(disk.feeds, World(configuration.policies, configuration.data, time.time, redis))
     audit = Audit(configuration.audit_log, time.time)
-    return Rulesets(first, watching(ruleset), again, fleet, audit, time.time)
+    live = Rulesets(first, disk, again, fleet, audit, time.time, lambda seen: refresher.replace(seen.feeds))
+
+    async def refresh() -> None:
+        try:
+            await refresher.run()
+        finally:
+            await redis.aclose()
+
+    return live, refresh
 
 
 # -- a worker ------------------------------------------------------------------------------------------------------
@@ -191,6 +209,8 @@ class Worker:
         self.failures: dict[tuple[str, str], int] = {}
         self.matched: dict[tuple[str, str, str, str, bool], int] = {}
         self.directory = LiveDirectory()
+        self.sightings = FleetSightings(time.time)
+        """For all rulesets: a change of rules forgets nobody."""
         self.rules = InForce(self._load, self._swap)
         self.edge: Edge
         self.store: RedisStore
@@ -229,7 +249,7 @@ class Worker:
         self._servers.append(await listen(self.edge, bound, tls))
         self.edge.start()
         self._tasks.append(spawn(accounts.run(), name="accounts"))
-        self._tasks.append(spawn(self._watch_revocations(redis_url), name="revocations"))
+        self._tasks.append(spawn(self._follow(redis_url), name="what the fleet tells"))
         for route in self.edge.routes:
             for upstream in route.upstreams:
                 if upstream.origin.health_path:
@@ -250,7 +270,7 @@ class Worker:
         opened = open_whole(folder, policy_kinds(), self.environment)
         feeds = opened.feeds
         try:
-            entries = build(opened.ruleset, _services(opened.ruleset, feeds, self.directory))
+            entries = build(opened.ruleset, _services(opened.ruleset, feeds, self.directory, self.sightings))
         except Problems:
             feeds.close()
             raise
@@ -263,14 +283,15 @@ class Worker:
         self.edge.chain = chain
         log.info("policies in force: generation %d, digest %s", *chain.version)
 
-    async def _watch_revocations(self, url: str) -> None:
+    async def _follow(self, url: str) -> None:
+        """Revocations, and where accounts were seen: what other workers and commands say through Redis."""
         try:
             redis = client(url)
         except (RedisError, ValueError) as error:
             log.error("revocations are not followed: %s", error)
             return
         try:
-            await RevocationWatcher(redis, self.directory).run()
+            await asyncio.gather(RevocationWatcher(redis, self.directory).run(), self.sightings.run(redis))
         finally:
             await redis.aclose()
 
@@ -314,8 +335,8 @@ class Worker:
             self._access_log.close()
 
 
-def _services(ruleset: Ruleset, feeds: Feeds, directory: LiveDirectory) -> Services:
-    return Services(now=time.time, directory=directory, prices=ruleset.prices or FREE, lists=feeds.lists)
+def _services(ruleset: Ruleset, feeds: Feeds, directory: LiveDirectory, sightings: FleetSightings) -> Services:
+    return Services(time.time, directory, ruleset.prices or FREE, feeds.lists, sightings)
 
 
 def _ageless(_: float) -> tuple[()]:

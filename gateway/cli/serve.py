@@ -60,7 +60,7 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
     command += ["--parent", str(os.getpid())]
     supervisor = Supervisor(command, count, runtime)
     fleet = Fleet(supervisor.sockets, lambda: supervisor.restarts)
-    rules = rulesets(configuration, whole, ruleset, fleet)
+    rules, refresh = rulesets(configuration, whole, ruleset, fleet)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: spawn(rules.reload("signal"), name="reload"))
@@ -71,6 +71,7 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
     await supervisor.start()
     log.info("serving on %s with %d worker(s); admin on %s", address_of(bound), count, address_of(admin_bound))
     following = [spawn(rules.watch(), name="watch the policies"), spawn(rules.reconcile(), name="reconcile")]
+    following.append(spawn(refresh(), name="fetch feeds"))
     await stopping.wait()
     log.info("draining")
     for task in following:

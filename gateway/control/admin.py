@@ -29,7 +29,7 @@ STATUS: Final = {"refused": 422, "unknown": 404, "set_aside": 409}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(fleet: Fleet, rulesets: Rulesets, token: str, now: Callable[[], float]) -> web.Application:
+def application(fleet: Fleet, rulesets: Rulesets[Any], token: str, now: Callable[[], float]) -> web.Application:
     """Everything on the port. Without a token nothing can be changed by it."""
     admin = _Admin(fleet, rulesets, now)
     app = web.Application(middlewares=[_guard(token, rulesets)])
@@ -45,7 +45,7 @@ def application(fleet: Fleet, rulesets: Rulesets, token: str, now: Callable[[], 
 
 
 class _Admin:
-    def __init__(self, fleet: Fleet, rulesets: Rulesets, now: Callable[[], float]) -> None:
+    def __init__(self, fleet: Fleet, rulesets: Rulesets[Any], now: Callable[[], float]) -> None:
         self.fleet = fleet
         self.rulesets = rulesets
         self.now = now
@@ -122,7 +122,7 @@ def _told(outcome: Outcome) -> web.Response:
     return _json(content, STATUS.get(outcome.word, 200))
 
 
-def _guard(token: str, rulesets: Rulesets) -> Any:
+def _guard(token: str, rulesets: Rulesets[Any]) -> Any:
     """Let in who looks; who changes has to bear the token. A browser sends none by itself, so no page can do it."""
     expected = f"Bearer {token}".encode()
 

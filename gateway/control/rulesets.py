@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from gateway.control.audit import Audit
 from gateway.control.fleet import Answer, Said
@@ -37,8 +37,18 @@ RECONCILE_EVERY: Final = 5.0
 GENTLE: Final = 5
 """How much nicer the making thread is than the workers (nice(2); on Linux each thread has its own)."""
 
-Make = Callable[[int], tuple[Whole, Callable[[], Signature]]]
-"""Generation -> a new whole of the files on disk, and what tells whether they change. Raises Problems."""
+
+class Disk(Protocol):
+    """As gateway.rules.whole.OnDisk."""
+
+    def signature(self) -> Signature: ...
+
+    def list_ages(self, now: float) -> list[tuple[str, float, bool]]: ...
+
+
+DiskT = TypeVar("DiskT", bound=Disk)
+Make = Callable[[int], tuple[Whole, DiskT]]
+"""Generation -> a new whole of the files on disk, and which files that are. Raises Problems."""
 
 
 class Crew(Protocol):
@@ -82,18 +92,20 @@ class Past:
     action: str
 
 
-class Rulesets:
+class Rulesets(Generic[DiskT]):
     """Changes are made one after another; whoever asks while one is under way waits for it."""
 
     def __init__(
         self,
         first: Whole,
-        watched: Callable[[], Signature],
-        make: Make,
+        disk: DiskT,
+        make: Make[DiskT],
         crew: Crew,
         audit: Audit,
         now: Callable[[], float],
+        seen: Callable[[DiskT], None] = lambda _: None,
     ) -> None:
+        """`seen` is called with what the files on disk name, whenever they have been read."""
         self.in_force = first
         self.files = "in_force"
         """What the files on disk are: in_force, refused, set_aside."""
@@ -106,7 +118,8 @@ class Rulesets:
         self.last_success = now()
         self._generation = first.generation
         self._on_disk = first.digest
-        self._watched = watched
+        self._disk = disk
+        self._seen = seen
         self._make = make
         self._crew = crew
         self._audit = audit
@@ -133,8 +146,9 @@ class Rulesets:
 
     async def _reload(self, who: str, *, insist: bool) -> Outcome:
         loop = asyncio.get_running_loop()
-        whole, watched = await loop.run_in_executor(self._thread, self._make, self._generation + 1)
-        self._watched, self._on_disk = watched, whole.digest
+        whole, disk = await loop.run_in_executor(self._thread, self._make, self._generation + 1)
+        self._disk, self._on_disk = disk, whole.digest
+        self._seen(disk)
         if whole.digest == self.in_force.digest:
             await _forget(whole)
             if self.refused is not None:
@@ -275,6 +289,7 @@ class Rulesets:
             "set_aside": sorted(self.set_aside),
             "reloads": dict(self.reloads),
             "last_success": self.last_success,
+            "lists": self._disk.list_ages(self._now()),
         }
 
     def past(self) -> list[dict[str, Any]]:
@@ -298,29 +313,29 @@ class Rulesets:
 
     async def watch(self) -> None:
         """Reload when the files change, for ever."""
-        seen = await asyncio.to_thread(self._watched)
+        seen = await asyncio.to_thread(self._disk.signature)
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            found = await asyncio.to_thread(self._watched)
+            found = await asyncio.to_thread(self._disk.signature)
             if found != seen:
                 found = await self._rest(found)
                 # As they were before they are read: a change meanwhile is another one.
                 seen = found
-                before = self._watched
+                before = self._disk
                 await self.reload("file watch")
-                if self._watched is not before:
+                if self._disk is not before:
                     seen = await self._joined(seen)
 
     async def _joined(self, seen: Signature) -> Signature:
         """The new ruleset may name other files: those count as seen, and changes of the rest do not."""
         names = {item[0] for item in seen}
-        return seen | {item for item in await asyncio.to_thread(self._watched) if item[0] not in names}
+        return seen | {item for item in await asyncio.to_thread(self._disk.signature) if item[0] not in names}
 
     async def _rest(self, found: Signature) -> Signature:
         """Wait until nobody writes."""
         for _ in range(int(PATIENCE / QUIET)):
             await asyncio.sleep(QUIET)
-            again = await asyncio.to_thread(self._watched)
+            again = await asyncio.to_thread(self._disk.signature)
             if again == found:
                 break
             found = again

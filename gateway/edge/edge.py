@@ -57,6 +57,8 @@ class Settings:
     sweep: float = 0.5
     public_url: str = ""
     """Where callers reach us, for links; from the Host field if not stated."""
+    ruleset_field: bool = False
+    """Answers and refusals say by which rules they were decided."""
     ja4_field: bytes = b""
     """The request field, in lower case, in which a trusted hop states the caller's TLS fingerprint."""
 
@@ -90,6 +92,7 @@ class Edge:
         self.trusted = trusted
         self.trusts_anyone = trusted.trusts_anyone
         self.ja4_field = settings.ja4_field
+        self.tells_ruleset = settings.ruleset_field
         self.access_log = access_log
         self._hand_over = hand_over
         self.budget = BodyBudget(settings.body_budget)

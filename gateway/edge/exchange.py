@@ -175,8 +175,7 @@ class Exchange:
 
     def answer_head(self, connection: UpstreamConnection) -> None:
         client = self.client
-        context = self.context
-        ask = context.ask if context is not None else UNKNOWN
+        ask = self.context.ask if self.context is not None else UNKNOWN
         status = connection.status
         answer = self.answer = Answer(self.dialect, ask, status, connection.fields, self.method, client.version)
         if answer.delimited_by_close or self.edge.draining:
@@ -196,6 +195,8 @@ class Exchange:
             # A stream may be silent for long, and there may be many.
             client.lines = []
         out.append(b"%b: %b\r\nVia: 1.1 tidegate\r\n" % (self.dialect.request_id_field(), self.request_id.encode()))
+        if self.edge.tells_ruleset:
+            out.append(reply.ruleset_field(self.asked))
         if limits and self.asked is not None:
             out.append(self.dialect.limit_fields(limits, self.asked.remaining, self.edge.wall()))
         out.append(answer.framing())
@@ -377,6 +378,7 @@ class Exchange:
                 now=self.edge.wall(),
                 close=close,
                 head_only=self.method == b"HEAD",
+                ruleset=reply.ruleset_field(self.asked) if self.edge.tells_ruleset else b"",
             )
         )
         self._end(Outcome(refusal.status, reached=False), reason=refusal.reason, status=refusal.status)

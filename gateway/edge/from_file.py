@@ -25,6 +25,7 @@ def settings_of(file: GatewayFile) -> Settings:
         drain_timeout=file.timeouts.drain,
         sweep=min(0.5, file.timeouts.head / 4, file.timeouts.idle / 4, file.timeouts.first_byte / 4),
         public_url=file.public_url.rstrip("/"),
+        ruleset_field=file.ruleset_field,
         ja4_field=file.ja4_field.encode(),
     )
 

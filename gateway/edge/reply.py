@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway import dialects
 from gateway.dialects.interface import Dialect, Refusal
 from gateway.policy import Action, Decision, Limit
 from gateway.wire.request_head import BadHead
 from gateway.wire.status import status_line
+
+if TYPE_CHECKING:
+    from gateway.chain.chain import Asked
 
 LONGEST_RETRY: Final = 60.0
 """Seconds. The Anthropic SDK honours `retry-after` up to 60 s and falls back to hammering beyond it; OpenAI's up to
@@ -21,6 +24,9 @@ USUAL_STATUS: Final = {Action.DENY: 403, Action.CHALLENGE: 403, Action.THROTTLE:
 
 NEVER: Final = 10 * 366 * 86400.0
 """Seconds from which on waiting is not an answer; also what is not a number ends here."""
+
+DIGITS: Final = 12
+"""Of a ruleset's digest: as many as tell two apart."""
 
 CLOSE: Final = b"Connection: close\r\n"
 
@@ -59,6 +65,14 @@ def refusal_of(decision: Decision, request_id: str, link: str) -> Refusal:
     return Refusal(status, decision.reason, decision.detail, request_id, wait, link)
 
 
+def ruleset_field(asked: Asked | None) -> bytes:
+    """For operators: by which rules it was decided; empty where nobody was asked."""
+    if asked is None:
+        return b""
+    generation, digest = asked.chain.version
+    return b"Tidegate-Ruleset: %d-%b\r\n" % (generation, digest[:DIGITS].encode())
+
+
 def refuse_head(
     bad: BadHead, method: bytes, path: bytes, fields: Mapping[bytes, bytes], request_id: str, link: str
 ) -> bytes:
@@ -78,8 +92,9 @@ def refuse(
     now: float = 0.0,
     close: bool = False,
     head_only: bool = False,
+    ruleset: bytes = b"",
 ) -> bytes:
-    """The whole answer. `head_only` for HEAD: the same fields and no content."""
+    """The whole answer. `head_only` for HEAD: the same fields and no content. `ruleset` is a whole field line."""
     content = dialect.refusal(refusal)
     parts = [
         status_line(refusal.status),
@@ -98,6 +113,8 @@ def refuse(
         parts.append(b'WWW-Authenticate: Bearer realm="tidegate"\r\n')
     if limits:
         parts.append(dialect.limit_fields(limits, remaining, now))
+    if ruleset:
+        parts.append(ruleset)
     if close:
         parts.append(CLOSE)
     parts.append(b"\r\n")

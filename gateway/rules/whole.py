@@ -21,13 +21,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.feeds.folder import Feeds
-from gateway.feeds.sources import location_of
+from gateway.feeds.sources import FeedSet, location_of
+from gateway.feeds.update import recall
 from gateway.policies import Services
 from gateway.policy import PolicyKind
 from gateway.rules.build import build
 from gateway.rules.problems import Problem, Problems
 from gateway.rules.ruleset import Ruleset, load
-from gateway.rules.whole_feeds import COMPILED, feed_set, open_prepared, prepare_feeds, sweep
+from gateway.rules.whole_feeds import COMPILED, open_prepared, prepare_feeds, sweep
 
 MANIFEST: Final = "whole.json"
 POINTER: Final = "in-force"
@@ -254,12 +255,32 @@ def _yaml(policies: Path) -> list[Path]:
     return found
 
 
-def feeds_beside(ruleset: Ruleset, policies: Path, data: Path) -> tuple[Path, ...]:
-    """Lists and databases that stand outside of the folder."""
-    wanted = feed_set(ruleset.feeds)
-    paths = [location_of(policies, data, database) for database in wanted.databases]
-    paths += [location_of(policies, data, listed) for listed in wanted.lists]
-    return tuple(path for path in paths if path is not None and not path.is_relative_to(policies))
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """The files that people write, and those that they name."""
+
+    policies: Path
+    data: Path
+    """Where fetched lists and databases are."""
+    feeds: FeedSet
+
+    def signature(self) -> Signature:
+        paths = [location_of(self.policies, self.data, feed) for feed in self.feeds.all()]
+        return signature(self.policies, [path for path in paths if path is not None])
+
+    def list_ages(self, now: float) -> list[tuple[str, float, bool]]:
+        """Name of each list that is a file, seconds since it was fetched or changed, whether that is too long."""
+        found = []
+        for feed in self.feeds.lists:
+            path = location_of(self.policies, self.data, feed)
+            try:
+                if path is not None:
+                    fetched = recall(self.data, feed).checked if feed.source is not None else 0.0
+                    age = max(0.0, now - (fetched or path.stat().st_mtime))
+                    found.append((feed.name, age, bool(feed.stale_after) and age > feed.stale_after))
+            except OSError:
+                continue
+        return found
 
 
 def forget(whole: Whole) -> None:

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from gateway.feeds.folder import Feeds, Prepared, open_feeds, prepare
-from gateway.feeds.sources import DatabaseFeed, FeedProblem, FeedSet, FeedsRefused, ListFeed
-from gateway.rules.feeds_file import FeedsFile
-from gateway.rules.problems import Problem, Problems
+from gateway.feeds.sources import FeedsRefused
+from gateway.rules.feeds_file import placed
 from gateway.rules.ruleset import FEEDS, Ruleset
 
 COMPILED: Final = ".compiled"
@@ -31,9 +30,9 @@ def prepare_feeds(ruleset: Ruleset, policies: Path, data: Path, compiled: Path, 
     if not ruleset.feeds.databases and not ruleset.feeds.lists:
         return ""
     try:
-        made = prepare(feed_set(ruleset.feeds), base=policies, data=data, into=compiled)
+        made = prepare(ruleset.feeds.plain(), base=policies, data=data, into=compiled)
     except FeedsRefused as refused:
-        raise Problems([_problem(ruleset, policies, problem) for problem in refused.problems]) from refused
+        raise placed(refused, ruleset.feeds, ruleset.documents[policies / FEEDS]) from refused
     own = dataclasses.replace(
         made,
         folder=into,
@@ -55,13 +54,6 @@ def open_prepared(into: Path) -> Feeds:
     return open_feeds(prepared)
 
 
-def feed_set(written: FeedsFile) -> FeedSet:
-    """As the feeds want it."""
-    databases = tuple(DatabaseFeed(one.name, one.path, stale_after=one.stale_after) for one in written.databases)
-    lists = tuple(ListFeed(name, one.kind, one.items, one.path or "") for name, one in written.lists.items())
-    return FeedSet(databases, lists)
-
-
 def sweep(compiled: Path) -> None:
     """Remove what no whole holds any more."""
     for path in compiled.glob("*") if compiled.is_dir() else ():
@@ -74,15 +66,3 @@ def _linked(path: Path, into: Path) -> Path:
     if not target.exists():
         os.link(path, target)
     return target
-
-
-def _problem(ruleset: Ruleset, policies: Path, found: FeedProblem) -> Problem:
-    """With its place: in the list itself, or where `feeds.yaml` names it."""
-    if found.path is not None and found.line:
-        return Problem(found.path, found.line, 1, f"list `{found.name}`: {found.message}")
-    document = ruleset.documents[policies / FEEDS]
-    if found.name in ruleset.feeds.lists:
-        return document.problem(("lists", found.name), f"list `{found.name}`: {found.message}")
-    names = [one.name for one in ruleset.feeds.databases]
-    place = ("databases", names.index(found.name)) if found.name in names else ()
-    return document.problem(place, f"database `{found.name}`: {found.message}")

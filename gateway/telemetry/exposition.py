@@ -33,6 +33,7 @@ class _Sum(Collector):
         yield from _labelled(self._snapshots)
         yield from _plain(self._snapshots, self._restarts)
         yield from _rules(self._snapshots)
+        yield from _feeds(self._snapshots, self._rules["lists"] if self._rules is not None else ())
         if self._rules is not None:
             yield from _changes(self._rules)
 
@@ -119,10 +120,15 @@ def _rules(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
             matched[*labels, "enforce" if enforced else "shadow"] += count
     labels = ["entry", "rule", "action", "reason", "mode"]
     yield _family("tidegate_rule_matches", "Exchanges that a rule applied to, or would have.", labels, matched)
-    age = GaugeMetricFamily("tidegate_feed_age_seconds", "Since a database was built.", labels=["feed"])
+
+
+def _feeds(snapshots: Sequence[Snapshot], lists: Sequence[tuple[str, float, bool]]) -> Iterator[Metric]:
+    age = GaugeMetricFamily(
+        "tidegate_feed_age_seconds", "Since a database was built, or a list fetched or changed.", labels=["feed"]
+    )
     stale = GaugeMetricFamily("tidegate_feed_stale", "1 where that is longer than it may be.", labels=["feed"])
     # All workers map the same files: the oldest, should one be behind.
-    oldest: dict[str, tuple[float, bool]] = {}
+    oldest = {name: (seconds, is_stale) for name, seconds, is_stale in lists}
     for snapshot in snapshots:
         for name, seconds, is_stale in snapshot["feeds"]:
             oldest[name] = max(oldest.get(name, (0.0, False)), (seconds, is_stale))
