@@ -129,6 +129,8 @@ def _lines(step: Told, *, all_rules: bool, wanted: str) -> Iterator[Text]:
 
 def _finding(finding: Told) -> Text:
     mark, style = ("* applies", "bold") if finding["applies"] else ("- no", "dim")
+    if "not asked" in finding["note"]:
+        mark, style = "- (yes)" if finding["applies"] else "- (no)", "dim"
     line = Text(f"{mark:9} ", style)
     line.append(finding["rule"], style)
     if finding["at"]:

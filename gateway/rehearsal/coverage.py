@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.rehearsal.answer import Answer, Stage
 from gateway.rehearsal.places import Named, Place, named, place_of_entry
-from gateway.rules.ruleset import Ruleset
+from gateway.rules.ruleset import Entry, Ruleset
+
+NOT_ASKED: Final = "not asked"
+"""In the note of a Finding: it holds or not, and nobody asked."""
 
 
 class Gap(NamedTuple):
@@ -43,6 +46,8 @@ class Seen:
         self.applied: set[tuple[str, str]] = set()
         self.spared: set[tuple[str, str]] = set()
         """Rules that were looked at and did not apply, and limits with room."""
+        self.listed: dict[tuple[str, str], Entry] = {}
+        """What entries said that they look at: rules, and parts of a file that are no list of rules."""
 
     def note(self, answers: Iterable[Answer]) -> None:
         for answer in answers:
@@ -56,7 +61,10 @@ class Seen:
             name = step.entry.name
             self.entries.add(name)
             for finding in step.findings:
-                (self.applied if finding.applies else self.spared).add((name, finding.rule))
+                key = (name, finding.rule)
+                self.listed.setdefault(key, step.entry)
+                if NOT_ASKED not in finding.note:
+                    (self.applied if finding.applies else self.spared).add(key)
             if not step.findings:
                 # It does not say what it looked at: then what did not apply was looked at.
                 rules = {(name, thing.name) for thing in self.things if thing.entry == name and not thing.is_limit}
@@ -74,7 +82,13 @@ class Seen:
                 place = place_of_entry(self.ruleset, entry.name)
                 gaps.append(Gap(place, "entry", entry.name, entry.name, "no test asks it"))
         missing = len(gaps)
-        for thing in self.things:
+        known = {(thing.entry, thing.name) for thing in self.things}
+        others = [
+            Named(name, entry.kind.name, "", rule, Place(entry.path, 1, 1), 1.0, is_local=False)
+            for (name, rule), entry in self.listed.items()
+            if (name, rule) not in known
+        ]
+        for thing in (*self.things, *others):
             if thing.is_local:
                 # A guard counts inside of itself, and tells nobody.
                 continue
