@@ -82,18 +82,21 @@ def read_record(record: object, *, residential: bool = False) -> Said:
     if not isinstance(record, dict):
         return SILENCE
     traits = _mapping(record, "traits")
-    kinds = {kind for flag, kind in _FLAGS.items() if _is_set(record, flag) or (traits and _is_set(traits, flag))}
+    kinds = _kinds(record)
+    if traits:
+        kinds |= _kinds(traits)
     if residential and record:
-        kinds.add(NetworkKind.RESIDENTIAL_PROXY.value)
+        kinds |= {NetworkKind.RESIDENTIAL_PROXY.value}
     latitude, longitude, radius = _place(record)
-    return Said(
-        _country(record), _asn(record, traits), frozenset(kinds) if kinds else _NO_KINDS, latitude, longitude, radius
-    )
+    return Said(_country(record), _asn(record, traits), kinds, latitude, longitude, radius)
 
 
-def _is_set(record: Mapping[str, Any], flag: str) -> bool:
-    value = record.get(flag)
-    return value is True or value == "true"
+def _kinds(record: Mapping[str, Any]) -> frozenset[str]:
+    # Few records have any flag, and none has all: so this way round.
+    flags = _FLAGS.keys() & record.keys()
+    if not flags:
+        return _NO_KINDS
+    return frozenset(_FLAGS[flag] for flag in flags if record[flag] is True or record[flag] == "true")
 
 
 def _mapping(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -121,7 +124,9 @@ def _asn(record: Mapping[str, Any], traits: Mapping[str, Any]) -> int:
 
 
 def _place(record: Mapping[str, Any]) -> tuple[float | None, float | None, float]:
-    place = _mapping(record, "location") or record
+    place = record.get("location", record)
+    if not isinstance(place, dict) or "latitude" not in place:
+        return None, None, 0.0
     try:
         latitude, longitude = float(place["latitude"]), float(place["longitude"])
         radius = float(place.get("accuracy_radius") or 0.0)

@@ -6,7 +6,7 @@ A header of 128 bytes, then up to eight sections, each of whole 8-byte words, in
 |---|---|
 | networks | index of v4, v4 firsts, v4 lasts (uint32); v6 firsts, high and low; v6 lasts, high and low (uint64) |
 | asns | numbers (uint32), sorted |
-| countries, accounts, domains | index, hashes (uint64, sorted), ends of texts (uint32), texts |
+| countries, accounts, domains | index, hashes (uint64, sorted), ends of texts, how many labels they have (uint32), texts |
 
 An index says for each value of a key's first bits where those keys begin, so that a search has few steps left.
 The digest is over all that the file holds, so a file that is cut short or was changed is refused.
@@ -20,6 +20,7 @@ import os
 import struct
 import threading
 from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,14 +68,9 @@ def index_bits(count: int, most: int) -> int:
 
 def make_index(keys: Sequence[int], width: int, bits: int) -> array[int]:
     """Where the keys of each slot begin, and at last the number of keys. `keys` are sorted, of `width` bits."""
-    counts = [0] * (1 << bits)
     shift = width - bits
-    for key in keys:
-        counts[key >> shift] += 1
-    starts, total = array("I", [0]), 0
-    for count in counts:
-        total += count
-        starts.append(total)
+    starts = array("I", (bisect_left(keys, slot << shift) for slot in range(1 << bits)))
+    starts.append(len(keys))
     return starts
 
 

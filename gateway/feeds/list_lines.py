@@ -144,6 +144,9 @@ def _read_accounts(lines: Iterable[str], rejected: Rejected) -> Iterator[bytes]:
         text = _bare(line, number)
         if not text or text[0] == "#":
             continue
+        if match(text):
+            yield text.encode()
+            continue
         item, *rest = text.split(None, 1)
         if rest and rest[0][0] != "#":
             rejected.note(number, line, "two words: one id a line, and `#` before a remark")

@@ -6,10 +6,13 @@ Measured on one core of a small virtual machine, 1,000,000 items: compiled in 2 
 from __future__ import annotations
 
 import hashlib
+import socket
+import sys
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate, chain
 from pathlib import Path
 
 from gateway.feeds import list_file
@@ -93,16 +96,20 @@ def _merged(ranges: list[int], bits: int) -> tuple[list[int], list[int]]:
 
 
 def _texts(items: Iterator[bytes]) -> tuple[int, int, list[bytes]]:
-    hashed = sorted({_hash(item) + item for item in items})
-    hashes = array("Q", (int.from_bytes(entry[:_HASH], "big") for entry in hashed))
-    ends, end = array("I", [0]), 0
-    for entry in hashed:
-        end += len(entry) - _HASH
-        ends.append(end)
+    # By hash, then by text: what is compared byte by byte is sorted three times as fast as pairs are.
+    hashed = [_hash(item) + item for item in items]
+    hashed.sort()
+    hashed = [entry for entry, before in zip(hashed, chain((b"",), hashed), strict=False) if entry != before]
+    hashes = array("Q", b"".join([entry[:_HASH] for entry in hashed]))
+    if sys.byteorder == "little":
+        hashes.byteswap()
+    texts = [entry[_HASH:] for entry in hashed]
+    ends = array("I", accumulate(map(len, texts), initial=0))
     bits = list_file.index_bits(len(hashes), 24)
     index = list_file.make_index(hashes, 64, bits)
-    texts = b"".join(entry[_HASH:] for entry in hashed)
-    return len(hashed), bits, [index.tobytes(), hashes.tobytes(), ends.tobytes(), texts]
+    depths = array("I", sorted({text.count(b".") + 1 for text in texts}))
+    parts = (index, hashes, ends, depths)
+    return len(hashed), bits, [*(part.tobytes() for part in parts), b"".join(texts)]
 
 
 def _hash(item: bytes) -> bytes:
@@ -159,15 +166,21 @@ class _NetworkList(MappedList):
         self._v6 = tuple(mapping.section(number, "Q") for number in range(3, 7))
 
     def __contains__(self, value: object) -> bool:
-        if not isinstance(value, str):
-            return False
+        try:
+            # What nearly all are, without a call.
+            v4 = int.from_bytes(socket.inet_pton(socket.AF_INET, value), "big")  # type: ignore[arg-type]
+        except (OSError, ValueError, TypeError):
+            return isinstance(value, str) and self._has_other(value)
+        return self._has_v4(v4)
+
+    def _has_other(self, value: str) -> bool:
         v4, v6 = read_address(value)
-        if v4 >= 0:
-            slot = v4 >> self._shift
-            index = bisect_right(self._firsts, v4, self._index[slot], self._index[slot + 1]) - 1
-            if index >= 0 and v4 <= self._lasts[index]:
-                return True
-        return v6 >= 0 and self._has_v6(v6)
+        return (v4 >= 0 and self._has_v4(v4)) or (v6 >= 0 and self._has_v6(v6))
+
+    def _has_v4(self, number: int) -> bool:
+        slot = number >> self._shift
+        index = bisect_right(self._firsts, number, self._index[slot], self._index[slot + 1])
+        return index > 0 and number <= self._lasts[index - 1]
 
     def _has_v6(self, number: int) -> bool:
         firsts, firsts_low, lasts, lasts_low = self._v6
@@ -200,7 +213,8 @@ class _TextList(MappedList):
         super().__init__(path, mapping)
         self._shift = 64 - mapping.header.bits
         self._index, self._hashes = mapping.section(0, "I"), mapping.section(1, "Q")
-        self._ends, self._texts = mapping.section(2, "I"), mapping.section(3, "B")
+        self._ends, self._depths = mapping.section(2, "I"), tuple(mapping.section(3, "I"))
+        self._texts = mapping.section(4, "B")
 
     def __contains__(self, value: object) -> bool:
         return isinstance(value, str) and value.isascii() and self._has(value.encode())
@@ -232,11 +246,14 @@ class _DomainList(_TextList):
                 name = name.encode("idna").decode()
             except UnicodeError:
                 return False
-        while not self._has(name.encode()):
-            _, dot, name = name.partition(".")
-            if not dot:
+        labels = name.split(".")
+        # Only as deep as the list goes: each look costs a hash.
+        for depth in self._depths:
+            if depth > len(labels):
                 return False
-        return True
+            if self._has(".".join(labels[-depth:]).encode()):
+                return True
+        return False
 
 
 _CLASSES: dict[ListKind, type[MappedList]] = {
