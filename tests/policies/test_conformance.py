@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.policies.auth.config import AuthConfig
+from gateway.policies.geo.config import Answer, Countries, CountriesSeen, GeoConfig, Networks, Travel, Unknown
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
 from gateway.policy import PolicyKind
 from gateway.testing import assert_conforms, context, contexts
@@ -17,6 +18,16 @@ MEASURES: Final = ("requests", "input_tokens", "output_tokens", "total_tokens", 
 
 CONFIGS: Final[list[tuple[str, BaseModel]]] = [
     ("auth", AuthConfig()),
+    (
+        "geo",
+        GeoConfig(
+            countries=Countries(allow=("EEA",)),
+            networks=Networks(hosting=Answer(weight=5)),
+            unknown=Unknown(country=Answer(action="challenge")),
+            travel=Travel(then=Answer(action="challenge")),
+            countries_seen=CountriesSeen(more_than=4, then=Answer(weight=20)),
+        ),
+    ),
     (
         "quota",
         QuotaConfig(
