@@ -166,21 +166,52 @@ def _resolve(value: object, info: ValidationInfo) -> object:
     return secret(value, context.get("environment", {}))
 
 
-Duration = Annotated[float, _written(duration), WithJsonSchema({"type": "string", "pattern": _DURATION.pattern})]
+_DIGITS = r"[0-9](?:_?[0-9])*"
+_COUNT_WRITTEN = "|".join(
+    (
+        rf"{_DIGITS}[kMG]?",
+        rf"{_DIGITS}\.0(?:_?0)*",
+        *(
+            rf"{_DIGITS}\.[0-9](?:_?[0-9]){{0,{places - 1}}}(?:_?0)*{unit}"
+            for unit, places in zip("kMG", (3, 6, 9), strict=True)
+        ),
+    )
+)
+"""As `count` reads it: of what a unit scales, no piece is broken."""
+
+DURATION_SCHEMA: dict[str, Any] = {"type": "string", "pattern": f"^(?:{_DURATION.pattern})$"}
+SIZE_SCHEMA: dict[str, Any] = {"type": "string", "pattern": f"^(?:{_SIZE.pattern})$"}
+COUNT_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": _MAX_COUNT},
+        {"type": "string", "pattern": f"^(?:{_COUNT_WRITTEN})$"},
+    ]
+}
+MONEY_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": _MAX_MONEY},
+        {"type": "string", "pattern": f"^(?:{_MONEY.pattern})$"},
+    ]
+}
+PERCENTAGE_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "pattern": r"^(?:0?[0-9]{1,2}(?:\.[0-9]{1,6})?|100(?:\.0{1,6})?)%$",
+}
+"""For editors: what the parsers above accept, but for bounds that no pattern can hold."""
+
+Duration = Annotated[float, _written(duration), WithJsonSchema(DURATION_SCHEMA)]
 """Seconds, written as "250ms", "10s", "5m", "1h", "30d"."""
 
-Size = Annotated[int, _written(size), WithJsonSchema({"type": "string", "pattern": _SIZE.pattern})]
+Size = Annotated[int, _written(size), WithJsonSchema(SIZE_SCHEMA)]
 """Bytes, written as "512B", "64kB", "32MiB"."""
 
-Count = Annotated[int, BeforeValidator(count), WithJsonSchema({"type": ["integer", "string"]})]
+Count = Annotated[int, BeforeValidator(count), WithJsonSchema(COUNT_SCHEMA)]
 """Pieces, written as 1000, 1_000, "10k" or "1M"."""
 
-Money = Annotated[float, BeforeValidator(money), WithJsonSchema({"type": ["number", "string"]})]
+Money = Annotated[float, BeforeValidator(money), WithJsonSchema(MONEY_SCHEMA)]
 """US dollars, written as 5, 0.25 or "$5"."""
 
-Percentage = Annotated[
-    float, BeforeValidator(percentage), WithJsonSchema({"type": "string", "pattern": _PERCENTAGE.pattern})
-]
+Percentage = Annotated[float, BeforeValidator(percentage), WithJsonSchema(PERCENTAGE_SCHEMA)]
 """A share from 0 to 1, written as "5%" or "0.1%"."""
 
 NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,47}$"

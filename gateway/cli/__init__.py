@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from gateway import __version__
-from gateway.cli import check, demo, explain, feeds, key, policies, serve, test
+from gateway.cli import check, demo, explain, feeds, key, policies, schema, serve, test
 
 app = typer.Typer(
     name="tidegate",
@@ -36,6 +36,7 @@ app.command("worker", hidden=True)(serve.worker)
 app.command("check")(check.check)
 app.command("test")(test.run)
 app.command("explain")(explain.explain)
+app.command("schema")(schema.schema)
 app.command("demo")(demo.demo)
 app.add_typer(key.app, name="key")
 app.add_typer(feeds.app, name="feeds")

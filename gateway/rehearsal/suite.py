@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, 
 
 from gateway.accounts.model import AccountId
 from gateway.policy import NetworkKind
-from gateway.quantities import Count, Duration, Name, count, money
+from gateway.quantities import COUNT_SCHEMA, MONEY_SCHEMA, Count, Duration, Name, count, money
 from gateway.rehearsal.given import AccountGiven, Given, Written
 from gateway.rehearsal.places import named, rollouts
 from gateway.rules.check import check
@@ -28,7 +28,11 @@ def _amount(value: object) -> float:
     return money(value) if dollars else float(count(value))
 
 
-Left = Annotated[float, BeforeValidator(_amount), WithJsonSchema({"type": ["number", "string"]})]
+Left = Annotated[
+    float,
+    BeforeValidator(_amount),
+    WithJsonSchema({"anyOf": [*COUNT_SCHEMA["anyOf"], *MONEY_SCHEMA["anyOf"]]}),
+]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
