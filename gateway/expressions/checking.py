@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from gateway.expressions import engine, laws, mismatch, syntax
 from gateway.expressions.complaint import BadExpression, Complaint
 from gateway.expressions.tree import Node
+from gateway.expressions.values import UNSAYABLE
 from gateway.expressions.words import shown
 from gateway.feeds.kinds import ListKind
 
@@ -20,6 +21,9 @@ def checked(text: str, lists: Mapping[str, ListKind]) -> tuple[Node, object]:
         raise BadExpression([Complaint(1, 1, "is empty: leave it out, or write `true`")])
     if len(text) > MAX_LENGTH:
         raise BadExpression([Complaint(1, 1, f"has {len(text)} characters, and at most {MAX_LENGTH} are allowed")])
+    unsayable = UNSAYABLE.search(text)
+    if unsayable:
+        raise BadExpression([Complaint(*_place(text, unsayable.start()), f"U+{ord(unsayable[0]):04X} is no character")])
     declared = tuple(sorted(lists.items()))
     try:
         parsed = engine.parse(text, declared)
@@ -39,3 +43,8 @@ def checked(text: str, lists: Mapping[str, ListKind]) -> tuple[Node, object]:
     if found:
         raise BadExpression(found)
     return tree, expression
+
+
+def _place(text: str, index: int) -> tuple[int, int]:
+    before = text[:index]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")

@@ -74,6 +74,20 @@ class Expression:
         """The condition over these lists. Raises KeyError for a list that is not there."""
         return self._bound({name: VARIABLES[name].read for name in self.reads}, lists)
 
+    def bind_exactly(self, lists: Mapping[str, Container[object]]) -> Condition:
+        """As `bind`, always answered by cel-cpp: what the plain Python is held against."""
+        return _Exact(
+            self,
+            self._cel,
+            {name: VARIABLES[name].read for name in self.reads},
+            {name: lists[name] for name in self.lists},
+        )
+
+    @property
+    def is_native(self) -> bool:
+        """Answered by plain Python."""
+        return self._code is not None
+
     def holds(self, values: Mapping[str, Any], lists: Mapping[str, Container[object]] = _NO_LISTS) -> bool:
         """The answer for these values of all variables that it reads, as their readers give them: times and durations
         are microseconds. Raises KeyError for a list that is not there, ExpressionFailed.

@@ -65,6 +65,8 @@ class _Laws:
                 return
             case ListLiteral():
                 yield from self.mixed(node)
+            case Const(value=str() as value) if "\x00" in value:
+                yield _at(node, "text with the character U+0000: nothing ever has it")
             case MapLiteral() if node.message:
                 yield _at(node, f"there is no type `{node.message}`")
         for part in node.parts():

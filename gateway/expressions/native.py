@@ -22,6 +22,7 @@ _TIMESTAMP = re.compile(
 )
 _DURATION = re.compile(r"(-?)((?:[0-9]{1,9}(?:h|ms|us|m|s))+)")
 _UNITS = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1000, "us": 1}
+_MAX_DIFFERENCE = (2**63 - 1) // 1000
 _SOURCE = """\
 def condition(c):
     try:
@@ -81,6 +82,14 @@ def duration(text: str) -> int | None:
     return -total if found[1] else total
 
 
+def _difference(later: int, earlier: int) -> int:
+    """Of two times. cel-cpp counts it in nanoseconds of 64 bits: raises OverflowError beyond 292 years."""
+    found = later - earlier
+    if not -_MAX_DIFFERENCE <= found <= _MAX_DIFFERENCE:
+        raise OverflowError("two times are more than 292 years apart")
+    return found
+
+
 class _Translation:
     def of(self, node: Node) -> str:
         if isinstance(node, Const) and type(node.value) in {str, int, bool}:
@@ -104,6 +113,8 @@ class _Translation:
             left, right = parts
             if left.type != right.type or left.type not in _COMPARED:
                 raise NotNative
+            if left.type == "string" and function not in {"_==_", "_!=_"}:
+                raise NotNative  # The order of what UTF-8 cannot say is not that of Python.
             return f"({self.of(left)} {_COMPARISONS[function]} {self.of(right)})"
         if function == "@in":
             return f"({self.of(parts[0])} in {self.searched(parts[0], parts[1])})"
@@ -119,7 +130,7 @@ class _Translation:
         if function == "size" and kinds in (["string"], ["list(string)"]):
             return f"len({self.of(parts[0])})"
         if function == "_-_" and kinds == ["timestamp", "timestamp"]:
-            return f"({self.of(parts[0])} - {self.of(parts[1])})"
+            return f"difference({self.of(parts[0])}, {self.of(parts[1])})"
         if function in {"timestamp", "duration"} and isinstance(parts[0], Const) and isinstance(parts[0].value, str):
             value = (timestamp if function == "timestamp" else duration)(parts[0].value)
             if value is not None:
@@ -143,7 +154,7 @@ class _Translation:
 
 def defined(code: CodeType, names: Mapping[str, object]) -> Callable[[Any], bool]:
     """`condition` of this code over these names."""
-    namespace: dict[str, object] = dict(names)
+    namespace: dict[str, object] = {"difference": _difference, **names}
     exec(code, namespace)  # noqa: S102 - our own translation: of the text come only literals, by repr, and known names.
     condition: Callable[[Any], bool] = namespace["condition"]  # type: ignore[assignment]
     return condition

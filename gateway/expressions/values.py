@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from cel_expr_python import cel
 
 MAX_INT = 2**63 - 1
-_MIN_SECONDS = -62_135_596_800.0
+_MIN_SECONDS = -62_135_510_400.0
 _MAX_SECONDS = 253_402_300_799.0
-"""0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z: all times that CEL has."""
+"""0001-01-02T00:00:00Z to 9999-12-31T23:59:59Z: all times that CEL has, but for a day that cel-cpp's binding takes for
+the infinite past.
+"""
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+UNSAYABLE = re.compile("[\x00\ud800-\udfff]")
 _MAX_CLAIM_DEPTH = 16
 
 
@@ -64,10 +68,14 @@ def _time_span(value: int) -> dt.timedelta:
 
 
 def _text(value: str) -> str:
-    """Half of a surrogate pair cannot be said in UTF-8, and a caller may send one."""
-    if value.isascii():
-        return value
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    """cel-cpp's binding cuts text at a NUL, and takes no half of a surrogate pair: a caller may send both. Others stand
+    for them, of the last plane of private use, so that two texts that differ stay two.
+    """
+    return UNSAYABLE.sub(_stand_in, value)
+
+
+def _stand_in(found: re.Match[str]) -> str:
+    return chr(0x10F800 + ord(found[0]) - 0xD800) if found[0] != "\x00" else "\U0010f7ff"
 
 
 def _texts(value: frozenset[str]) -> list[str]:
