@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -111,7 +111,7 @@ def schema_of(model: type[BaseModel], name: str, kinds: Mapping[str, PolicyKind[
     return {"$schema": DIALECT, "title": name, **{key: value for key, value in found.items() if key != "title"}}
 
 
-def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+def _models(model: type[BaseModel]) -> set[type[BaseModel]]:
     """Itself, and all that stand in it."""
     seen: set[type[BaseModel]] = set()
     waiting: list[Any] = [model]
@@ -120,13 +120,13 @@ def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
         if isinstance(one, type) and issubclass(one, BaseModel):
             if one not in seen:
                 seen.add(one)
-                yield one
-                waiting.extend(field.annotation for field in one.model_fields.values())
-                waiting.extend(extra for field in one.model_fields.values() for extra in field.metadata)
-        else:
-            waiting.extend(getattr(one, "__args__", ()))
-            # What may be written where that is more than what it becomes.
-            waiting.append(getattr(one, "json_schema_input_type", None))
+                for field in one.model_fields.values():
+                    waiting += [field.annotation, *field.metadata]
+        elif one is not None:
+            # What may be written where that is more than what it becomes, and what a type is made of.
+            waiting += [getattr(one, "json_schema_input_type", None), *getattr(one, "__args__", ())]
+            waiting += getattr(one, "__metadata__", ())
+    return seen
 
 
 def _describe(part: dict[str, Any], model: type[BaseModel]) -> None:
