@@ -1,0 +1,302 @@
+"""What conditions can be, taken together: whether one can ever hold, and whether one can hold without another.
+
+Every comparison of a variable with a literal splits its values into few classes; one value of each class stands for
+all. All else (`in lists.x`, calls, claims) may be anything, independently, also no answer at all. So more is tried
+than can happen, never less: "never" and "always" are certain, and where there is too much to try nothing is said.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gateway.expressions.native import duration, timestamp
+from gateway.expressions.tree import Call, Const, Ident, ListLiteral, Node
+
+AT_ONCE: Final = 20_000
+"""Assignments that are tried for one question."""
+ALTOGETHER: Final = 1_000_000
+"""Assignments that are tried for all questions of a file: a second or two."""
+
+Truth = bool | None
+"""None where there is no answer: cel-cpp's errors."""
+Value = str | int | bool | None
+Values = Sequence[Value]
+ALWAYS: Final[frozenset[Truth]] = frozenset({True})
+Name = tuple[Any, ...]
+"""What can vary: a variable with its version, a membership, or a part that is not looked into."""
+
+_ORDERED: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "_<_": operator.lt,
+    "_<=_": operator.le,
+    "_>_": operator.gt,
+    "_>=_": operator.ge,
+}
+_EQUAL: Final[Mapping[str, Callable[[Any, Any], bool]]] = {"_==_": operator.eq, "_!=_": operator.ne}
+_MIRRORED: Final = {"_<_": "_>_", "_<=_": "_>=_", "_>_": "_<_", "_>=_": "_<=_", "_==_": "_==_", "_!=_": "_!=_"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A condition at its place: rules before it may have changed what some variables hold by then."""
+
+    tree: Node
+    versions: Mapping[str, int] = field(default_factory=dict)
+    """Variable -> how often it may have been changed before. Of another version it is another variable."""
+    unless: tuple[str, ...] = ()
+    """Variables of truth, none of which may hold."""
+
+
+@dataclass(slots=True)
+class _Scope:
+    """All that varies, with the values that stand for all others."""
+
+    constants: dict[Name, set[str | int]] = field(default_factory=dict)
+    ordered: set[Name] = field(default_factory=set)
+    truths: dict[Name, tuple[Truth, ...]] = field(default_factory=dict)
+
+    def classes(self) -> dict[Name, list[Value]]:
+        found: dict[Name, list[Value]] = {name: list(values) for name, values in self.truths.items()}
+        for name, constants in self.constants.items():
+            numbers = [constant for constant in constants if isinstance(constant, int)]
+            texts = [constant for constant in constants if isinstance(constant, str)]
+            if numbers:
+                near = {number + step for number in numbers for step in (-1, 0, 1)}
+                found[name] = [*near] if name in self.ordered else [*numbers, max(numbers) + 1]
+            elif name in self.ordered:
+                # Nothing stands between a text and itself with one more NUL.
+                found[name] = [*{"", *texts, *(f"{text}\0" for text in texts)}]
+            else:
+                found[name] = [*texts, f"{max(texts)}\0"]
+        return found
+
+
+class Possible:
+    """Answers questions until it has tried too much; from then on it knows nothing."""
+
+    def __init__(self, left: int = ALTOGETHER) -> None:
+        self._left = left
+
+    def truths(self, *conditions: Asked) -> frozenset[Truth] | None:
+        """What `conditions`, all together, can come to; None where that is too much to try."""
+        found = set()
+        for answers in self._tried(conditions):
+            if answers is None:
+                return None
+            found.add(_all(answers))
+            if len(found) == 3:
+                break
+        return frozenset(found)
+
+    def implies(self, one: Asked, other: Asked) -> bool:
+        """Wherever `one` holds, `other` surely does. False where that is not known."""
+        for answers in self._tried((one, other)):
+            if answers is None or (answers[0] is True and answers[1] is not True):
+                return False
+        return True
+
+    def _tried(self, conditions: Sequence[Asked]) -> Iterator[list[Truth] | None]:
+        """The answers of the conditions for each assignment; None, and nothing more, where there are too many."""
+        scope = _Scope()
+        for condition in conditions:
+            _Reading(condition, scope).note(condition.tree)
+            for name in condition.unless:
+                scope.truths[name, 0] = (False, True)
+        classes = scope.classes()
+        count = math.prod(len(values) for values in classes.values())
+        if count > min(AT_ONCE, self._left):
+            yield None
+            return
+        places = {name: place for place, name in enumerate(classes)}
+        asked = [_asked(condition, places) for condition in conditions]
+        for values in itertools.product(*classes.values()):
+            self._left -= 1
+            yield [one(values) for one in asked]
+
+
+def names(condition: Asked) -> frozenset[Name]:
+    """All that the answer of a condition may depend on."""
+    scope = _Scope()
+    _Reading(condition, scope).note(condition.tree)
+    return frozenset({*scope.constants, *scope.truths, *((name, 0) for name in condition.unless)})
+
+
+def same(one: Asked, other: Asked) -> bool:
+    """Written alike, but for where, and at places where that means the same."""
+    return _shape(one.tree, one.versions) == _shape(other.tree, other.versions)
+
+
+Ask = Callable[[Values], Truth]
+
+
+def _asked(condition: Asked, places: Mapping[Name, int]) -> Ask:
+    answer = _Asking(condition, places).ask(condition.tree)
+    if not condition.unless:
+        return answer
+    forbidden = [places[name, 0] for name in condition.unless]
+    return lambda values: False if any(values[place] for place in forbidden) else answer(values)
+
+
+def _all(answers: Sequence[Truth]) -> Truth:
+    """As CEL's `&&`: one that is false decides, whatever has failed."""
+    if False in answers:
+        return False
+    return None if None in answers else True
+
+
+class _Reading:
+    """Finds what varies in a condition."""
+
+    def __init__(self, condition: Asked, scope: _Scope) -> None:
+        self.versions = condition.versions
+        self.scope = scope
+
+    def note(self, node: Node) -> None:
+        if _is_constant(node):
+            return
+        inner = _inner(node)
+        if inner is not None:
+            for part in inner:
+                self.note(part)
+            return
+        comparison = _comparison(node)
+        if comparison is not None:
+            ident, function, constants = comparison
+            name = self.named(ident)
+            self.scope.constants.setdefault(name, set()).update(constants)
+            if function in _ORDERED:
+                self.scope.ordered.add(name)
+            return
+        name, truths = self.truth(node)
+        self.scope.truths[name] = truths
+
+    def named(self, ident: Ident) -> Name:
+        return ident.name, self.versions.get(ident.name, 0)
+
+    def truth(self, node: Node) -> tuple[Name, tuple[Truth, ...]]:
+        """A part that is not looked into, and what it may come to."""
+        if isinstance(node, Ident):
+            return self.named(node), (False, True)
+        certain = isinstance(node, Call) and node.function == "@in" and all(_plain(part) for part in node.args)
+        return _shape(node, self.versions), (False, True) if certain else (False, True, None)
+
+
+class _Asking(_Reading):
+    """The same way through a condition, to what answers it."""
+
+    def __init__(self, condition: Asked, places: Mapping[Name, int]) -> None:
+        super().__init__(condition, _Scope())
+        self.places = places
+
+    def ask(self, node: Node) -> Ask:
+        if isinstance(node, Const) and isinstance(node.value, bool):
+            value = node.value
+            return lambda _: value
+        inner = _inner(node)
+        if inner is not None and isinstance(node, Call):
+            return _joined(node.function, [self.ask(part) for part in inner])
+        comparison = _comparison(node)
+        if comparison is None:
+            place = self.places[self.truth(node)[0]]
+            return lambda values: values[place]  # type: ignore[return-value]  # a truth, by its name
+        ident, function, constants = comparison
+        place = self.places[self.named(ident)]
+        if function == "@in":
+            held = frozenset(constants)
+            return lambda values: values[place] in held
+        compare, constant = {**_EQUAL, **_ORDERED}[function], constants[0]
+        return lambda values: compare(values[place], constant)
+
+
+def _joined(function: str, parts: Sequence[Ask]) -> Ask:
+    if function == "!_":
+        (part,) = parts
+        return lambda values: None if (answer := part(values)) is None else not answer
+    if function == "_?_:_":
+        asked, yes, no = parts
+        return lambda values: None if (answer := asked(values)) is None else (yes if answer else no)(values)
+    left, right = parts
+    if function == "_&&_":
+        return lambda values: _all((left(values), right(values)))
+
+    def either(values: Values) -> Truth:
+        answers = (left(values), right(values))
+        if True in answers:
+            return True
+        return None if None in answers else False
+
+    return either
+
+
+def _inner(node: Node) -> tuple[Node, ...] | None:
+    """The parts of a sentence about truths."""
+    if isinstance(node, Call) and node.function in {"_&&_", "_||_", "!_", "_?_:_"}:
+        return node.args
+    return None
+
+
+def _is_constant(node: Node) -> bool:
+    return isinstance(node, Const) and isinstance(node.value, bool)
+
+
+def _comparison(node: Node) -> tuple[Ident, str, tuple[str | int, ...]] | None:
+    """A variable against literals of its own type."""
+    if not isinstance(node, Call) or len(node.args) != 2:
+        return None
+    left, right = node.args
+    if node.function == "@in":
+        if not isinstance(left, Ident) or not isinstance(right, ListLiteral) or not right.items:
+            return None
+        constants = [_constant(item) for item in right.items]
+        if left.type not in {"string", "int"} or any(item.type != left.type for item in right.items):
+            return None
+        known = tuple([constant for constant in constants if constant is not None])
+        return (left, "@in", known) if len(known) == len(constants) else None
+    if node.function not in _MIRRORED:
+        return None
+    if isinstance(left, Ident):
+        ident, function, literal = left, node.function, right
+    elif isinstance(right, Ident):
+        ident, function, literal = right, _MIRRORED[node.function], left
+    else:
+        return None
+    constant = _constant(literal)
+    if constant is None or ident.type != literal.type or ident.type == "bool":
+        return None
+    return ident, function, (constant,)
+
+
+def _constant(node: Node) -> str | int | None:
+    """A literal text, number, time or duration; the last two in microseconds. None for all else."""
+    if isinstance(node, Const) and isinstance(node.value, str | int) and not isinstance(node.value, bool):
+        return node.value if node.type in {"string", "int"} else None
+    if isinstance(node, Call) and node.target is None and len(node.args) == 1:
+        (inner,) = node.args
+        read = {"timestamp": timestamp, "duration": duration}.get(node.function)
+        if read is not None and isinstance(inner, Const) and isinstance(inner.value, str):
+            return read(inner.value)
+    return None
+
+
+def _plain(node: Node) -> bool:
+    return isinstance(node, Ident | Const)
+
+
+def _shape(node: Node, versions: Mapping[str, int]) -> Name:
+    """What is written, without where."""
+    words = [
+        (name, getattr(node, name))
+        for name in ("name", "value", "field", "test", "function", "message", "variable")
+        if hasattr(node, name)
+    ]
+    version = versions.get(node.name, 0) if isinstance(node, Ident) else 0
+    method = isinstance(node, Call) and node.target is not None
+    value = type(getattr(node, "value", None)).__name__
+    return (
+        *(type(node).__name__, value, version, method, *words),
+        *(_shape(part, versions) for part in node.parts()),
+    )
