@@ -70,6 +70,10 @@ class Plans:
         self.by_tier = any(rule.tiers for rule in config.rules)
         self.by_model = any(rule.models for rule in config.rules)
         self.by_features = any(rule.features for rule in config.rules)
+        self.by_asn = any(
+            owner.asns is not None or (owner.unknown is not None and owner.unknown.asn is not None)
+            for owner in self._owners()
+        )
         # Here, and not with the first caller: a list that is not there is a mistake in the files.
         self._judges = {id(block): _judge(block, lists) for block in self._blocks()}
 
@@ -81,9 +85,11 @@ class Plans:
             plan = self._plans[tier, model, features] = self._make(tier, model, features)
         return plan
 
+    def _owners(self) -> list[GeoConfig | Rule]:
+        return [self._config, *self._config.rules]
+
     def _blocks(self) -> Iterator[Countries | Asns]:
-        owners: list[GeoConfig | Rule] = [self._config, *self._config.rules]
-        for owner in owners:
+        for owner in self._owners():
             if owner.countries is not None:
                 yield owner.countries
             if owner.asns is not None:
@@ -157,9 +163,7 @@ class Plans:
                     if _at_home(alike, profile, location.country):
                         return ""
                     seen = [one for one in seen if not _at_home(alike, profile, one.location.country)]
-                if not within_country:
-                    seen = [one for one in seen if one.location.country != location.country]
-                found = impossible(location, seen, now, faster_than, at_least)
+                found = impossible(location, seen, now, faster_than, at_least, within=within_country)
                 return f"in {found.location.country} {abs(now - found.time):.0f} s ago" if found is not None else ""
 
             yield Watch(name, said(name, "travel", answer), travels)

@@ -11,24 +11,33 @@ from gateway.policies.geo.rule import Said, Watch, decide, read
 from gateway.policy import Action, Context, Decision, Finding, Location, Principal
 
 if TYPE_CHECKING:
-    from gateway.feeds.sightings import Sightings
+    from gateway.feeds.sightings import Sighting, Sightings
     from gateway.policies import Services
     from gateway.policies.geo.config import GeoConfig
 
-VERDICTS_AT_MOST: Final = 65_536
+REMEMBERED_AT_MOST: Final = 65_536
 
-Key = tuple[int, str, str, frozenset[str], str, str, bool]
+Key = tuple[str, str, frozenset[str], str, int, frozenset[str], bool, str, str, bool]
 
 
 class Verdict(NamedTuple):
-    """What holds for a location, an account's profile and an ask, as long as the rules do."""
+    """What holds for a kind of location, an account's profile and an ask, as long as the rules do."""
 
     decision: Decision
     applied: tuple[Said, ...]
     watches: tuple[Watch, ...]
     """What is to be asked of earlier sightings as well; none where the location says nothing of a person."""
+
+
+class Clear(NamedTuple):
+    """Nothing spoke against an account here, then, with what was seen of it. It does not later, either: the ways stay
+    as long, and the time between grows.
+    """
+
+    seen: tuple[Sighting, ...]
     location: Location
-    """Held on to, because it is remembered by its identity."""
+    verdict: Verdict
+    time: float
 
 
 class Geo:
@@ -42,16 +51,19 @@ class Geo:
             services.sightings if services.sightings is not None else RecentSightings(services.now)
         )
         self._verdicts: dict[Key, Verdict] = {}
+        self._clear: dict[tuple[str, int], Clear] = {}
 
     def decide(self, context: Context) -> Decision:
         principal = context.principal or NOBODY
         plans, ask, profile, location = self._plans, context.ask, principal.profile, context.location
-        # By identity of the location: the chain has one object for one address while the databases do not change.
         key = (
-            id(location),
             principal.tier if plans.by_tier else "",
             ask.model if plans.by_model else "",
             ask.features if plans.by_features else _NO_FEATURES,
+            location.country,
+            location.asn if plans.by_asn else 0,
+            location.network_kinds,
+            location.private,
             profile.signup_country,
             profile.billing_country,
             context.captcha,
@@ -65,36 +77,53 @@ class Geo:
 
     def _judge(self, key: Key, context: Context, principal: Principal) -> Verdict:
         location = context.location
-        plan = self._plans.of(*key[1:4])
+        plan = self._plans.of(*key[:3])
         parts = plan.private if location.private else plan.public
         applied = tuple(
             part.said for part in parts if part.applies(location, principal.profile) and not _passed(part.said, context)
         )
-        watches = plan.watches if self._counts(location) else ()
-        verdict = Verdict(decide(applied, location), applied, watches, location)
-        if len(self._verdicts) >= VERDICTS_AT_MOST:
+        verdict = Verdict(decide(applied, location), applied, plan.watches if self._counts(location) else ())
+        if len(self._verdicts) >= REMEMBERED_AT_MOST:
             del self._verdicts[next(iter(self._verdicts))]
         self._verdicts[key] = verdict
         return verdict
 
     def _watch(self, verdict: Verdict, context: Context, principal: Principal) -> Decision:
-        location, now = verdict.location, context.now
+        account, location, now = principal.account, context.location, context.now
         decision = verdict.decision
-        seen = self._sightings.of(principal.account)
+        seen = self._sightings.of(account)
         if seen:
-            applied: list[Said] = []
-            notes: list[str] = []
-            for watch in verdict.watches:
-                found = watch.finds(location, principal.profile, seen, now)
-                if found and not _passed(watch.said, context):
-                    applied.append(watch.said)
-                    notes.append(found)
-            if applied:
-                decision = decide((*verdict.applied, *applied), location, notes)
+            clear = self._clear.get((account, id(location)))
+            if (
+                clear is None
+                or clear.seen is not seen
+                or clear.location is not location
+                or clear.verdict is not verdict
+                or now < clear.time
+            ):
+                decision = self._look(verdict, context, principal, seen)
         if decision.action is Action.ALLOW:
             # Whoever is refused was not there: else a thief would move the owner.
-            self._sightings.note(principal.account, location, now)
+            self._sightings.note(account, location, now)
         return decision
+
+    def _look(self, verdict: Verdict, context: Context, principal: Principal, seen: tuple[Sighting, ...]) -> Decision:
+        location, now = context.location, context.now
+        applied: list[Said] = []
+        notes: list[str] = []
+        for watch in verdict.watches:
+            found = watch.finds(location, principal.profile, seen, now)
+            if found and not _passed(watch.said, context):
+                applied.append(watch.said)
+                notes.append(found)
+        if applied:
+            return decide((*verdict.applied, *applied), location, notes)
+        # With a sighting that is ahead of our clock the time between shrinks at first.
+        if seen[0].time <= now:
+            if len(self._clear) >= REMEMBERED_AT_MOST:
+                del self._clear[next(iter(self._clear))]
+            self._clear[principal.account, id(location)] = Clear(seen, location, verdict, now)
+        return verdict.decision
 
     def explain(self, context: Context) -> tuple[Finding, ...]:
         """One Finding a part that is asked of such an exchange, in order."""

@@ -11,6 +11,8 @@ from gateway.policy import ALLOW, Action, Decision, Facts, Location, Match, Prof
 
 EARTH_RADIUS: Final = 6371.0
 """Kilometres: the mean radius, good to 0.5 %."""
+FARTHEST: Final = 20_016.0
+"""Kilometres: half the way around."""
 ASSUMED_RADIUS: Final = 100.0
 """Kilometres around a place in which a caller may be, where the database does not say."""
 VAGUE: Final = 500.0
@@ -63,7 +65,7 @@ def decide(said: Iterable[Said], location: Location, notes: Sequence[str] = ()) 
     weight = sum(one.weight for one in applied)
     facts = Facts(weight=weight) if weight else None
     strongest = max(applied, key=_strength)
-    note = "; ".join([f"country {location.country or 'unknown'}, AS{location.asn}", *notes])
+    note = "; ".join([f"country {location.country or 'unknown'}", *notes])
     action = _ACTIONS.get(strongest.action)
     if action is None:
         return Decision(Action.ALLOW, note=note, facts=facts, matches=matches)
@@ -124,15 +126,26 @@ def distance(one: Location, other: Location) -> float | None:
 
 
 def impossible(
-    location: Location, seen: Iterable[Sighting], now: float, faster_than: float, at_least: float
+    location: Location,
+    seen: Iterable[Sighting],
+    now: float,
+    faster_than: float,
+    at_least: float,
+    *,
+    within: bool = True,
 ) -> Sighting | None:
-    """The newest sighting from which nobody comes here in the time between: km/h, km.
+    """The newest sighting from which nobody comes here in the time between: km/h, km. `within` one country, too?
 
     Each is asked, not the newest alone: an account that is used in two places at once is found whoever came last.
     """
+    country = location.country
+    longest = FARTHEST / faster_than * 3600.0
     for sighting in seen:
+        elapsed = abs(now - sighting.time) + SLACK
+        if elapsed >= longest or (not within and sighting.location.country == country):
+            continue
         way = distance(sighting.location, location)
-        if way is not None and way >= at_least and way / faster_than * 3600.0 > abs(now - sighting.time) + SLACK:
+        if way is not None and way >= at_least and way / faster_than * 3600.0 > elapsed:
             return sighting
     return None
 

@@ -12,7 +12,8 @@ import pytest
 
 from gateway.feeds.kinds import ListKind
 from gateway.feeds.sightings import Sighting
-from gateway.feeds.sightings_memory import RecentSightings
+from gateway.feeds.sightings_memory import RecentSightings, coarse
+from gateway.policies.geo import plans
 from gateway.policies.geo import policy as shell
 from gateway.policies.geo.config import GeoConfig
 from gateway.policies.geo.policy import Geo
@@ -125,7 +126,7 @@ def test_what_callers_are_told_gives_nothing_away() -> None:
 
 
 def test_a_location_is_judged_once() -> None:
-    """The same object gets the same decision without a look at lists; another of the same content is judged anew."""
+    """The same facts get the same decision without a look at lists, wherever within the country."""
 
     class Asked(frozenset[str]):
         times = 0
@@ -134,12 +135,12 @@ def test_a_location_is_judged_once() -> None:
             type(self).times += 1
             return super().__contains__(item)
 
-    policy = geo(EMBARGO, lists={"embargo": Asked({"CU"})})
-    first = policy.decide(of(BERLIN))
+    policy = geo(EMBARGO + "networks: {vpn: {weight: 1}}\n", lists={"embargo": Asked({"CU"})})
+    first = policy.decide(of(replace(BERLIN, network_kinds=frozenset({"vpn"}))))
     judged = Asked.times
-    assert policy.decide(of(BERLIN)) is first
+    assert policy.decide(of(Location("DE", 1, frozenset({"vpn"}), 48.0, 11.0))) is first
     assert Asked.times == judged
-    policy.decide(of(replace(BERLIN)))
+    policy.decide(of(TOKYO))
     assert Asked.times > judged
 
 
@@ -172,16 +173,52 @@ def test_what_is_remembered_knows_the_profile_and_the_challenge() -> None:
         assert policy.decide(of(BERLIN, Profile(billing_country="US"))) is ALLOW
 
 
-def test_a_verdict_holds_on_to_its_location(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An address of memory that is used again is not taken for the location that was there; the table is bounded."""
-    monkeypatch.setattr(shell, "VERDICTS_AT_MOST", 10)
-    policy = geo(EMBARGO)
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models are callers' words: they fill no memory."""
+    monkeypatch.setattr(shell, "REMEMBERED_AT_MOST", 10)
+    monkeypatch.setattr(plans, "PLANS_AT_MOST", 10)
+    policy = geo(
+        f"unknown: {{country: allow}}\n{TRAVEL}rules:\n- {{name: r, models: [m-*], countries: {{deny: [DE]}}}}\n"
+    )
     for turn in range(1000):
-        country = "IR" if turn % 3 == 0 else "DE"
-        assert policy.decide(of(Location(country, turn + 1))).action is (
-            Action.DENY if country == "IR" else Action.ALLOW
-        )
-    assert len(policy._verdicts) == 10
+        model = f"{'m' if turn % 3 == 0 else 'x'}-{turn}"
+        refused = policy.decide(of(replace(BERLIN), model=model, now=NOON + turn)).action is Action.DENY
+        assert refused is model.startswith("m")
+    assert len(policy._verdicts) == len(policy._clear) == len(policy._plans._plans) == 10
+
+
+def test_who_was_cleared_is_looked_at_again_when_something_is_new() -> None:
+    """Another sighting, another place, another profile, a clock that goes back: each is looked at."""
+    sightings = Counted()
+    policy = geo("travel: {then: challenge, spare_home: true}\n", sightings)
+    tokyo, berlin = of(TOKYO, now=NOON + 90_000), of(BERLIN, now=NOON + 90_000)
+    sightings.learn("acme", Sighting(NOON, BERLIN))
+    assert policy.decide(tokyo) is ALLOW
+    assert policy.decide(tokyo) is ALLOW, "from memory"
+    assert policy.decide(berlin).reason == "impossible_travel", "another place"
+
+    sightings = Counted()
+    policy = geo("travel: {then: challenge, spare_home: true}\n", sightings)
+    sightings.learn("acme", Sighting(NOON, coarse(TOKYO)))
+    assert policy.decide(of(BERLIN, Profile(signup_country="JP"), now=NOON + 60)) is ALLOW
+    assert policy.decide(of(BERLIN, Profile(signup_country="JP"), now=NOON + 61)) is ALLOW
+    assert policy.decide(of(BERLIN, now=NOON + 61)).reason == "impossible_travel", "another profile"
+
+    sightings = Counted()
+    policy = geo(TRAVEL, sightings)
+    sightings.learn("acme", Sighting(NOON, BERLIN))
+    assert policy.decide(of(BERLIN)) is ALLOW
+    sightings.learn("acme", Sighting(NOON, TOKYO))
+    assert policy.decide(of(BERLIN)).reason == "impossible_travel", "another sighting"
+
+    sightings = Counted()
+    policy = geo(TRAVEL, sightings)
+    sightings.learn("acme", Sighting(NOON, TOKYO))
+    sightings.note = lambda *_: None  # type: ignore[method-assign]  # else there would be another sighting
+    assert policy.decide(of(BERLIN, now=NOON + 40_000)) is ALLOW
+    assert policy.decide(of(BERLIN, now=NOON + 3600)).reason == "impossible_travel", "an earlier call that came late"
+    assert policy.decide(of(BERLIN, now=NOON - 40_000)) is ALLOW
+    assert policy.decide(of(BERLIN, now=NOON - 3600)).reason == "impossible_travel", "noted by a clock ahead"
 
 
 def test_accounts_are_not_watched_where_nobody_asks() -> None:
