@@ -115,10 +115,7 @@ class Comparison:
 
     def add(self, past: Past, before: Verdict, after: Verdict | None) -> None:
         exchange = past.exchange
-        if before is ALLOWED and after is ALLOWED:
-            change = Change.STILL_ALLOWED
-        else:
-            change = change_of(before, after)
+        change = Change.STILL_ALLOWED if before is ALLOWED and after is ALLOWED else change_of(before, after)
         self.changes[change] += 1
         now = exchange.now
         self.first = self.first or now

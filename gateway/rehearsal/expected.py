@@ -17,11 +17,10 @@ PAIRS: Final = 200_000
 
 
 class _Sum:
-    __slots__ = ("count", "input", "output", "seconds")
+    __slots__ = ("count", "output", "seconds")
 
     def __init__(self) -> None:
         self.count = 0
-        self.input = 0
         self.output = 0
         self.seconds = 0.0
 
@@ -45,7 +44,6 @@ class Expected:
                     continue
                 found = self._pairs[key] = _Sum()
             found.count += 1
-            found.input += usage.input + usage.cached + usage.cache_creation
             found.output += usage.output
             found.seconds += seconds
 

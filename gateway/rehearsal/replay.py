@@ -7,9 +7,9 @@ fill and empty as they would have. They are full at the beginning: what was used
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
 
 from gateway.chain.chain import Asked
 from gateway.policy import Outcome
@@ -17,9 +17,6 @@ from gateway.rehearsal.comparison import Comparison
 from gateway.rehearsal.expected import Expected
 from gateway.rehearsal.past import ALLOWED, UNKNOWN, Past, Reader, Verdict
 from gateway.rehearsal.rehearsal import Rehearsal
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 class Side:
@@ -47,6 +44,9 @@ class Side:
                 self._expected.learn(account, exchange.ask.model, outcome.usage, seconds)
         else:
             outcome, seconds = self._expected.of(account, exchange.ask)
+        if asked.store is None and asked.shadows is None and not any(entry.settle for entry in asked.chain.entries):
+            # Nobody waits for its end.
+            return ALLOWED
         self._number += 1
         heapq.heappush(self._running, (now + seconds, self._number, asked, outcome))
         return ALLOWED
@@ -90,12 +90,10 @@ def replay(pasts: Iterable[Past], new: Side, old: Side | None = None, into: Comp
     return comparison
 
 
-def pasts(
-    tables: Iterable[pa.Table], reader: Reader, decode: Callable[[pa.Table, str], list[Any]]
-) -> Iterator[Past]:
+def pasts(tables: Iterable[pa.Table], reader: Reader) -> Iterator[Past]:
     """The exchanges of some tables of the log, in order."""
     for table in tables:
-        yield from reader.read(table, decode)
+        yield from reader.read(table)
 
 
 def identifying(rehearsal: Rehearsal) -> frozenset[str]:
