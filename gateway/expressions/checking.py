@@ -39,7 +39,8 @@ def checked(text: str, lists: Mapping[str, ListKind]) -> tuple[Node, object]:
         # Nothing that cel-cpp refuses passes, whether or not there are better words for it.
         raise BadExpression(found or [Complaint(one.line, one.column, one.message) for one in refused.said]) from None
     if tree.type != "bool":
-        found.append(Complaint(1, 1, f"must be true or false, and is {shown(tree, tree.type)}"))
+        hint = ": compare it, such as `== true`" if tree.type == "dyn" else ""
+        found.append(Complaint(1, 1, f"must be true or false, and is {shown(tree, tree.type)}{hint}"))
     if found:
         raise BadExpression(found)
     return tree, expression

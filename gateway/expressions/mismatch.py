@@ -7,7 +7,7 @@ import re
 from gateway.expressions.complaint import Complaint
 from gateway.expressions.engine import Said
 from gateway.expressions.functions import FUNCTIONS
-from gateway.expressions.tree import Call, Const, Ident, Node, Select, walk
+from gateway.expressions.tree import Call, Comprehension, Const, Node, Select, walk
 from gateway.expressions.words import literal, path, shown, type_words
 
 _OVERLOAD = re.compile(r"found no matching overload for '(.*?)' applied to '\((.*)\)'")
@@ -23,7 +23,21 @@ def complaints(tree: Node, said: tuple[Said, ...]) -> list[Complaint]:
     """What `laws` has better words for is left out: names that are not there, and lists asked for the wrong thing."""
     asks = {(node.line, node.column) for node in walk(tree) if _asks_list(node)}
     left = [one for one in said if "undeclared" not in one.message and (one.line, one.column) not in asks]
-    return [Complaint(one.line, one.column, _words(tree, one)) for one in left]
+    return [_ranged(tree, one) or Complaint(one.line, one.column, _words(tree, one)) for one in left]
+
+
+def _ranged(tree: Node, one: Said) -> Complaint | None:
+    """A loop over what is no list: cel-cpp tells the place of the last dot of its name."""
+    found = _RANGE.match(one.message)
+    if found is None:
+        return None
+    for node in walk(tree):
+        if isinstance(node, Comprehension):
+            ranged = node.range
+            dot = ranged.column + max(0, path(ranged).rfind("."))
+            if (ranged.line, one.column) in {(one.line, ranged.column), (one.line, dot)}:
+                return Complaint(ranged.line, ranged.column, f"{shown(ranged, found[1])} is no list")
+    return Complaint(one.line, one.column, f"{type_words(found[1])} is no list")
 
 
 def _asks_list(node: Node) -> bool:
@@ -41,11 +55,6 @@ def _words(tree: Node, one: Said) -> str:
         for node in here:
             if isinstance(node, Select):
                 return f"{shown(node.operand, field[1])} has no field `{node.field}`"
-    if ranged := _RANGE.match(one.message):
-        for node in walk(tree):
-            if isinstance(node, Ident) and (node.line, node.column) == (one.line, one.column):
-                return f"{shown(node, ranged[1])} is no list"
-        return f"{type_words(ranged[1])} is no list"
     return one.message
 
 

@@ -11,6 +11,8 @@ from gateway.expressions.complaint import Complaint
 from gateway.expressions.engine import MAX_NESTING, Said
 
 _TOKEN = re.compile(r"Syntax error: token recognition error at: '(.*)'", re.DOTALL)
+_QUOTED = re.compile(r"Syntax error: token recognition error at: '[\"']")
+"""What follows it is text that was meant to be within quotes, or the other way round."""
 _INPUT = re.compile(r"Syntax error: (?:extraneous|mismatched) input '(.*?)' expecting (.*)", re.DOTALL)
 _MISSING = re.compile(r"Syntax error: missing '(.)' at ")
 _RESERVED = re.compile(r"reserved identifier: (.*)")
@@ -33,8 +35,11 @@ _NOT_IN = re.compile(r"(?i)not\s+in\b")
 
 def complaints(text: str, said: tuple[Said, ...]) -> list[Complaint]:
     """What cannot be read at all comes first: what follows from it is left out."""
-    tokens = [one for one in said if _TOKEN.match(one.message)]
-    chosen = tokens or [one for one in said if "Syntax error" not in one.message] or list(said[:1])
+    count = text.count("\n") + 1
+    placed = [one for one in said if one.line <= count] or [Said(1, 1, "Syntax error")]
+    tokens = [one for one in placed if _TOKEN.match(one.message)]
+    quoted = next((index for index, one in enumerate(tokens) if _QUOTED.match(one.message)), len(tokens))
+    chosen = tokens[: quoted + 1] or [one for one in placed if "Syntax error" not in one.message] or placed[:1]
     return list(_told(text, chosen))
 
 
@@ -42,8 +47,7 @@ def _told(text: str, chosen: list[Said]) -> Iterator[Complaint]:
     lines = text.split("\n")
     for one in chosen:
         line, column = max(1, one.line), max(1, one.column)
-        before = lines[line - 1][: column - 1] if line <= len(lines) else ""
-        after = lines[line - 1][column - 1 :] if line <= len(lines) else ""
+        before, after = lines[line - 1][: column - 1], lines[line - 1][column - 1 :]
         shift, message = _words(one.message, before, after)
         yield Complaint(line, max(1, column + shift), message)
 
@@ -87,14 +91,17 @@ def _unknown_token(token: str, before: str) -> tuple[int, str]:
 
 def _unexpected(found: str, expected: str, before: str, after: str) -> tuple[int, str]:
     if found == "<EOF>":
+        for closing, opening in _CLOSING.items():
+            if f"'{closing}'" in expected:
+                return 0, f"`{opening}` is not closed: `{closing}` is missing"
         return 0, "ends where a value is missing" if before.strip() else "is empty"
+    if found.lower() == "not" and _NOT_IN.match(after):
+        return 0, "`not in`: write `!(... in ...)`"
     hint = _OPERATORS.get(found.lower())
     if hint:
         return 0, f"`{found}`: {hint}"
     if negation := _NOT.search(before):
         return negation.start() - len(before), "`not`: write `!`"
-    if found.lower() == "not" and _NOT_IN.match(after):
-        return 0, "`not in`: write `!(... in ...)`"
     number = re.search(r"[0-9.]+$", before)
     if number and found[:1].isalpha():
         return -len(number[0]), f"`{number[0]}{found}` is no number: write it out"

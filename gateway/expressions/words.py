@@ -64,5 +64,5 @@ def shown(node: Node, type_name: str) -> str:
 
 def near(wrong: str, known: Iterable[str]) -> str:
     """`: did you mean `x`?` where a known word is near, else nothing."""
-    found = difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.6)
+    found = difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.7)
     return f": did you mean `{found[0]}`?" if found else ""
