@@ -134,19 +134,21 @@ class Rulesets(Generic[DiskT]):
         """Make the files on disk the ones in force. `insist`: also those that somebody went back from."""
         async with self._turn:
             before = self.in_force.version
-            try:
-                outcome = await self._reload(who, insist=insist)
-            except Problems as problems:
-                outcome = self._refuse(problems.problems)
+            made = asyncio.get_running_loop().run_in_executor(self._thread, self._make, self._generation + 1)
+            # Looked at rather than caught: what somebody's policy raises while it is made must not end the watching.
+            await asyncio.wait([made])
+            error = made.exception()
+            if error is None:
+                outcome = await self._apply(*made.result(), who, insist=insist)
+            else:
+                outcome = self._refuse(_problems_of(error))
             self.reloads[outcome.word] += 1
             if outcome.word != "unchanged" or who != "file watch":
                 more = {"problems": outcome.problems} if outcome.problems else {}
                 self._audit.note(who, "reload", outcome.word, before, outcome.version, **more)
             return outcome
 
-    async def _reload(self, who: str, *, insist: bool) -> Outcome:
-        loop = asyncio.get_running_loop()
-        whole, disk = await loop.run_in_executor(self._thread, self._make, self._generation + 1)
+    async def _apply(self, whole: Whole, disk: DiskT, who: str, *, insist: bool) -> Outcome:
         self._disk, self._on_disk = disk, whole.digest
         self._seen(disk)
         if whole.digest == self.in_force.digest:
@@ -359,6 +361,13 @@ class Rulesets(Generic[DiskT]):
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._audit.close()
+
+
+def _problems_of(error: BaseException) -> Sequence[object]:
+    if isinstance(error, Problems):
+        return error.problems
+    log.error("the policies on disk cannot be made", exc_info=error)
+    return [f"a policy cannot be made, it is broken: {type(error).__name__}: {error}"]
 
 
 async def _forget(whole: Whole) -> None:

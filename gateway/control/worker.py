@@ -60,13 +60,14 @@ class Door:
 
     async def _prepare(self, request: web.Request) -> web.Response:
         """200 where it is ready, 422 with the problems where it never will be."""
-        told = orjson.loads(await request.read())
-        problems = await self.rules.prepare(Path(told["folder"]), _version_of(told))
+        folder, version = _whole_of(await request.read())
+        problems = await self.rules.prepare(folder, version)
         return _answer({"problems": problems}, 422 if problems else 200)
 
     async def _commit(self, request: web.Request) -> web.Response:
         """200, or 409 where that one was not prepared."""
-        done = self.rules.commit(_version_of(orjson.loads(await request.read())))
+        _, version = _whole_of(await request.read())
+        done = self.rules.commit(version)
         return _answer({"committed": done}, 200 if done else 409)
 
     async def _discard(self, _: web.Request) -> web.Response:
@@ -74,8 +75,13 @@ class Door:
         return _answer({})
 
 
-def _version_of(told: dict[str, Any]) -> tuple[int, str]:
-    return int(told["generation"]), str(told["digest"])
+def _whole_of(content: bytes) -> tuple[Path, tuple[int, str]]:
+    """Folder and version of a whole."""
+    try:
+        told = orjson.loads(content)
+        return Path(told["folder"]), (int(told["generation"]), str(told["digest"]))
+    except (ValueError, TypeError, KeyError) as error:
+        raise web.HTTPBadRequest(text=f"not a whole: {error}") from error
 
 
 def _answer(content: dict[str, Any], status: int = 200) -> web.Response:

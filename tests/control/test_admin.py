@@ -1,0 +1,209 @@
+"""The operators' port: whoever reaches it may look; who changes something bears the token."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from gateway.control import admin
+from gateway.stores.redis.store import Counts
+from gateway.telemetry.counters import Counters
+from tests.control.fakes import World, world
+
+TOKEN = "sixteen bytes at least"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+B = "b" * 32
+
+
+def snapshot(version: tuple[int, str] = (1, "a" * 32), **more: Any) -> dict[str, Any]:
+    """Of a worker with a past."""
+    counts = Counts()
+    return (
+        Counters().snapshot()
+        | {
+            "connections": 0,
+            "body_bytes": 0,
+            "store_available": 1,
+            "store": {name: getattr(counts, name) for name in counts.__slots__},
+            "policy_failures": [],
+            "matched": [["auth", "no-<b>", "deny", "embargo", True, 3], ["auth", "ramp", "deny", "soon", False, 2]],
+            "feeds": [["country", 86400.0, False]],
+            "draining": 0,
+            "generation": version[0],
+            "digest": version[1],
+        }
+        | more
+    )
+
+
+class Fleet:
+    """Two workers that answer."""
+
+    def __init__(self, live: World) -> None:
+        self.live = live
+
+    def sockets(self) -> list[Path]:
+        return [Path(name) for name in self.live.crew.workers]
+
+    def restarts(self) -> int:
+        return 0
+
+    async def snapshots(self) -> list[dict[str, Any]]:
+        return [snapshot(worker.version) for worker in self.live.crew.workers.values()]
+
+    async def versions(self) -> dict[str, tuple[int, str]]:
+        return await self.live.crew.versions()
+
+
+@dataclass
+class Port:
+    """A client of the port, and what is behind it."""
+
+    http: TestClient[web.Request, web.Application]
+    live: World
+
+    async def post(self, path: str, **more: Any) -> tuple[int, dict[str, Any]]:
+        async with self.http.post(path, **more) as answer:
+            return answer.status, await answer.json()
+
+
+async def opened(folder: Path, token: str) -> Port:
+    live = world(folder)
+    fleet: Any = Fleet(live)
+    client = TestClient(TestServer(admin.application(fleet, live.rulesets, token, lambda: 1060.0)))
+    await client.start_server()
+    return Port(client, live)
+
+
+@pytest.fixture
+async def port(tmp_path: Path) -> AsyncIterator[Port]:
+    made = await opened(tmp_path, TOKEN)
+    yield made
+    await made.http.close()
+    made.live.rulesets.close()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({"Authorization": "Bearer "}, id="empty"),
+        pytest.param({"Authorization": f"Bearer {TOKEN}x"}, id="longer"),
+        pytest.param({"Authorization": f"Bearer {TOKEN[:-1]}"}, id="shorter"),
+        pytest.param({"Authorization": f"Basic {TOKEN}"}, id="another scheme"),
+        pytest.param({"Authorization": "Bearer \udcff"}, id="no ASCII"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/policies/reload", "/policies/rollback"])
+async def test_without_the_token_nothing_changes(port: Port, fields: dict[str, str], path: str) -> None:
+    """401, and a line that somebody tried."""
+    port.live.disk.write("b")
+    status, _ = await port.post(path, headers=fields)
+    assert status == 401 and port.live.crew.steps == []
+    assert port.live.words == [f"nobody {path} denied"]
+
+
+@pytest.mark.parametrize("fields", [{}, {"Authorization": "Bearer "}, BEARER], ids=["nothing", "empty", "some"])
+async def test_where_there_is_no_token_nobody_may(tmp_path: Path, fields: dict[str, str]) -> None:
+    """403 with what to do; an empty token is not the token."""
+    port = await opened(tmp_path, "")
+    status, said = await port.post("/policies/reload", headers=fields)
+    assert status == 403 and "admin_token" in said["error"]
+    await port.http.close()
+    port.live.rulesets.close()
+
+
+async def test_forward_and_back(port: Port) -> None:
+    """With the token; both say what is in force now, and leave a line."""
+    port.live.disk.write("b")
+    assert await port.post("/policies/reload", headers=BEARER) == (
+        200, {"outcome": "applied", "generation": 2, "digest": B, "problems": []},
+    )  # fmt: skip
+    status, said = await port.post("/policies/rollback", headers=BEARER)
+    assert (status, said["outcome"], said["generation"]) == (200, "rolled_back", 1)
+    status, said = await port.post("/policies/rollback", headers=BEARER, json={"to": "bbbb"})
+    assert (status, said["outcome"], said["generation"]) == (200, "rolled_back", 2)
+    assert port.live.words == ["admin_token reload applied"] + 2 * ["admin_token rollback rolled_back"]
+
+
+async def test_what_cannot_be_done_has_its_status(port: Port) -> None:
+    """So that a script need not read words."""
+    port.live.disk.break_()
+    status, said = await port.post("/policies/reload", headers=BEARER)
+    assert (status, said["problems"]) == (422, ["chain.yaml:3:7: is wrong"])
+    assert (await port.post("/policies/rollback", headers=BEARER, json={"to": "ffff"}))[0] == 404
+    assert (await port.post("/policies/rollback", headers=BEARER))[0] == 404
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"to": 3}', b"\xff"])
+async def test_content_that_is_none_is_refused(port: Port, content: bytes) -> None:
+    """Not taken for a rollback to anywhere."""
+    status, _ = await port.post("/policies/rollback", headers=BEARER, data=content)
+    assert status == 400 and port.live.crew.steps == []
+
+
+async def test_whoever_reaches_the_port_may_look(port: Port) -> None:
+    """What is in force, on which worker, what was, and whether the files on disk are refused."""
+    port.live.disk.write("b")
+    await port.live.rulesets.reload("signal")
+    port.live.disk.break_()
+    await port.live.rulesets.reload("file watch")
+    status = await (await port.http.get("/policies")).json()
+    assert (status["generation"], status["digest"], status["who"], status["files"]) == (2, B, "signal", "refused")
+    assert status["workers"]["worker-1"] == {"generation": 2, "digest": B}
+    history = (await (await port.http.get("/policies/history")).json())["history"]
+    assert [(one["generation"], one["in_force"]) for one in history] == [(2, True), (1, False)]
+    ready = await (await port.http.get("/readyz")).json()
+    assert (ready["status"], ready["generation"], ready["digest"], ready["rulesets"]) == ("ready", 2, B, [B])
+
+
+async def test_metrics_tell_the_rules(port: Port) -> None:
+    """Digest and generation, what became of changes, and what rules did, by whether it held."""
+    port.live.disk.break_()
+    await port.live.rulesets.reload("file watch")
+    lines = (await (await port.http.get("/metrics")).text()).splitlines()
+    assert f'tidegate_ruleset{{digest="{"a" * 32}",generation="1"}} 2.0' in lines
+    assert 'tidegate_ruleset_reloads_total{outcome="refused"} 1.0' in lines
+    assert "tidegate_ruleset_refused 1.0" in lines and "tidegate_ruleset_set_aside 0.0" in lines
+    assert "tidegate_ruleset_last_success_timestamp_seconds 1000.0" in lines
+    shadow = 'tidegate_rule_matches_total{action="deny",entry="auth",mode="shadow",reason="soon",rule="ramp"} 4.0'
+    assert shadow in lines
+    assert 'tidegate_feed_age_seconds{feed="country"} 86400.0' in lines
+
+
+async def test_the_console_says_it_to_people(port: Port) -> None:
+    """Without scripts; what rules are called is text, never markup."""
+    port.live.disk.write("b")
+    await port.live.rulesets.reload("signal")
+    port.live.disk.break_()
+    await port.live.rulesets.reload("file watch")
+    answer = await port.http.get("/")
+    text = await answer.text()
+    assert answer.content_type == "text/html" and "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "chain.yaml:3:7: is wrong" in text and "The files on disk are refused" in text
+    assert B in text and "no-&lt;b&gt;" in text and "<script" not in text and "no-<b>" not in text
+    assert f"tidegate policies rollback {'a' * 12}" in text
+
+
+async def test_the_console_after_a_rollback(port: Port) -> None:
+    """Whoever edits next knows why the files on disk do not hold."""
+    port.live.disk.write("b")
+    await port.live.rulesets.reload("signal")
+    await port.live.rulesets.rollback("admin_token")
+    text = await (await port.http.get("/")).text()
+    assert "The files on disk are set aside" in text and "tidegate policies reload" in text
+
+
+async def test_other_methods_need_the_token_too(port: Port) -> None:
+    """Whatever is added later: only looking is free."""
+    for method in ("PUT", "DELETE", "PATCH"):
+        async with port.http.request(method, "/policies") as answer:
+            assert answer.status == 401
+    assert isinstance(port.http.session, aiohttp.ClientSession)

@@ -1,0 +1,134 @@
+"""A worker's half of a change: loaded beside the loop, swapped in one step, closed when nobody asks it any more."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from gateway.chain.chain import Asked, Chain
+from gateway.control.in_force import SWITCH, InForce, Loaded
+from gateway.rules.problems import Problem, Problems
+from gateway.testing import context
+
+
+class Shop:
+    """Loads chains that hold nothing; the folder's name is generation and digest."""
+
+    def __init__(self) -> None:
+        self.loads: list[str] = []
+        self.closed: list[str] = []
+        self.swapped: list[tuple[int, str]] = []
+        self.threads: set[int] = set()
+        self.turns: list[float] = []
+        self.rules = InForce(self.load, lambda chain: self.swapped.append(chain.version))
+
+    def load(self, folder: Path) -> Loaded:
+        self.loads.append(folder.name)
+        self.threads.add(threading.get_ident())
+        self.turns.append(sys.getswitchinterval())
+        if folder.name == "broken":
+            raise Problems([Problem(folder, 1, 1, "is broken")])
+        generation, _, digest = folder.name.partition("-")
+        nothing = cast("Any", None)
+        chain = Chain((), nothing, nothing, {}, version=(int(generation), digest))
+
+        async def close() -> None:
+            self.closed.append(folder.name)
+
+        return Loaded(chain, close)
+
+
+@pytest.fixture
+async def shop() -> Shop:
+    """With `1-a` in force."""
+    made = Shop()
+    await made.rules.begin(Path("/wholes/1-a"))
+    return made
+
+
+async def change(shop: Shop, name: str) -> None:
+    generation, _, digest = name.partition("-")
+    assert await shop.rules.prepare(Path("/wholes") / name, (int(generation), digest)) == []
+    assert shop.rules.commit((int(generation), digest))
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_nothing_holds_before_the_commit(shop: Shop) -> None:
+    """What is prepared serves nobody, and is loaded beside the loop, which gets its turn often meanwhile."""
+    usual = sys.getswitchinterval()
+    assert await shop.rules.prepare(Path("/wholes/2-b"), (2, "b")) == []
+    assert shop.rules.version == (1, "a") and shop.swapped == []
+    assert threading.get_ident() not in shop.threads
+    assert shop.turns[-1] == pytest.approx(SWITCH, rel=0.01) and sys.getswitchinterval() == usual
+    assert shop.rules.commit((2, "b"))
+    assert shop.rules.version == (2, "b") and shop.swapped == [(2, "b")]
+
+
+async def test_what_does_not_load_is_said(shop: Shop) -> None:
+    """And nothing of it can be committed."""
+    assert await shop.rules.prepare(Path("/wholes/broken"), (2, "b")) == ["/wholes/broken:1:1: is broken"]
+    assert not shop.rules.commit((2, "b")) and shop.rules.version == (1, "a")
+
+
+async def test_another_one_than_was_said_is_refused(shop: Shop) -> None:
+    """A folder that holds something else than the supervisor thinks."""
+    assert "holds (2, 'b')" in (await shop.rules.prepare(Path("/wholes/2-b"), (2, "c")))[0]
+    assert not shop.rules.commit((2, "c")) and not shop.rules.commit((2, "b"))
+
+
+async def test_what_was_discarded_cannot_be_committed(shop: Shop) -> None:
+    """And it is closed."""
+    await shop.rules.prepare(Path("/wholes/2-b"), (2, "b"))
+    shop.rules.discard()
+    await settle()
+    assert not shop.rules.commit((2, "b")) and shop.closed == ["2-b"]
+
+
+async def test_going_back_is_a_swap(shop: Shop) -> None:
+    """The one before is in memory: nothing is read."""
+    await change(shop, "2-b")
+    loads = len(shop.loads)
+    await change(shop, "1-a")
+    await change(shop, "2-b")
+    assert len(shop.loads) == loads and shop.swapped == [(2, "b"), (1, "a"), (2, "b")] and shop.closed == []
+
+
+async def test_a_commit_said_twice_changes_nothing(shop: Shop) -> None:
+    """The supervisor may ask again where an answer was lost."""
+    await change(shop, "2-b")
+    assert shop.rules.commit((2, "b"))
+    assert shop.swapped == [(2, "b")] and shop.rules.previous is not None
+    assert shop.rules.previous.version == (1, "a")
+
+
+async def test_a_chain_is_closed_when_its_last_exchange_lets_go(shop: Shop) -> None:
+    """Not before: an answer may stream for an hour, and its policies settle it."""
+    chain = shop.rules.chain
+    assert chain is not None
+    asked: Asked | None = Asked(chain, context(), lambda _: None)
+    del chain
+    await change(shop, "2-b")
+    await change(shop, "3-c")
+    await settle()
+    assert shop.closed == []
+    asked = None  # noqa: F841 - the exchange has ended
+    await settle()
+    assert shop.closed == ["1-a"]
+
+
+async def test_a_worker_that_ends_closes_all_of_them_once(shop: Shop) -> None:
+    """What is in force, what is kept, and what was prepared."""
+    await change(shop, "2-b")
+    await shop.rules.prepare(Path("/wholes/3-c"), (3, "c"))
+    await shop.rules.close()
+    await settle()
+    assert sorted(shop.closed) == ["1-a", "2-b", "3-c"]
