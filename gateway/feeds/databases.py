@@ -15,8 +15,7 @@ the best that is known where `country` is missing. A public proxy is counted as 
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,12 +23,12 @@ from typing import Any, NamedTuple
 import maxminddb
 from maxminddb import InvalidDatabaseError
 
-from gateway.feeds.addresses import v4_text
+from gateway.feeds.addresses import v4_text, v6_text
 from gateway.feeds.list_lines import COUNTRIES, asn
 from gateway.policy import NetworkKind
 
 SAMPLED = 1000
-"""Records from the beginning, and as many addresses from everywhere, that tell what a database knows."""
+"""Networks from the beginning of v4, from that of v6, and v4 addresses from everywhere, that tell what it knows."""
 
 _FLAGS: Mapping[str, str] = {
     "is_hosting_provider": NetworkKind.HOSTING.value,
@@ -180,11 +179,24 @@ class Database:
         return frozenset(facts)
 
     def _records(self) -> Iterator[object]:
-        for _, record in itertools.islice(self._reader, SAMPLED):
-            yield record
+        """Never by the reader's own iterator: the extension's ends the process over some damaged databases."""
+        yield from self._walk(0, 2**32, 32, v4_text)
+        if self.knows_v6:
+            # Between them lie the aliases of v4, and v4 was seen.
+            yield from self._walk(0x2001_0001 << 96, 0x2002 << 112, 128, v6_text)
+            yield from self._walk(0x2003 << 112, 1 << 126, 128, v6_text)
         for number in range(SAMPLED):
             # Fibonacci hashing spreads them over the whole of v4.
             yield self._reader.get(v4_text(number * 0x9E3779B1 & 0xFFFF_FFFF))
+
+    def _walk(self, number: int, end: int, bits: int, text: Callable[[int], str]) -> Iterator[object]:
+        """From network to network."""
+        for _ in range(SAMPLED):
+            record, prefix = self._reader.get_with_prefix_len(text(number))
+            yield record
+            number += 1 << min(max(bits - prefix, 0), bits)
+            if number >= end:
+                return
 
     def look_up(self, address: str, *, v6: bool) -> Said:
         """What it says of an address that is written as inet_ntop does."""

@@ -19,12 +19,13 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.feeds import list_file
-from gateway.feeds.databases import Database, DatabaseRefused
+from gateway.feeds.databases import Database, DatabaseRefused, Fact
+from gateway.feeds.kinds import ListKind
 from gateway.feeds.lists import Compiled, ListRefused, MappedList, compile_list, open_list, read_lines
 from gateway.feeds.locator import Locator
 from gateway.feeds.sources import DatabaseFeed, FeedProblem, FeedSet, FeedsRefused, ListFeed, location_of
@@ -134,10 +135,26 @@ def prepare(feeds: FeedSet, base: Path, data: Path, into: Path) -> Prepared:
             problems.extend(refused.problems)
         else:
             databases.append(PreparedDatabase(database.name, ready, database.stale_after))
+    if not problems:
+        problems.extend(_without_asns(feeds, databases))
     if problems:
         raise FeedsRefused(tuple(problems))
     kinds = {one.name: one.network_kind for one in feeds.lists if one.network_kind}
     return Prepared(into, lists, kinds, tuple(databases), _digest(lists, kinds, databases), tuple(notes))
+
+
+def _without_asns(feeds: FeedSet, databases: Iterable[PreparedDatabase]) -> Iterator[FeedProblem]:
+    """Lists of ASNs that make a network kind, where nobody says what ASN an address has: they would never match."""
+    lists = [one for one in feeds.lists if one.network_kind and one.kind is ListKind.ASNS]
+    if lists and not any(Fact.ASN in _facts(database.path) for database in databases):
+        for one in lists:
+            yield FeedProblem(one.name, "has a network kind for ASNs, and no database says what ASN an address has")
+
+
+def _facts(path: Path) -> frozenset[Fact]:
+    database = Database(path)
+    database.close()
+    return database.facts
 
 
 def open_feeds(prepared: Prepared) -> Feeds:

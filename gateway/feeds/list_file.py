@@ -6,7 +6,7 @@ A header of 128 bytes, then up to eight sections, each of whole 8-byte words, in
 |---|---|
 | networks | index of v4, v4 firsts, v4 lasts (uint32); v6 firsts, high and low; v6 lasts, high and low (uint64) |
 | asns | numbers (uint32), sorted |
-| countries, accounts, domains | index, hashes (uint64, sorted), ends of texts, how many labels they have (uint32), texts |
+| countries, accounts, domains | index, hashes (uint64, sorted), ends of texts, label counts (uint32), texts |
 
 An index says for each value of a key's first bits where those keys begin, so that a search has few steps left.
 The digest is over all that the file holds, so a file that is cut short or was changed is refused.

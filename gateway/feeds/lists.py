@@ -220,7 +220,7 @@ class _TextList(MappedList):
         return isinstance(value, str) and value.isascii() and self._has(value.encode())
 
     def _has(self, item: bytes) -> bool:
-        key = int.from_bytes(hashlib.blake2b(item, digest_size=_HASH).digest(), "big")
+        key = int.from_bytes(_hash(item), "big")
         slot = key >> self._shift
         end = self._index[slot + 1]
         at = bisect_left(self._hashes, key, self._index[slot], end)
