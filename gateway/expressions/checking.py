@@ -26,24 +26,32 @@ def checked(text: str, lists: Mapping[str, ListKind]) -> tuple[Node, object]:
         raise BadExpression([Complaint(*_place(text, unsayable.start()), f"U+{ord(unsayable[0]):04X} is no character")])
     declared = tuple(sorted(lists.items()))
     try:
-        parsed = engine.parse(text, declared)
-    except engine.Refused as refused:
-        raise BadExpression(syntax.complaints(text, refused.said)) from None
-    found = laws.complaints(parsed, lists)
-    try:
         tree, expression = engine.check(text, declared)
     except engine.Refused as refused:
-        # Where both complain of one place, ours says why.
-        places = {(line, column) for line, column, _ in found}
-        found += [said for said in mismatch.complaints(parsed, refused.said) if said[:2] not in places]
-        # Nothing that cel-cpp refuses passes, whether or not there are better words for it.
-        raise BadExpression(found or [Complaint(one.line, one.column, one.message) for one in refused.said]) from None
+        raise BadExpression(_refused(text, declared, lists, refused.said)) from None
+    found = laws.complaints(tree, lists)
     if tree.type != "bool":
         hint = ": compare it, such as `== true`" if tree.type == "dyn" else ""
         found.append(Complaint(1, 1, f"must be true or false, and is {shown(tree, tree.type)}{hint}"))
     if found:
         raise BadExpression(found)
     return tree, expression
+
+
+def _refused(
+    text: str, declared: engine.Lists, lists: Mapping[str, ListKind], said: tuple[engine.Said, ...]
+) -> list[Complaint]:
+    """What is wrong with a text that cel-cpp does not take."""
+    try:
+        parsed = engine.parse(text, declared)
+    except engine.Refused as unreadable:
+        return syntax.complaints(text, unreadable.said)
+    found = laws.complaints(parsed, lists)
+    # Where both complain of one place, ours says why.
+    places = {(line, column) for line, column, _ in found}
+    found += [one for one in mismatch.complaints(parsed, said) if one[:2] not in places]
+    # Nothing that cel-cpp refuses passes, whether or not there are better words for it.
+    return found or [Complaint(one.line, one.column, one.message) for one in said]
 
 
 def _place(text: str, index: int) -> tuple[int, int]:

@@ -6,8 +6,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import TypeVar
 
 from gateway.expressions.tree import Call, Comprehension, Const, Ident, ListLiteral, MapLiteral, Node, Select
+
+ValueT = TypeVar("ValueT", int, bytes)
 
 Field = tuple[int, "int | bytes"]
 
@@ -19,14 +23,14 @@ def fields(data: bytes) -> Iterator[Field]:
     """Number and value of each field: whole numbers as they are on the wire, all else as its bytes."""
     at, end = 0, len(data)
     while at < end:
-        key, at = _varint(data, at)
+        key, at = _varint(data, at) if data[at] > 0x7F else (data[at], at + 1)
         wire = key & 7
         if wire == 0:
-            number, at = _varint(data, at)
+            number, at = _varint(data, at) if data[at] > 0x7F else (data[at], at + 1)
             yield key >> 3, number
             continue
         if wire == 2:
-            size, at = _varint(data, at)
+            size, at = _varint(data, at) if data[at] > 0x7F else (data[at], at + 1)
         else:
             size = {1: 8, 5: 4}[wire]
         yield key >> 3, data[at : at + size]
@@ -61,6 +65,19 @@ def _bytes(message: Mapping[int, list[int | bytes]], field: int) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
+def _pairs(message: Mapping[int, list[int | bytes]], field: int, missing: ValueT) -> Iterator[tuple[int, ValueT]]:
+    """The entries of a map from numbers to what `missing` is."""
+    for entry in message.get(field, []):
+        key: int = 0
+        value = missing
+        for number, found in fields(entry) if isinstance(entry, bytes) else ():
+            if number == 1 and isinstance(found, int):
+                key = found
+            elif number == 2 and isinstance(found, type(missing)):
+                value = found
+        yield key, value
+
+
 def _text(message: Mapping[int, list[int | bytes]], field: int) -> str:
     return _bytes(message, field).decode()
 
@@ -72,13 +89,10 @@ def _signed(value: int) -> int:
 def types(serialised: bytes) -> dict[int, str]:
     """Of a checked expression: the id of a node -> CEL's name of its type."""
     checked = _message(_bytes(_message(serialised), 2))
-    found = {}
-    for entry in checked.get(3, []):
-        pair = _message(entry) if isinstance(entry, bytes) else {}
-        found[_number(pair, 1)] = _type(_bytes(pair, 2))
-    return found
+    return {identity: _type(value) for identity, value in _pairs(checked, 3, b"")}
 
 
+@lru_cache(maxsize=64)
 def _type(data: bytes) -> str:
     for number, value in fields(data):
         inner = value if isinstance(value, bytes) else b""
@@ -108,11 +122,7 @@ def parsed(serialised: bytes, text: str, names: Mapping[str, object], types: Map
     """Of a parsed expression: its tree. `a.b` is one Ident where `names` has it."""
     message = _message(_bytes(_message(serialised), 2))
     source = _message(_bytes(message, 3))
-    positions = {}
-    for entry in source.get(4, []):
-        pair = _message(entry) if isinstance(entry, bytes) else {}
-        positions[_number(pair, 1)] = _number(pair, 2)
-    return _Tree(text, names, types, positions).node(_bytes(message, 2))
+    return _Tree(text, names, types, dict(_pairs(source, 4, 0))).node(_bytes(message, 2))
 
 
 class _Tree:
