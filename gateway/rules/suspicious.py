@@ -243,8 +243,9 @@ class _Looking:
         for entry in self.ruleset.entries:
             named |= set(_named(entry.config)) | (set(entry.when.lists) if entry.when is not None else set())
         document = self.ruleset.documents[path]
-        for name in lists:
-            if name not in named:
+        for name, feed in lists.items():
+            # One with a `network_kind` is asked for every address, by nobody in particular.
+            if name not in named and feed.network_kind is None:
                 position = document.key_position(("lists", name))
                 yield Problem(path, *position, f"list `{name}` is asked by nobody")
 

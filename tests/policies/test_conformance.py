@@ -11,10 +11,28 @@ from pydantic import BaseModel
 from gateway.policies.auth.config import AuthConfig
 from gateway.policies.geo.config import Answer, Countries, CountriesSeen, GeoConfig, Networks, Travel, Unknown
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
+from gateway.policies.rules.config import RulesConfig
 from gateway.policy import PolicyKind
 from gateway.testing import assert_conforms, context, contexts
 
 MEASURES: Final = ("requests", "input_tokens", "output_tokens", "total_tokens", "spend", "concurrency")
+
+RULES: Final = [
+    {"name": "new", "when": "request.input_tokens > 50", "action": "weigh", "weight": 20},
+    {"name": "seen", "when": "request.streaming", "action": "tag", "tags": ["stream"], "rollout": "50%"},
+    {"name": "few", "when": "true", "action": "throttle", "limit": {"requests": 5, "per": ["account", "network"]}},
+    {
+        "name": "fewer",
+        "when": "true",
+        "action": "throttle",
+        "limit": {"requests": 1, "per": ["tier"]},
+        "mode": "shadow",
+    },
+    {"name": "embargo", "when": "client.country == 'DE'", "action": "deny", "status": 451},
+    {"name": "prove", "when": "risk.score >= 20", "action": "challenge", "link": "https://example.com/prove"},
+    {"name": "rest", "when": "request.model == ''", "action": "allow"},
+]
+"""Every action that rules have."""
 
 CONFIGS: Final[list[tuple[str, BaseModel]]] = [
     ("auth", AuthConfig()),
@@ -56,6 +74,8 @@ CONFIGS: Final[list[tuple[str, BaseModel]]] = [
         "quota",
         QuotaConfig(limits=(LimitConfig(name="none", measure="requests", per=("key",), capacity=1, tiers=("x",)),)),
     ),
+    ("rules", RulesConfig.model_validate({"rules": RULES})),
+    ("rules", RulesConfig.model_validate({"rules": RULES[-1:], "otherwise": "deny"})),
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,29 +12,21 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from gateway.chain.entry import OnFailure
-from gateway.expressions.expression import ExpressionFailed, compile_expression
-from gateway.feeds.kinds import ListKind
+from gateway.expressions.expression import ExpressionFailed
 from gateway.policies import auth, quota, rules
 from gateway.policies.rules.config import RulesConfig
 from gateway.policies.rules.rule import Rule, follow, survey
 from gateway.policy import (
     ALLOW,
-    NO_TAGS,
     Context,
     Decision,
-    Facts,
-    Location,
     PolicyKind,
-    Principal,
-    Profile,
-    note_facts,
 )
 from gateway.rules.feeds_file import FeedsFile
-from gateway.rules.possible import Asked, Possible
 from gateway.rules.read import parse
 from gateway.rules.ruleset import Entry, Ruleset, load
 from gateway.rules.suspicious import suspicions
-from gateway.testing import NOON, context
+from tests.rules.exchanges import CONDITION, CONTEXTS, LIST_KINDS, LISTS, truth
 
 
 class AlienConfig(BaseModel):
@@ -251,6 +242,12 @@ def test_a_list_that_nobody_asks(tmp_path: Path, chain: str, written: str, messa
     assert said(tmp_path, {**files, "rules.yaml": file_of(f"a deny, {written}")}) == messages
 
 
+def test_a_list_that_makes_a_network_kind_is_used(tmp_path: Path) -> None:
+    """The geo databases ask it, for every address."""
+    feeds = "lists:\n  exits: {kind: networks, items: [192.0.2.0/24], network_kind: tor}\n"
+    assert said(tmp_path, {"feeds.yaml": feeds, "rules.yaml": file_of("a deny, request.streaming")}) == []
+
+
 def test_strangers_may_know_more(tmp_path: Path) -> None:
     """Where a kind is not ours, nobody knows which lists it asks, which tiers it gives, and what it lets pass."""
     chain = CHAIN + "  - {name: alien, kind: alien, on_failure: deny}\n"
@@ -302,51 +299,7 @@ def test_an_entry_whose_condition_never_holds(tmp_path: Path) -> None:
 
 # -- never a false suspicion ----------------------------------------------------------------------------------------
 
-LISTS = {"blocked": frozenset({"192.0.2.66"}), "embargoed": frozenset({"XA"})}
-LIST_KINDS = {"blocked": ListKind.NETWORKS, "embargoed": ListKind.COUNTRIES}
-ATOMS = [
-    *('account.tier == "pro"', 'account.tier != "free"', 'account.tier in ["free", "pro"]', 'account.tier < "g"'),
-    *('"free" == account.tier', 'request.model >= "m-2"', 'request.model == "m-1"', 'request.model.startsWith("m")'),
-    *("risk.score >= 20", "risk.score < 21", "19 < risk.score", "risk.score == 20", '"student" in tags'),
-    *("request.streaming", "captcha.passed", "captcha.passed == false", "client.country in lists.embargoed"),
-    *("client.address in lists.blocked", 'client.country == "XA"', "account.billing_country == client.country"),
-    *('account.age < duration("48h")', 'account.age >= duration("24h")', "int(account.id) > 5", "true", "false"),
-    *('"tools" in request.features', 'request.features.exists(f, f == "vision")', "request.items > 1"),
-]
-CONDITION = st.recursive(
-    st.sampled_from(ATOMS),
-    lambda inner: st.one_of(
-        st.builds("({} && {})".format, inner, inner),
-        st.builds("({} || {})".format, inner, inner),
-        st.builds("!({})".format, inner),
-        st.builds("({} ? {} : {})".format, inner, inner, inner),
-    ),
-    max_leaves=4,
-)
 ACTS = ["deny", "allow", "challenge", "weigh", "tag"]
-
-
-def _context(chosen: random.Random) -> Context:
-    made = context(
-        account=None,
-        model=chosen.choice(["m-1", "m-2", "m-10", "", "x"]),
-        streaming=chosen.random() < 0.5,
-        location=Location(chosen.choice(["", "XA", "DE"])),
-        client_address=chosen.choice(["192.0.2.1", "192.0.2.66"]),
-        features=chosen.choice([(), ("tools",), ("vision",), ("tools", "vision")]),
-        items=chosen.choice([1, 2]),
-    )
-    tags = chosen.choice([NO_TAGS, frozenset({"student"})])
-    note_facts(made, Facts(None, chosen.choice([0, 15, 19, 20, 21, 100]), tags, chosen.random() < 0.5))
-    if chosen.random() < 0.9:
-        created = chosen.choice([0.0, NOON - 3600, NOON - 36 * 3600, NOON - 1e6])
-        profile = Profile(created, billing_country=chosen.choice(["", "XA", "DE"]))
-        account, tier = chosen.choice(["acme", "7", "3"]), chosen.choice(["free", "pro", "g", "a", "zzz"])
-        note_facts(made, Facts(Principal(account, tier=tier, profile=profile)))
-    return made
-
-
-CONTEXTS = [_context(random.Random(seed)) for seed in range(400)]
 
 
 def _ruleset(config: RulesConfig, tmp_path: Path) -> Ruleset:
@@ -385,7 +338,7 @@ def test_what_an_exchange_reaches_is_not_suspected(written: list[tuple[str, str,
         name = problem.message.split("`")[1]
         if "always holds" in problem.message:
             rule = next(rule for rule in made if rule.name == name)
-            assert rule.reads_sums or all(_truth(rule.holds, one) is not False for one in CONTEXTS), problem.message
+            assert rule.reads_sums or all(truth(rule.holds, one) is not False for one in CONTEXTS), problem.message
         elif "nothing in this chain" not in problem.message and "adds nothing" not in problem.message:
             assert name not in applied, problem.message
 
@@ -397,24 +350,3 @@ def _applied(made: list[Rule], one: Context) -> list[str]:
     except ExpressionFailed:
         return []
     return [match.rule for match in decision.matches if match.action != "broken"]
-
-
-@settings(max_examples=400, deadline=None)
-@given(CONDITION, CONDITION)
-def test_possible_knows_no_less_than_happens(one: str, other: str) -> None:
-    """Every answer that is given is among those said to be possible; what is implied is so for every exchange."""
-    first, second = (compile_expression(text, LIST_KINDS) for text in (one, other))
-    truths = Possible().truths(Asked(first.tree))
-    implied = Possible().implies(Asked(first.tree), Asked(second.tree))
-    holds = [expression.bind(LISTS) for expression in (first, second)]
-    for made in CONTEXTS:
-        answers = [_truth(one_holds, made) for one_holds in holds]
-        assert truths is None or answers[0] in truths
-        assert not implied or answers[0] is not True or answers[1] is True
-
-
-def _truth(holds: Any, made: Context) -> bool | None:
-    try:
-        return bool(holds(made))
-    except ExpressionFailed:
-        return None

@@ -11,6 +11,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     StringConstraints,
     ValidationError,
     model_validator,
@@ -44,6 +45,19 @@ NEEDED: Final[dict[RuleAction, str]] = {"weigh": "weight", "throttle": "limit", 
 """Action -> the key without which it does nothing."""
 
 
+def _conditions() -> list[JsonValue]:
+    """The two tables above in the words of JSON Schema, so that editors know them, too."""
+
+    def where(actions: tuple[RuleAction, ...]) -> dict[str, JsonValue]:
+        return {"properties": {"action": {"enum": list(actions)}}}
+
+    needed: list[JsonValue] = [{"if": where((action,)), "then": {"required": [key]}} for action, key in NEEDED.items()]
+    misplaced: list[JsonValue] = [
+        {"if": {"required": [key]}, "then": where(actions)} for key, actions in KEYS_OF.items()
+    ]
+    return needed + misplaced
+
+
 def _https(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme != "https" or not parts.hostname or not text.isascii() or not text.isprintable() or " " in text:
@@ -59,7 +73,7 @@ Message = Annotated[str, StringConstraints(min_length=1, max_length=1000, patter
 class ThrottleConfig(BaseModel):
     """A token bucket of the rule's own, on requests."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     requests: Annotated[Count, Field(gt=0)]
     """What a full bucket holds, and what comes back every `every`. A batch counts as many as it has items."""
@@ -78,7 +92,9 @@ class ThrottleConfig(BaseModel):
 class RuleConfig(BaseModel):
     """One rule: when, and what then."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, json_schema_extra={"allOf": _conditions()}
+    )
 
     name: Name
     """Unique in the file, stable: it stands in metrics and logs. A throttle's bucket has this name in the store."""
@@ -141,7 +157,7 @@ class RuleConfig(BaseModel):
 class RulesConfig(BaseModel):
     """The whole file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     rules: tuple[RuleConfig, ...]
     """Asked in order, until one ends the entry."""

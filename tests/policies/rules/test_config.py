@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from gateway.policies.rules.config import RulesConfig
@@ -138,3 +139,33 @@ def test_a_message_is_one_line() -> None:
     """What callers are shown holds no control characters."""
     with pytest.raises(ValueError, match="message"):
         config({"action": "deny", "message": "two\nlines"})
+
+
+def in_schema(rule: dict[str, Any]) -> bool:
+    schema = RulesConfig.model_json_schema()
+    return bool(jsonschema.Draft202012Validator(schema).is_valid({"rules": [{"name": "x", "when": "true", **rule}]}))
+
+
+@pytest.mark.parametrize(
+    ("rule", "valid"),
+    [
+        ({"action": "weigh", "weight": 5}, True),
+        ({"action": "weigh"}, False),
+        ({"action": "deny", "weight": 5}, False),
+        ({"action": "deny", "status": 451, "message": "No"}, True),
+        ({"action": "allow", "message": "No"}, False),
+        ({"action": "throttle", "limit": {"requests": 5, "every": "1m", "per": ["account"]}}, True),
+        ({"action": "tag"}, False),
+    ],
+)
+def test_the_schema_knows_which_key_belongs_where(rule: dict[str, Any], valid: bool) -> None:
+    """An editor says what `tidegate check` would say."""
+    assert in_schema(rule) is valid
+
+
+def test_every_key_is_explained_in_the_schema() -> None:
+    """What an editor shows beside a key."""
+    definitions = RulesConfig.model_json_schema()["$defs"]
+    for model in ("RuleConfig", "ThrottleConfig"):
+        unexplained = {key for key, shape in definitions[model]["properties"].items() if "description" not in shape}
+        assert unexplained == set()
