@@ -18,6 +18,7 @@ from gateway.edge.connection import ClientConnection
 from gateway.edge.upstream import Origin, Route, Unreachable
 from gateway.wire.fields import without
 from gateway.wire.forwarded import TrustedHops, forwarded_fields
+from gateway.wire.reasons import REASONS
 
 if TYPE_CHECKING:
     from gateway.chain.chain import Asked, Chain
@@ -129,7 +130,9 @@ class Edge:
         return stated.decode("latin-1") if stated and self.trusted.trusts(peer) else ""
 
     def link(self, reason: str, fields: Mapping[bytes, bytes]) -> str:
-        """The page that explains a reason."""
+        """The page that explains a reason; empty for an author's own reason, of which we know nothing."""
+        if reason not in REASONS:
+            return ""
         base = self.settings.public_url or f"http://{fields.get(b'host', b'localhost').decode('latin-1')}"
         return f"{base}/tidegate/reasons/{reason}"
 

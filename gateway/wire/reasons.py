@@ -1,7 +1,7 @@
 """Every reason that a refusal can have: stable codes, part of the API.
 
 docs/reasons.md is written from this table: `python -m gateway.wire.reasons > docs/reasons.md`.
-A stranger's policy may have reasons of its own; those link to a page that says that there is none.
+A stranger's policy, and a rule, may have reasons of its own: those have the link that their author gives, or none.
 """
 
 from __future__ import annotations
