@@ -27,19 +27,25 @@ from pydantic import BaseModel
 from gateway.accounts.model import AccountsFile
 from gateway.cli import app
 from gateway.demo.greeting import Ready
+from gateway.feeds.kinds import ListKind
+from gateway.rehearsal.suite import TestFile
 from gateway.rules.chain_file import ChainFile
 from gateway.rules.check import check
+from gateway.rules.feeds_file import FeedsFile
 from gateway.rules.gateway_file import GatewayFile
 from gateway.rules.prices_file import PricesFile
-from gateway.rules.read import read
+from gateway.rules.read import parse, read
 from tests.docs.pages import NAMED, PAGES, ROOT, Block, blocks, name, prose
 
 FILES: Final[Mapping[str, type[BaseModel]]] = {
     "tidegate.yaml": GatewayFile,
     "accounts.yaml": AccountsFile,
-    "policies/chain.yaml": ChainFile,
-    "policies/prices.yaml": PricesFile,
+    "chain.yaml": ChainFile,
+    "feeds.yaml": FeedsFile,
+    "prices.yaml": PricesFile,
 }
+FEEDS: Final = "feeds.yaml"
+CONDITIONS: Final = ROOT / "docs" / "policies" / "conditions.md"
 ENVIRONMENT: Final = {"TIDEGATE_PEPPER": "0123456789abcdef" * 4, "INFERENCE_API_KEY": "upstream-secret"}
 
 NOT_RUN: Final[Mapping[str, str]] = {
@@ -56,6 +62,31 @@ def kinds() -> dict[str, type[BaseModel]]:
     return {point.name: point.load().config for point in points}
 
 
+def model_of(named: str) -> type[BaseModel] | None:
+    """What reads a file of this name; None where that is a policy's."""
+    path = named.removeprefix("policies/")
+    return TestFile if path.startswith("tests/") else FILES.get(path)
+
+
+def lists_of(page: Path) -> dict[str, ListKind]:
+    """The lists that the examples of a page may ask: of the feeds.yaml on it, or beside it; else those of the page about
+    conditions, which everybody may use.
+    """
+    texts = [block.text for block in blocks("yaml", pages=[page]) if Path(_file_of(block)).name == FEEDS]
+    beside = page.parent / FEEDS
+    if beside.exists():
+        texts.append(beside.read_text(encoding="utf-8"))
+    if not texts and page != CONDITIONS:
+        return lists_of(CONDITIONS)
+    files = [check(parse(page, text.encode()), FeedsFile, ENVIRONMENT) for text in texts]
+    return {name: written.kind for file in files for name, written in file.lists.items()}
+
+
+def _file_of(block: Block) -> str:
+    named = NAMED.match(block.text)
+    return named[1] if named else ""
+
+
 def is_run_elsewhere(block: Block) -> bool:
     return any(block.text.startswith(beginning) for beginning in NOT_RUN)
 
@@ -65,7 +96,7 @@ def test_a_file_is_one_that_we_would_take(block: Block, tmp_path: Path) -> None:
     """What people copy into a file is read by the loader of that file, without a word."""
     named = NAMED.match(block.text)
     assert named, "the first line of a YAML block is `# file name`"
-    model: Any = FILES.get(named[1])
+    model: Any = model_of(named[1])
     if model is None:
         assert named[2], f"{named[1]} is a policy's: say (kind: …)"
         if named[2] not in kinds():
@@ -74,7 +105,7 @@ def test_a_file_is_one_that_we_would_take(block: Block, tmp_path: Path) -> None:
     path = tmp_path / Path(named[1]).name
     path.write_text(block.text, encoding="utf-8")
 
-    check(read(path), model, ENVIRONMENT)
+    check(read(path), model, ENVIRONMENT, lists_of(block.page))
 
 
 @pytest.mark.parametrize("block", blocks("toml"), ids=lambda block: block.place)
