@@ -196,8 +196,7 @@ def counting(config: GeoConfig) -> Callable[[Location], bool]:
 
 
 def _at_home(alike: Alike, profile: Profile, country: str) -> bool:
-    homes = (profile.signup_country, profile.billing_country)
-    return any(home and alike.same(home, country) for home in homes)
+    return alike.same(profile.signup_country, country) or alike.same(profile.billing_country, country)
 
 
 def said(name: str, group: str, words: Words, which: str = "", action: str = "") -> Said:

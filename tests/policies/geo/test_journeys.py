@@ -157,6 +157,12 @@ JOURNEYS: Final[dict[str, str]] = {
         9     Lisbon       -> ok
         14    Oslo         -> ok
         18    Zurich       -> weigh 7 mismatch.signup mismatch.billing""",
+    "four countries in a day, as two of them are alike": """-/-
+        0     London       -> ok
+        2     Berlin       -> ok
+        4     Paris        -> ok
+        8     Moscow       -> ok
+        14    Delhi        -> ok""",
     "somebody who moved, and pays from the new home": """DE/US
         0     NewYork      -> weigh 3 mismatch.signup""",
     "an address that no database knows": """DE/DE

@@ -38,6 +38,10 @@ class Counted(RecentSightings):
         self.asked = 0
         self.noted: list[tuple[str, str]] = []
 
+    def __len__(self) -> int:
+        """Empty is not absent."""
+        return 0
+
     def of(self, account: str) -> tuple[Sighting, ...]:
         self.asked += 1
         return super().of(account)
@@ -99,6 +103,11 @@ def test_only_these() -> None:
     assert (decision.action, decision.facts) == (Action.ALLOW, Facts(weight=1))
     assert policy.decide(of(Location("DE"))).reason == "location_unknown"
 
+    policy = geo("unknown: {asn: {weight: 1}}\nasns: {allow: [3320]}\n")
+    assert policy.decide(of(BERLIN)) is ALLOW
+    assert policy.decide(of(TOKYO)).reason == "network_not_allowed"
+    assert policy.decide(of(Location("DE"))).facts == Facts(weight=1)
+
 
 def test_the_words_are_the_authors() -> None:
     """Reason, message, link and status of a part are what callers get."""
@@ -150,8 +159,9 @@ def test_a_location_is_judged_once() -> None:
         ("- {name: r, models: [m-x*], countries: {deny: [DE]}}", {"model": "m-y"}, {"model": "m-x1"}),
         ("- {name: r, tiers: [pro], countries: {deny: [DE]}}", {"tier": "free"}, {"tier": "pro"}),
         ("- {name: r, features: [vision], countries: {deny: [DE]}}", {}, {"features": {"vision", "tools"}}),
+        ("- {name: r, features: [audio, vision], countries: {deny: [DE]}}", {}, {"features": {"vision"}}),
     ],
-    ids=["model", "tier", "feature"],
+    ids=["model", "tier", "feature", "one of two features"],
 )
 def test_what_is_remembered_knows_what_rules_ask(rules: str, one: dict[str, Any], other: dict[str, Any]) -> None:
     """An answer for one model, tier or feature is none for another, in whatever order they come."""
@@ -171,6 +181,18 @@ def test_what_is_remembered_knows_the_profile_and_the_challenge() -> None:
         assert policy.decide(of(BERLIN, Profile(signup_country="US"))).action is Action.CHALLENGE
         assert policy.decide(of(BERLIN, Profile(signup_country="US"), captcha=True)) is ALLOW
         assert policy.decide(of(BERLIN, Profile(billing_country="US"))) is ALLOW
+    policy = geo("mismatch: {billing: challenge}\n")
+    for _ in range(2):
+        assert policy.decide(of(BERLIN, Profile(signup_country="US"))) is ALLOW
+        assert policy.decide(of(BERLIN, Profile(billing_country="US"))).action is Action.CHALLENGE
+
+
+def test_a_private_address_is_not_an_unknown_one() -> None:
+    """Each has its own answer, and neither is remembered for the other."""
+    policy = geo("unknown: {country: deny}\nprivate: {weight: 2}\n")
+    for _ in range(2):
+        assert policy.decide(of(NOWHERE)).reason == "location_unknown"
+        assert policy.decide(of(Location(private=True))).facts == Facts(weight=2)
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,6 +243,18 @@ def test_who_was_cleared_is_looked_at_again_when_something_is_new() -> None:
     assert policy.decide(of(BERLIN, now=NOON - 3600)).reason == "impossible_travel", "noted by a clock ahead"
 
 
+def test_memory_that_is_used_again_clears_nobody() -> None:
+    """A location that lies where one lay that is gone is another one."""
+    sightings = Counted()
+    policy = geo(TRAVEL, sightings)
+    sightings.learn("acme", Sighting(NOON, BERLIN))
+    policy.decide(of(BERLIN))
+    [clear] = policy._clear.values()
+    tokyo = of(TOKYO)
+    policy._clear["acme", id(tokyo.location)] = clear
+    assert policy.decide(tokyo).reason == "impossible_travel"
+
+
 def test_accounts_are_not_watched_where_nobody_asks() -> None:
     """Without `travel` and `countries_seen` nothing is noted."""
     sightings = Counted()
@@ -236,6 +270,7 @@ def test_only_what_is_allowed_is_noted() -> None:
         TEHRAN,
         NOWHERE,
         Location(private=True),
+        Location("US", private=True),
         Location("US", 1, frozenset({"hosting"})),
         Location("US", 1, frozenset({"vpn", "hosting"})),
         BERLIN,
