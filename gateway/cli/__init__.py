@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from gateway import __version__
-from gateway.cli import check, demo, explain, feeds, key, policies, schema, serve, test
+from gateway.cli import check, demo, explain, feeds, history, key, policies, replay, schema, serve, shadow, test
 
 app = typer.Typer(
     name="tidegate",
@@ -36,8 +36,11 @@ app.command("worker", hidden=True)(serve.worker)
 app.command("check")(check.check)
 app.command("test")(test.run)
 app.command("explain")(explain.explain)
+app.command("replay")(replay.replay)
 app.command("schema")(schema.schema)
 app.command("demo")(demo.demo)
+app.add_typer(shadow.app, name="shadow")
+app.add_typer(history.app, name="history")
 app.add_typer(key.app, name="key")
 app.add_typer(feeds.app, name="feeds")
 app.add_typer(policies.app, name="policies")

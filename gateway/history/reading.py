@@ -45,6 +45,11 @@ class Log:
         """Not less than what will be read: the ends of the range are cut while reading."""
         return sum(piece.rows for piece in self.pieces)
 
+    @property
+    def first(self) -> float:
+        """Unix time of the first event, or a little before it."""
+        return max(self.since, self.pieces[0].first / MICRO)
+
     def batches(self) -> Iterator[pa.Table]:
         """Tables of BATCH rows or more, each later than the one before. Raises HistoryError."""
         held: list[pa.Table] = []
@@ -101,6 +106,19 @@ def read(
 ) -> Iterator[pa.Table]:
     """`open_log`, read."""
     return open_log(folder, since, until, columns).batches()
+
+
+def days(folder: Path) -> dict[str, tuple[int, int]]:
+    """Day -> files and bytes of its parts; `spool` for what is not recorded yet."""
+    found: dict[str, tuple[int, int]] = {}
+    waiting = sorted(spool_of(folder).glob(f"*{CLOSED}")) + sorted(spool_of(folder).glob(f"*{OPEN}"))
+    for day, path in [*((path.parent.name, path) for path in parts(folder)), *(("spool", path) for path in waiting)]:
+        files, size = found.get(day.removeprefix("date="), (0, 0))
+        try:
+            found[day.removeprefix("date=")] = (files + 1, size + path.stat().st_size)
+        except FileNotFoundError:
+            continue
+    return found
 
 
 def _before(table: pa.Table, time: int) -> int:

@@ -117,6 +117,19 @@ class SizesFile(Strict):
     connections: Annotated[Count, Field(ge=1)] = 16_384
 
 
+class ExchangeLogFile(Strict):
+    """What happened, one event an exchange, for replays and reports."""
+
+    folder: Annotated[str, StringConstraints(min_length=1)] = "exchanges"
+    """Where it is written; each machine has its own."""
+    keep: Annotated[Duration, Field(ge=86400)] = 30 * 86400.0
+    """How long days are kept."""
+    rotate: Annotated[Duration, Field(ge=1, le=86400)] = 60.0
+    """How long a worker writes one file of the spool."""
+    addresses: Literal["full", "network", "none"] = "full"
+    """What is kept of callers' addresses."""
+
+
 class GatewayFile(Strict):
     """The whole file."""
 
@@ -152,6 +165,8 @@ class GatewayFile(Strict):
     sizes: SizesFile = SizesFile()
     access_log: Literal["stdout", "off"] | str = "stdout"  # noqa: PYI051 - the words are for the reference
     """`stdout`, `off`, or a file that is appended to."""
+    exchange_log: ExchangeLogFile | None = None
+    """What replays and reports are made of; nothing is kept if not stated."""
 
     @field_validator("admin_token")
     @classmethod

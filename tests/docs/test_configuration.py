@@ -20,7 +20,15 @@ from gateway.edge.edge import Edge
 from gateway.policies.auth.config import AuthConfig, Issuer
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
 from gateway.rules.chain_file import ChainEntry, ChainFile
-from gateway.rules.gateway_file import GatewayFile, RouteFile, SizesFile, TimeoutsFile, TlsFile, UpstreamFile
+from gateway.rules.gateway_file import (
+    ExchangeLogFile,
+    GatewayFile,
+    RouteFile,
+    SizesFile,
+    TimeoutsFile,
+    TlsFile,
+    UpstreamFile,
+)
 from gateway.rules.prices_file import Price
 from gateway.rules.scalars import meaning
 from gateway.stores.redis.store import Counts
@@ -38,6 +46,7 @@ MODELS: Final[list[tuple[type[BaseModel], Path, str]]] = [
     (RouteFile, PAGE, "routes"),
     (TimeoutsFile, PAGE, "timeouts"),
     (SizesFile, PAGE, "sizes"),
+    (ExchangeLogFile, PAGE, "exchange_log"),
     (AccountsFile, PAGE, "accounts.yaml"),
     (AccountEntry, PAGE, "accounts.yaml"),
     (KeyEntry, PAGE, "accounts.yaml"),
@@ -93,6 +102,7 @@ def test_a_key_stands_in_its_table_with_its_default(page: Path, heading: str, ke
         ("routes", [RouteFile]),
         ("timeouts", [TimeoutsFile]),
         ("sizes", [SizesFile]),
+        ("exchange_log", [ExchangeLogFile]),
         ("accounts.yaml", [AccountsFile, AccountEntry, KeyEntry]),
         ("policies/chain.yaml", [ChainFile, ChainEntry]),
         ("policies/prices.yaml", [Price]),
