@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from gateway.feeds.kinds import ListKind
+from gateway.policies import geo
 from gateway.policies.geo.config import Answer, GeoConfig
 from gateway.policies.geo.countries import COUNTRIES, EEA
 from gateway.rules.check import check
@@ -149,3 +151,11 @@ def test_the_schema_knows_a_word_and_a_mapping() -> None:
     assert {"enum": ["allow", "weigh", "challenge", "deny"], "type": "string"} in tor["anyOf"]
     assert {"$ref": "#/$defs/Answer"} in tor["anyOf"]
     assert tor["description"] == "A Tor exit."
+
+
+def test_the_example_of_the_readme_is_right() -> None:
+    """Who copies it has a file that is read without a complaint."""
+    readme = Path(geo.__file__).with_name("README.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    config = read(example)
+    assert config.model_fields_set >= {"countries", "networks", "unknown", "mismatch", "travel", "rules"}
