@@ -76,12 +76,11 @@ class Expression:
 
     def bind_exactly(self, lists: Mapping[str, Container[object]]) -> Condition:
         """As `bind`, always answered by cel-cpp: what the plain Python is held against."""
-        return _Exact(
-            self,
-            self._cel,
-            {name: VARIABLES[name].read for name in self.reads},
-            {name: lists[name] for name in self.lists},
-        )
+        return self._exactly({name: VARIABLES[name].read for name in self.reads}, lists)
+
+    def holds_exactly(self, values: Mapping[str, Any], lists: Mapping[str, Container[object]] = _NO_LISTS) -> bool:
+        """As `holds`, answered by cel-cpp."""
+        return self._exactly({name: itemgetter(name) for name in self.reads}, lists)(values)
 
     @property
     def is_native(self) -> bool:
@@ -111,14 +110,16 @@ class Expression:
         )
 
     def _bound(self, readers: Mapping[str, Reader], lists: Mapping[str, Container[object]]) -> Callable[[Any], bool]:
-        asked = {name: lists[name] for name in self.lists}
-        exactly = _Exact(self, self._cel, readers, asked)
+        exactly = self._exactly(readers, lists)
         if self._code is None:
             return exactly
         names: dict[str, object] = {"exactly": exactly, "broken": _BROKEN}
         names |= {native.name_of(name): read for name, read in readers.items()}
-        names |= {native.name_of(f"lists.{name}"): held for name, held in asked.items()}
+        names |= {native.name_of(f"lists.{name}"): held for name, held in exactly.lists.items()}
         return native.defined(self._code, names)
+
+    def _exactly(self, readers: Mapping[str, Reader], lists: Mapping[str, Container[object]]) -> _Exact:
+        return _Exact(self, self._cel, readers, {name: lists[name] for name in self.lists})
 
     def __eq__(self, other: object) -> bool:
         return self.text == other.text if isinstance(other, Expression) else NotImplemented
@@ -186,11 +187,12 @@ def _compiled(text: str, lists: engine.Lists) -> Expression:
 class _Exact:
     """Asks cel-cpp. Of a list it is given only what is looked up in it, if that is there: lists are long."""
 
-    __slots__ = ("_asks", "_cel", "_readers", "_text")
+    __slots__ = ("_asks", "_cel", "_readers", "_text", "lists")
 
     def __init__(
         self, expression: Expression, cel: object, readers: Mapping[str, Reader], lists: Mapping[str, Container[object]]
     ) -> None:
+        self.lists = lists
         self._text = expression.text
         self._cel = cel
         self._readers = [(name, read, TO_CEL[VARIABLES[name].type]) for name, read in readers.items()]

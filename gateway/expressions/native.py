@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import CodeType
 from typing import Any
 
-from gateway.expressions.tree import Call, Const, Ident, ListLiteral, Node
+from gateway.expressions.tree import Call, Comprehension, Const, Ident, ListLiteral, Node
 
 _COMPARED = frozenset({"string", "int", "bool", "timestamp", "duration"})
 _COMPARISONS = {"_==_": "==", "_!=_": "!=", "_<_": "<", "_<=_": "<=", "_>_": ">", "_>=_": ">="}
@@ -91,14 +91,37 @@ def _difference(later: int, earlier: int) -> int:
 
 
 class _Translation:
+    item = ""
+    """What the loop around a part calls its item."""
+
     def of(self, node: Node) -> str:
+        if isinstance(node, Ident) and self.item and node.name == self.item:
+            return "item"
         if isinstance(node, Const) and type(node.value) in {str, int, bool}:
             return repr(node.value)
         if isinstance(node, Ident) and node.type in _COMPARED | {"list(string)"}:
             return f"{name_of(node.name)}(c)"
         if isinstance(node, Call):
             return self.call(node)
+        if isinstance(node, Comprehension):
+            return self.loop(node)
         raise NotNative
+
+    def loop(self, node: Comprehension) -> str:
+        """`exists` and `all`: nothing that is translated fails in them, so that they may stop early."""
+        step = node.step
+        loops = {("_||_", False): "any", ("_&&_", True): "all"}
+        if not isinstance(step, Call) or not isinstance(node.start, Const) or node.result != step.parts()[0]:
+            raise NotNative
+        function = loops.get((step.function, node.start.value is True))
+        if function is None or node.range.type != "list(string)":
+            raise NotNative
+        items = node.range.items if isinstance(node.range, ListLiteral) else ()
+        around = f"({''.join([f'{self.of(item)}, ' for item in items])})" if items else self.of(node.range)
+        self.item = node.variable
+        asked = self.of(step.parts()[1])
+        self.item = ""
+        return f"{function}({asked} for item in {around})"
 
     def call(self, node: Call) -> str:
         function, parts = node.function, node.parts()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 from collections.abc import Container, Mapping
 from typing import Any
 
@@ -83,6 +85,11 @@ def named(*kinds: str) -> st.SearchStrategy[str]:
     return st.sampled_from([name for name, variable in VARIABLES.items() if variable.type.name in kinds])
 
 
+loops = st.tuples(
+    st.sampled_from(["tags", "key.models", '["a", "b"]', "[]"]),
+    st.sampled_from(["exists", "all", "exists_one"]),
+    st.sampled_from(['i == "a"', "i in tags", "size(i) > 1 || i == account.id", "true", '!i.startsWith("a")']),
+).map(lambda loop: f"{loop[0]}.{loop[1]}(i, {loop[2]})")
 free = [name for name, v in VARIABLES.items() if v.type.name == "TEXT" and v.vocabulary is None]
 quoted = st.sampled_from(['""', '"a"', '"aé"', "'free'", '"\\u00e9"', 'r"a"', '"192.0.2.1"'])
 texts = st.one_of(named("TEXT"), quoted)
@@ -119,6 +126,7 @@ def compared(parts: st.SearchStrategy[str], signs: st.SearchStrategy[str] = orde
 
 clauses = st.one_of(
     compared(plain_texts, st.sampled_from(["==", "!="])),
+    loops,
     compared(numbers),
     compared(times),
     compared(durations),
@@ -222,6 +230,102 @@ def test_values_answer_as_their_exchange_does(text: str, context: Context) -> No
     assert answered(lambda _: expression.holds(values, LISTS), context) == answered(expression.bind(LISTS), context)
 
 
+SIDES: dict[str, tuple[str, list[Any], list[str]]] = {
+    "numbers": ("request.items", [-1, 0, 1], ["-1", "0", "1"]),
+    "text": ("account.id", ["", "a", "b"], ['""', '"a"', '"b"']),
+    "truth": ("account.known", [False, True], ["false", "true"]),
+    "times": (
+        "time.now",
+        [-1, 0, 1_700_000_000_500_000],
+        [
+            'timestamp("1970-01-01T01:59:59.999999+02:00")',
+            'timestamp("1969-12-31T22:30:00-01:30")',
+            'timestamp("2023-11-14T22:13:20.5Z")',
+        ],
+    ),
+    "durations": (
+        "account.age",
+        [-5_400_000_000, 0, 5_400_000_001],
+        ['duration("-1h30m")', 'duration("0s")', 'duration("1h1800s1us")'],
+    ),
+}
+SIGNS = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+@pytest.mark.parametrize("kind", SIDES)
+def test_comparisons_are_those_of_numbers(kind: str, sign: str) -> None:
+    """Less, equal and greater, for each type and operator: plain Python and cel-cpp say what is true."""
+    name, values, written = SIDES[kind]
+    for (left, value), (right, other) in itertools.product(enumerate(values), enumerate(written)):
+        expression = compile_expression(f"{name} {sign} {other}", {})
+        expected = SIGNS[sign](left, right)
+
+        assert expression.holds({name: value}) is expected
+        assert expression.holds_exactly({name: value}) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    {
+        "yes": ("account.known ? request.streaming : captcha.passed", True),
+        "no": ("captcha.passed ? request.streaming : captcha.passed", False),
+        "and": ("account.known && captcha.passed", False),
+        "or": ("captcha.passed || account.known", True),
+        "not": ("!captcha.passed", True),
+        "in nothing": ("account.id in []", False),
+        "in text": ('account.id in ["b", "a"]', True),
+        "not in text": ('account.id in ["b", "A"]', False),
+        "starts": ('account.id.startsWith("") && !account.id.startsWith("ab")', True),
+        "size": ("size(account.id) == 1 && request.features.size() == 2", True),
+        "order of a list": ('request.features == ["tools", "vision"]', True),
+        "difference": ('time.now - account.created == duration("2s")', True),
+        "difference too large": (
+            'time.now - timestamp("1600-01-01T00:00:00Z") > duration("2s") || account.known',
+            True,
+        ),
+        "exists": ('request.features.exists(f, f.startsWith("v"))', True),
+        "exists in it": ('request.features.exists(f, f in ["batch"])', False),
+        "all": ("request.features.all(f, size(f) > 4)", True),
+        "all of nothing": ("tags.all(t, false)", True),
+        "any of nothing": ("tags.exists(t, true)", False),
+        "only one": ('request.features.exists_one(f, f.startsWith("v"))', True),
+        "of what is written": ('["a", "x"].exists(p, p == account.id)', True),
+    }.values(),
+)
+def test_both_say_what_is_so(text: str, answer: object) -> None:
+    """One row a construct; where both are wrong alike, this tells."""
+    values = {
+        "account.known": True,
+        "captcha.passed": False,
+        "request.streaming": True,
+        "account.id": "a",
+        "request.features": frozenset({"tools", "vision"}),
+        "tags": frozenset(),
+        "time.now": 2_000_000,
+        "account.created": 0,
+    }
+    expression = compile_expression(text, {})
+
+    assert expression.holds(values) is answer
+    assert expression.holds_exactly(values) is answer
+
+
+def test_text_is_ordered_as_cel_does() -> None:
+    """Also what UTF-8 cannot say, whose order in Python is another."""
+    expression = compile_expression("account.id < key.id", {})
+    values = {"account.id": "\ud800", "key.id": "\ue000"}
+
+    assert expression.holds(values) is expression.holds_exactly(values)
+
+
 def test_what_is_usual_is_translated() -> None:
     """What is fast stays fast: these need no cel-cpp."""
     usual = [
@@ -230,6 +334,7 @@ def test_what_is_usual_is_translated() -> None:
         '"tools" in request.features ? request.input_tokens > 1000 : size(key.models) == 0',
         'account.age < duration("24h") && time.now >= timestamp("2026-01-01T00:00:00Z")',
         'time.now - account.created < duration("720h")',
+        'client.network_kinds.exists(k, k in ["vpn", "tor"]) && ["a", "b"].all(p, request.model.startsWith(p))',
         'request.model.startsWith("m-") && request.path.contains("/v1/") && time.hour in [1, 2]',
     ]
 
