@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, SecretStr, StringConstraints, ValidationInfo, WithJsonSchema
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, ValidationInfo, WithJsonSchema
 
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -55,9 +55,7 @@ def size(value: object) -> int:
 
 
 def percentage(value: object) -> float:
-    """Text such as "5%" -> 0.05. In Python a share from 0 to 1 is taken as it is. Raises ValueError."""
-    if isinstance(value, float) and 0.0 <= value <= 1.0:
-        return value
+    """Text such as "5%" -> 0.05. Raises ValueError."""
     found = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
     if found is None or float(found[1]) > 100.0:
         raise ValueError(f"must be a share from 0% to 100%, such as 5%{_not(value)}")
@@ -211,7 +209,7 @@ Count = Annotated[int, BeforeValidator(count), WithJsonSchema(COUNT_SCHEMA)]
 Money = Annotated[float, BeforeValidator(money), WithJsonSchema(MONEY_SCHEMA)]
 """US dollars, written as 5, 0.25 or "$5"."""
 
-Percentage = Annotated[float, BeforeValidator(percentage), WithJsonSchema(PERCENTAGE_SCHEMA)]
+Percentage = Annotated[float, _written(percentage), Field(ge=0, le=1), WithJsonSchema(PERCENTAGE_SCHEMA)]
 """A share from 0 to 1, written as "5%" or "0.1%"."""
 
 NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,47}$"

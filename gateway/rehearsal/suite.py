@@ -268,9 +268,8 @@ class _Names:
         names = list(known)
         for name in stated:
             if name not in names:
-                problem = self.unknown((*loc, name), word, name, names)
-                line, column = self.document.key_position((*loc, name))
-                yield Problem(problem.path, line, column, problem.message)
+                message = self.unknown((*loc, name), word, name, names).message
+                yield self.document.problem_at(self.document.key_position((*loc, name)), message)
 
     def unknown(self, loc: Loc, word: str, value: str, known: Iterable[str]) -> Problem:
         names = sorted(set(known))

@@ -25,6 +25,9 @@ from gateway.rules.read import Document, Loc
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+Wrong = tuple[tuple[str | int, ...], ErrorDetails]
+"""The way from the root, and what is wrong there."""
+
 _PYDANTIC = frozenset(typing.get_args(ErrorType))
 _NO_LISTS: Mapping[str, ListKind] = {}
 _VERBS = frozenset({"must", "is", "names", "has", "needs", "lets", "ends"})
@@ -42,6 +45,7 @@ _MESSAGES = {
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
     "dataclass_type": "must be a mapping",
+    "timezone_aware": "must have a zone, such as 2026-01-31T12:00:00Z",
 }
 
 
@@ -59,7 +63,8 @@ def check(
         context = {"environment": environment, "lists": lists}
         return model.model_validate_json(json.dumps(document.data), strict=True, extra="forbid", context=context)
     except ValidationError as error:
-        found = {problem for loc, details in _flat(error, ()) for problem in _problems(document, model, loc, details)}
+        wrong = _without_echoes(list(_flat(error, ())))
+        found = {problem for loc, details in wrong for problem in _problems(document, model, loc, details)}
         if _holds_secret(model, set()):
             # A line with a misspelt key may hold one, too.
             found = {replace(problem, excerpt="") for problem in found}
@@ -76,7 +81,7 @@ def _holds_secret(annotation: Any, seen: set[Any]) -> bool:
     return any(_holds_secret(argument, seen) for argument in typing.get_args(annotation))
 
 
-def _flat(error: ValidationError, above: Loc) -> Iterator[tuple[tuple[str | int, ...], ErrorDetails]]:
+def _flat(error: ValidationError, above: Loc) -> Iterator[Wrong]:
     """Every error with its way from the root. A model's own validator may raise a ValidationError of several lines."""
     for details in error.errors(include_url=False):
         loc = (*above, *details["loc"])
@@ -85,6 +90,12 @@ def _flat(error: ValidationError, above: Loc) -> Iterator[tuple[tuple[str | int,
             yield from _flat(inner, loc)
         else:
             yield loc, details
+
+
+def _without_echoes(wrong: list[Wrong]) -> list[Wrong]:
+    """pydantic calls a list too short when all that is in it is wrong: that is said already."""
+    places = {loc[:length] for loc, _ in wrong for length in range(len(loc))}
+    return [(loc, details) for loc, details in wrong if details["type"] != "too_short" or loc not in places]
 
 
 def _problems(
@@ -137,6 +148,8 @@ def _message(details: ErrorDetails) -> str:
         return _MESSAGES[kind]
     if kind == "value_error":
         return str(context["error"])
+    if kind == "too_short" and context.get("min_length") == 1:
+        return "is empty: state at least one"
     if kind == "string_pattern_mismatch":
         return f"must match {context['pattern']}"
     if kind in {"enum", "literal_error"}:

@@ -150,7 +150,7 @@ def parse(path: Path, source: bytes) -> Document:
         said = f"character U+{error.character:04X} is not allowed in YAML"
         raise Problems([Problem(path, line, column, said)]) from error
     except MarkedYAMLError as error:
-        raise Problems([_syntax(path, error)]) from error
+        raise Problems([_syntax(path, text, error)]) from error
     except YAMLError as error:
         raise Problems([Problem(path, 1, 1, f"not YAML: {error}")]) from error
     return Document(path, root.value, root, source)
@@ -186,7 +186,7 @@ def _line_column(text: str, index: int) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
-def _syntax(path: Path, error: MarkedYAMLError) -> Problem:
+def _syntax(path: Path, text: str, error: MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     said = str(error.problem or error.context)
@@ -196,9 +196,17 @@ def _syntax(path: Path, error: MarkedYAMLError) -> Problem:
         said = "the file ends in the middle of a value"
     elif said == "mapping values are not allowed here":
         said = "a second `: ` in one line: quote the value, or indent what follows"
+    elif "found '<scalar>'" in said and _before(text, line, column).endswith(("'", '"')):
+        said = "text after a closing quote: put the whole value into quotes of the other kind, or on lines below `|`"
     elif said.startswith("found undefined alias"):
         said = f"{said[6:]}: no anchor of that name stands above"
     return Problem(path, line, column, said)
+
+
+def _before(text: str, line: int, column: int) -> str:
+    """What stands before a place in its line, without blanks at the end."""
+    lines = text.split("\n")
+    return lines[line - 1][: column - 1].rstrip() if line <= len(lines) else ""
 
 
 class _Builder:

@@ -62,7 +62,7 @@ def test_a_good_file(path: Path) -> None:
             "[tolls]",
             "12:20: `features[0]` must be 'tools', 'vision', ",
         ),
-        ("2027-01-31T00:00:00Z", "2027-01-31T00:00:00", "11:18: `expires` must have timezone info"),
+        ("2027-01-31T00:00:00Z", "2027-01-31T00:00:00", "11:18: `expires` must have a zone"),
     ],
 )
 def test_a_bad_file(path: Path, written: str, instead: str, problem: str) -> None:
