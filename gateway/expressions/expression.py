@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from gateway.expressions import engine, native
 from gateway.expressions.checking import checked
 from gateway.expressions.complaint import BadExpression, Complaint
-from gateway.expressions.tree import Call, Ident, Node, Select, variables, walk
+from gateway.expressions.tree import Call, Const, Ident, Node, Select, variables, walk
 from gateway.expressions.values import TO_CEL, Type, moment
 from gateway.expressions.variables import VARIABLES
 from gateway.feeds.kinds import ListKind
@@ -104,10 +104,17 @@ class Expression:
         return found
 
     def _claims(self) -> list[str]:
-        selects = [node for node in walk(self.tree) if isinstance(node, Select)]
-        return sorted(
-            {node.field for node in selects if isinstance(node.operand, Ident) and node.operand.name == "claims"}
-        )
+        """Names of the claims that it asks for: `claims.plan`, `claims["plan"]`, `"plan" in claims`."""
+        found = set()
+        for node in walk(self.tree):
+            match node:
+                case Select(operand=Ident(name="claims"), field=str() as name):
+                    found.add(name)
+                case Call(function="_[_]", args=(Ident(name="claims"), Const(value=str() as name))):
+                    found.add(name)
+                case Call(function="@in", args=(Const(value=str() as name), Ident(name="claims"))):
+                    found.add(name)
+        return sorted(found)
 
     def _bound(self, readers: Mapping[str, Reader], lists: Mapping[str, Container[object]]) -> Callable[[Any], bool]:
         exactly = self._exactly(readers, lists)

@@ -21,6 +21,7 @@ from gateway.expressions.vocabulary import (
     HOUR,
     METHOD,
     NETWORK_KIND,
+    ROUTE,
     WEEKDAY,
     Vocabulary,
 )
@@ -184,6 +185,7 @@ _REQUEST = (
         _TEXT,
         lambda c: c.ask.route,
         "The dialect's name of it, such as chat.completions; other for one that it does not know.",
+        vocabulary=ROUTE,
     ),
     Variable("request.dialect", _TEXT, lambda c: c.ask.dialect, "Which API it speaks.", vocabulary=DIALECT),
     Variable("request.model", _TEXT, lambda c: c.ask.model, "The model that it asks for.", "it names none"),

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import get_args
 
+from gateway import dialects
 from gateway.accounts.model import Feature
+from gateway.dialects import anthropic, openai
 from gateway.policy import NetworkKind
 from gateway.wire.request_head import METHODS
 
@@ -97,5 +99,6 @@ HOUR = _between("time.hour", 0, 23, "it is 0 to 23")
 WEEKDAY = _between("time.weekday", 1, 7, "it is 1 (Monday) to 7 (Sunday)")
 FEATURE = _of("feature", get_args(Feature))
 NETWORK_KIND = _of("network kind", tuple(NetworkKind))
-DIALECT = _of("dialect", ("openai", "anthropic"))
+DIALECT = _of("dialect", (dialects.OPENAI.name, dialects.ANTHROPIC.name))
+ROUTE = _of("route", (*sorted({*openai.ROUTES.values(), *anthropic.ROUTES.values()}), "other"))
 METHOD = _of("method", tuple(sorted(method.decode() for method in METHODS)))

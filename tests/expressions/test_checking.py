@@ -166,6 +166,9 @@ WRONG = {
         '1:1: there is no network kind "satellite": there are hosting, vpn, tor, residential_proxy, relay'
     ],
     '"post" != request.method': ['1:1: there is no method "post": did you mean `POST`?'],
+    'request.route == "chat.completion"': [
+        '1:18: there is no route "chat.completion": did you mean `chat.completions`?'
+    ],
     'request.dialect == "gemini"': ['1:20: there is no dialect "gemini": there are openai, anthropic'],
     'account.email_domain == "me@Example.com"': [
         '1:25: a domain is in lower case and without `@`, not "me@Example.com": did you mean `example.com`?'

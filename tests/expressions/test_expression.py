@@ -165,6 +165,7 @@ def test_it_is_read_for_a_person() -> None:
     note_facts(asked, Facts(principal=Principal("acme", claims={"plan": "pro", "email": "a@example.com"})))
     made = compile_expression(
         'request.features == ["a"] || client.country == "NO" || claims.plan == "x" || has(claims.org)'
+        ' || "a" in claims || claims["b"] == 1'
         ' || account.age < duration("1h") || time.now > account.created'.replace('["a"]', '["tools"]'),
         {},
     )
@@ -172,6 +173,8 @@ def test_it_is_read_for_a_person() -> None:
     assert made.read(asked) == {
         "account.age": "0s",
         "account.created": "1970-01-01T00:00:00Z",
+        "claims.a": None,
+        "claims.b": None,
         "claims.org": None,
         "claims.plan": "pro",
         "client.country": "NO",
