@@ -90,7 +90,8 @@ def _answer(content: dict[str, Any], status: int = 200) -> web.Response:
 
 async def serve(path: Path, door: Door) -> web.AppRunner:
     """Serve until the runner is cleaned up."""
-    runner = web.AppRunner(door.application(), access_log=None)
+    # A worker that ends waits for no ruleset that is just being loaded.
+    runner = web.AppRunner(door.application(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     await asyncio.to_thread(path.unlink, missing_ok=True)
     before = os.umask(0o177)

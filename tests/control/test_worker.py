@@ -26,11 +26,11 @@ class Rules:
     version: tuple[int, str] = (1, "a")
     problems: list[str] = field(default_factory=list)
     prepared: tuple[int, str] | None = None
-    hangs: bool = False
+    hangs: asyncio.Event | None = None
 
     async def prepare(self, folder: Path, version: tuple[int, str]) -> list[str]:
-        if self.hangs:
-            await asyncio.sleep(3600)
+        if self.hangs is not None:
+            await self.hangs.wait()
         if not self.problems:
             assert folder == WHOLE.folder
             self.prepared = version
@@ -112,8 +112,9 @@ async def test_one_that_is_dead_is_absent(served: Served, tmp_path: Path) -> Non
 async def test_one_that_hangs_is_silent(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """That is something else than absent: it serves, by rules that it does not change."""
     monkeypatch.setattr(module, "LOAD_WITHIN", 0.1)
-    served.rules[0].hangs = True
+    served.rules[0].hangs = asyncio.Event()
     assert said(await served.fleet.prepare(WHOLE)) == [Said.SILENT, Said.DONE]
+    served.rules[0].hangs.set()
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"folder": "/x"}', b'{"folder": 1, "generation": "x"}'])
