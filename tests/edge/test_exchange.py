@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tests.edge.conftest import JSON_ANSWER, Serve, post
+from dataclasses import replace
+
+import pytest
+
+from gateway.chain.entry import Entry, OnFailure
+from gateway.policy import Action, Context, Decision
+from tests.edge.conftest import JSON_ANSWER, SETTINGS, Serve, post
 
 
 async def test_an_exchange_passes(serve: Serve) -> None:
@@ -32,3 +38,46 @@ async def test_what_policies_saw_is_what_the_upstream_reads(serve: Serve) -> Non
             heard = served.upstream.heard[-1]
             assert (heard.body, heard.field(b"content-type")) == (hidden, b"application/json")
             assert heard.head.lower().count(b"content-type:") == 1
+
+
+@pytest.mark.parametrize(
+    ("trusted", "told"), [(("127.0.0.0/8",), "t13d1516h2_8daaf6152771"), ((), "")], ids=["a hop of ours", "a stranger"]
+)
+async def test_a_tls_fingerprint_is_a_trusted_hops_word(serve: Serve, trusted: tuple[str, ...], told: str) -> None:
+    """Anybody can send the field; it counts only from whom we trust."""
+    settings = replace(SETTINGS, ja4_field=b"x-ja4")
+    async with serve(settings=settings, trusted=trusted) as served:
+        await served.exchange(post(fields=b"X-JA4: t13d1516h2_8daaf6152771\r\n"))
+        assert served.policy.contexts[-1].ja4 == told
+
+
+class Refuses:
+    """Says one no."""
+
+    def __init__(self, decision: Decision) -> None:
+        self.decision = decision
+
+    def decide(self, context: Context) -> Decision:
+        return self.decision
+
+
+@pytest.mark.parametrize(
+    ("reason", "link", "see"),
+    [
+        ("quota_exceeded", "", b"See http://gateway/tidegate/reasons/quota_exceeded"),
+        ("an_authors_own", "", b'No."'),
+        ("an_authors_own", "https://docs.example.com/x", b"See https://docs.example.com/x"),
+        ("quota_exceeded", "https://docs.example.com/x", b"See https://docs.example.com/x"),
+    ],
+    ids=[
+        "ours",
+        "an author's, of which we know nothing",
+        "an author's with a page",
+        "ours with a page of the author's",
+    ],
+)
+async def test_a_refusal_says_where_to_read_more(serve: Serve, reason: str, link: str, see: bytes) -> None:
+    """The author's page, or ours, or none: never a page that does not exist."""
+    policy = Refuses(Decision(Action.DENY, reason=reason, detail="No.", link=link))
+    async with serve(entries=(Entry.of("p", "p", policy, OnFailure.DENY),)) as served:
+        assert see in await served.exchange(post())
