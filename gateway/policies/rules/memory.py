@@ -42,9 +42,9 @@ class Memory(Generic[ValueT]):
                 self._add(key, found)
         return found
 
-    def remember(self, key: tuple[Hashable, ...], value: ValueT) -> None:
+    def remember(self, key: Hashable, value: ValueT) -> None:
         """Nothing happens for a key that is too long."""
-        if sum(_length(part) for part in key) <= LONGEST:
+        if _length(key) <= LONGEST:
             self._add(key, value)
 
     def _add(self, key: Hashable, value: ValueT) -> None:

@@ -37,7 +37,7 @@ class Rules:
     def __init__(self, config: RulesConfig, services: Services) -> None:
         self._rules = tuple(Rule.of(rule, rule.when.bind(services.lists)) for rule in config.rules)
         self._otherwise = NO_RULE if config.otherwise == "deny" else ALLOW
-        self._key = key_of(self._rules)
+        self._key = key_of(self._rules, services.lists)
         self._memory: Memory[Decision | Steps] = Memory()
         self._ways: dict[Steps, Decision | Steps] = {}
         self._gauge = Gauge()

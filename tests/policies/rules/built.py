@@ -13,8 +13,16 @@ from gateway.policies.rules.policy import Rules
 from gateway.policy import Context, Facts, Principal, note_facts
 from gateway.testing import context, services
 
-LISTS: Mapping[str, Container[object]] = {"embargoed": frozenset({"XA", "XB"}), "blocked": frozenset({"192.0.2.66"})}
-KINDS: Mapping[str, ListKind] = {"embargoed": ListKind.COUNTRIES, "blocked": ListKind.NETWORKS}
+LISTS: Mapping[str, Container[object]] = {
+    "embargoed": frozenset({"XA", "XB"}),
+    "blocked": frozenset({"192.0.2.66"}),
+    "accounts": frozenset({"7"}),
+}
+KINDS: Mapping[str, ListKind] = {
+    "embargoed": ListKind.COUNTRIES,
+    "blocked": ListKind.NETWORKS,
+    "accounts": ListKind.ACCOUNTS,
+}
 
 
 def config(*rules: dict[str, Any], **more: Any) -> RulesConfig:

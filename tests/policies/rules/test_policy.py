@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from gateway.expressions.expression import ExpressionFailed
 from gateway.policies.rules import KIND
 from gateway.policies.rules.memory import AT_MOST
 from gateway.policies.rules.policy import Rules, ThrottlingRules
-from gateway.policy import Action, Context, Location, Match, Outcome, Take, Taken
+from gateway.policy import Action, Context, Decision, Location, Match, Outcome, Take, Taken
 from gateway.rollout import share_of
-from gateway.testing import NOON, OUTCOMES, assert_conforms
+from gateway.testing import NOON, OUTCOMES, assert_conforms, services
 from tests.policies.rules.built import asked, built, config
 
 LIMIT = {"requests": 2, "every": "1m", "per": ["account", "model"]}
@@ -180,13 +182,59 @@ def test_volatile_conditions_are_asked_each_time() -> None:
 
 def test_memory_is_bounded_whatever_callers_send() -> None:
     """Neither many values nor long ones make it grow."""
-    policy = built({"action": "deny", "when": "request.model == 'm' || request.path == '/x'"})
+    policy = built({"action": "deny", "when": "request.model.contains('x') || request.path.contains('x')"})
     for number in range(300):
         policy.decide(asked(model="m" * 100_000 + str(number)))
     assert len(policy._memory) == 0
     for number in range(AT_MOST + 500):
         policy.decide(asked(model=str(number)))
-    assert len(policy._memory) <= AT_MOST
+    assert AT_MOST / 2 <= len(policy._memory) <= AT_MOST
+
+
+def test_what_no_rule_knows_is_one() -> None:
+    """Values that are only compared and looked up count by what was found: no flood of them makes a difference."""
+    when = "request.model == 'm' || request.path in ['/x'] || client.address in lists.blocked || account.id != 'beta'"
+    policy = built({"action": "deny", "when": when})
+    seen = counted(policy)
+    for number in range(100):
+        policy.decide(
+            asked(model=f"m{number}", path=f"/{number}", client_address=f"10.0.0.{number}", account=f"a{number}")
+        )
+    assert len(seen) == len(policy._memory) == 1
+    known: list[dict[str, Any]] = [
+        {"model": "m"},
+        {"path": "/x"},
+        {"client_address": "192.0.2.66"},
+        {"account": "beta"},
+    ]
+    for more in known:
+        policy.decide(asked(**more))
+    assert len(seen) == len(policy._memory) == 5
+
+
+class Broken:
+    """A list that cannot answer, until it can."""
+
+    def __init__(self) -> None:
+        self.broken = True
+
+    def __contains__(self, value: object) -> bool:
+        if self.broken:
+            raise OSError("unmapped")
+        return value == "192.0.2.66"
+
+
+def test_a_list_that_cannot_answer_is_a_failure_and_is_asked_again() -> None:
+    """Never a silent yes or no, nor remembered as one."""
+    lists = Broken()
+    rules = config({"action": "deny", "when": "client.address in lists.blocked"})
+    policy = KIND.build(rules, replace(services(), lists={"blocked": lists}))
+    for _ in range(2):
+        with pytest.raises(ExpressionFailed):
+            policy.decide(asked(client_address="192.0.2.66"))
+    lists.broken = False
+    actions = [policy.decide(asked(client_address=address)) for address in ("192.0.2.66", "192.0.2.1")]
+    assert [decision.action for decision in actions if isinstance(decision, Decision)] == [Action.DENY, Action.ALLOW]
 
 
 def test_strange_values_are_no_failure() -> None:

@@ -155,8 +155,16 @@ def test_a_rollout_is_for_a_part_of_the_accounts() -> None:
 Model = Callable[[Context, int, frozenset[str]], bool]
 
 
+def _account(context: Context) -> str:
+    return context.principal.account if context.principal else ""
+
+
+def _country(context: Context) -> str:
+    return context.location.country
+
+
 def fails(context: Context, weight: int, tags: frozenset[str]) -> bool:
-    account = context.principal.account if context.principal else ""
+    account = _account(context)
     if not account.isdecimal():
         raise ExpressionFailed
     return int(account) > 5
@@ -168,6 +176,12 @@ POOL: dict[str, Model] = {
     "client.country in lists.embargoed": lambda c, w, t: c.location.country in {"XA", "XB"},
     "request.input_tokens > 50": lambda c, w, t: c.ask.input_tokens > 50,
     "risk.score >= 20": lambda c, w, t: w >= 20,
+    "risk.score == 35": lambda c, w, t: w == 35,
+    "account.id in lists.accounts || client.country == 'DE'": lambda c, w, t: _account(c) == "7" or _country(c) == "DE",
+    "client.country in ['DE', 'XA'] && account.id != 'beta'": lambda c, w, t: (
+        _country(c) in {"DE", "XA"} and _account(c) != "beta"
+    ),
+    "account.id > 'a'": lambda c, w, t: _account(c) > "a",
     "risk.score >= 20 && request.input_tokens > 50": lambda c, w, t: w >= 20 and c.ask.input_tokens > 50,
     "'student' in tags": lambda c, w, t: "student" in t,
     "captcha.passed": lambda c, w, t: c.captcha,
