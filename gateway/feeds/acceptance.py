@@ -10,6 +10,7 @@ from gateway.feeds.download import FetchFailed
 from gateway.feeds.folder import refusal_of
 from gateway.feeds.kinds import ListKind
 from gateway.feeds.lists import compile_list, read_lines
+from gateway.feeds.probe import check_database
 
 SHRUNK = 0.5
 """Less than this share of what is in use, and the source is probably broken."""
@@ -29,7 +30,7 @@ class Accepted(NamedTuple):
 def accept_database(new: Path, old: Path, *, force: bool) -> Accepted:
     """`old` is what is in use, if anything. Raises FetchFailed, and OSError."""
     try:
-        found = Database(new)
+        found = check_database(new)
     except DatabaseRefused as error:
         raise FetchFailed(str(error)) from error
     found.close()

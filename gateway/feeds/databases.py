@@ -189,9 +189,16 @@ class Database:
             # Fibonacci hashing spreads them over the whole of v4.
             yield self._reader.get(v4_text(number * 0x9E3779B1 & 0xFFFF_FFFF))
 
-    def _walk(self, number: int, end: int, bits: int, text: Callable[[int], str]) -> Iterator[object]:
+    def walk_all(self, most: int) -> int:
+        """Look up every network, `most` of v4 and as many of v6: how many there are. Raises what the reader does."""
+        v4 = sum(1 for _ in self._walk(0, 2**32, 32, v4_text, most))
+        return v4 + (sum(1 for _ in self._walk(0x2000 << 112, 1 << 126, 128, v6_text, most)) if self.knows_v6 else 0)
+
+    def _walk(
+        self, number: int, end: int, bits: int, text: Callable[[int], str], most: int = SAMPLED
+    ) -> Iterator[object]:
         """From network to network."""
-        for _ in range(SAMPLED):
+        for _ in range(most):
             record, prefix = self._reader.get_with_prefix_len(text(number))
             yield record
             number += 1 << min(max(bits - prefix, 0), bits)

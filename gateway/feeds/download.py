@@ -140,7 +140,7 @@ def _fields(source: UrlSource, known: Validators) -> dict[str, str]:
     if source.bearer:
         fields["Authorization"] = f"Bearer {source.bearer}"
     elif source.username:
-        fields["Authorization"] = aiohttp.BasicAuth(source.username, source.password, "utf-8").encode()
+        fields["Authorization"] = aiohttp.encode_basic_auth(source.username, source.password, "utf-8")
     return fields
 
 

@@ -28,6 +28,7 @@ from gateway.feeds.databases import Database, DatabaseRefused, Fact
 from gateway.feeds.kinds import ListKind
 from gateway.feeds.lists import Compiled, ListRefused, MappedList, compile_list, open_list, read_lines
 from gateway.feeds.locator import Locator
+from gateway.feeds.probe import check_database
 from gateway.feeds.sources import DatabaseFeed, FeedProblem, FeedSet, FeedsRefused, ListFeed, location_of
 
 __all__ = ["Feeds", "FeedsRefused", "Prepared", "PreparedDatabase", "open_feeds", "prepare"]
@@ -256,16 +257,13 @@ def file_digest(path: Path) -> str:
 def _prepare_database(feed: DatabaseFeed, path: Path, into: Path) -> Path:
     try:
         out = into / f"{file_digest(path)}.mmdb"
-        if not out.exists():
-            out = _copied(path, into)
+        if out.exists():
+            return out
+        return _copied(path, into)
     except OSError as error:
         raise _refused(feed, _missing(feed, path, error)) from error
-    try:
-        Database(out).close()
-    except (OSError, DatabaseRefused) as error:
-        out.unlink(missing_ok=True)
+    except DatabaseRefused as error:
         raise _refused(feed, f"{path}: {error}") from error
-    return out
 
 
 def _copied(path: Path, into: Path) -> Path:
@@ -273,6 +271,7 @@ def _copied(path: Path, into: Path) -> Path:
     temporary = into / f".{os.getpid()}.{threading.get_ident()}.mmdb"
     try:
         shutil.copyfile(path, temporary)
+        check_database(temporary).close()
         return temporary.replace(into / f"{file_digest(temporary)}.mmdb")
     finally:
         temporary.unlink(missing_ok=True)

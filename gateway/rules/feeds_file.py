@@ -87,9 +87,7 @@ class SourceFile(Strict):
     password: Secret | None = None
     bearer: Secret | None = None
     maxmind: MaxMindFile | None = None
-    npm: Annotated[str, StringConstraints(pattern=r"^(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*$")] | None = (
-        None
-    )
+    npm: Annotated[str, StringConstraints(pattern=r"^(@[a-z0-9~][a-z0-9._~-]*/)?[a-z0-9~][a-z0-9._~-]*$")] | None = None
     """A package. It is fetched by the npm client, with that one's configuration; nothing of it is run."""
     version: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z^~][0-9A-Za-z.+^~-]{0,63}$")] | None = None
     """Of the package; the latest if not stated."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.feeds.databases import SAMPLED, SILENCE, Database, DatabaseRefused, Fact, Said, read_record
@@ -165,20 +165,6 @@ def test_databases_that_are_cut_short(tmp_path: Path) -> None:
     for size in range(0, len(whole), 7):
         (tmp_path / "cut.mmdb").write_bytes(whole[:size])
         try_out(tmp_path / "cut.mmdb")
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
-@given(st.data())
-def test_databases_with_wrong_bytes(tmp_path: Path, data: st.DataObject) -> None:
-    """Whatever is wrong in it: no crash."""
-    path = tmp_path / "whole.mmdb"
-    content = bytearray((path if path.exists() else database(path)).read_bytes())
-    for at, byte in data.draw(
-        st.dictionaries(st.integers(0, len(content) - 1), st.integers(0, 255), max_size=8)
-    ).items():
-        content[at] = byte
-    (tmp_path / "wrong.mmdb").write_bytes(content)
-    try_out(tmp_path / "wrong.mmdb")
 
 
 def test_a_corrupt_record_is_counted(tmp_path: Path) -> None:
