@@ -10,8 +10,9 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.app import Worker, check_everything, policy_kinds, read_configuration
+from gateway.app import Worker, check_everything, make_whole, policy_kinds, read_configuration
 from gateway.rules.problems import Problems
+from gateway.rules.whole import point
 
 QUOTA = "limits: [{name: requests, measure: requests, per: [account], capacity: 10, every: 1d}]\n"
 KEYS_FILE = "jwt: [{issuer: i, audience: a, keys_file: /nowhere/keys.json}]\n"
@@ -51,18 +52,59 @@ def test_an_address_of_no_redis_is_a_problem(configuration: Path) -> None:
     assert "hidden-word" not in str(raised.value)
 
 
-async def test_a_reload_that_cannot_be_made_keeps_what_runs(
-    configuration: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """One clear word in the log; the chain, the digest and the generation stay."""
-    worker = Worker(read_configuration(configuration))
-    chain = object()
-    worker.edge = cast("Any", SimpleNamespace(chain=chain))
-    (configuration.parent / "policies" / "auth.yaml").write_text(KEYS_FILE)
-    with caplog.at_level(logging.ERROR):
-        worker.reload()
-    assert "those in force stay" in caplog.text and "keys.json" in caplog.text
-    assert worker.edge.chain is chain and (worker.digest, worker.generation) == ("", 0)
+async def test_a_ruleset_that_cannot_be_made_keeps_what_runs(configuration: Path, tmp_path: Path) -> None:
+    """The worker says what is wrong with it; the chain, the digest and the generation stay. The next good one holds."""
+    read = read_configuration(configuration)
+    worker = Worker(read)
+    worker.store = worker._local = cast("Any", None)
+    first, _ = make_whole(read, tmp_path / "wholes", 1)
+    worker.edge = cast("Any", SimpleNamespace(chain=await worker.rules.begin(first.folder)))
+    (configuration.parent / "policies" / "auth.yaml").write_text("api_keys: true\n\n")
+    other, _ = make_whole(read, tmp_path / "wholes", 2)
+    (other.folder / "policies" / "auth.yaml").write_text(KEYS_FILE)
+    said = await worker.rules.prepare(other.folder, other.version)
+    assert "not those that were checked" in said[0] and not worker.rules.commit(other.version)
+    assert worker.edge.chain.version == worker.rules.version == (1, first.digest)
+
+    (configuration.parent / "policies" / "auth.yaml").write_text("api_keys: true\n\n\n")
+    third, _ = make_whole(read, tmp_path / "wholes", 3)
+    assert await worker.rules.prepare(third.folder, third.version) == []
+    assert worker.edge.chain.version == (1, first.digest)
+    assert worker.rules.commit(third.version) and worker.edge.chain.version == (3, third.digest)
+    await worker.rules.close()
+
+
+async def test_a_worker_that_starts_during_a_change_catches_up(configuration: Path, tmp_path: Path) -> None:
+    """It began to load the one before: it does not serve before it has what is in force."""
+    read = read_configuration(configuration)
+    worker = Worker(read)
+    worker.store = worker._local = cast("Any", None)
+    wholes = tmp_path / "wholes"
+    first, _ = make_whole(read, wholes, 1)
+    worker._began = first.folder
+    worker.edge = cast("Any", SimpleNamespace(chain=await worker.rules.begin(first.folder)))
+    (configuration.parent / "policies" / "auth.yaml").write_text("api_keys: true\n\n")
+    other, _ = make_whole(read, wholes, 2)
+    point(wholes, other)
+    await worker.catch_up(wholes)
+    assert worker.edge.chain.version == (2, other.digest)
+    await worker.rules.close()
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("admin_token: fifteen bytes..", "must have at least 16 bytes"),
+        ("admin_token: ${TIDEGATE_NO_SUCH}", "is not set"),
+        ("audit_log: nowhere/audit.log", "audit_log: nothing can be written beside"),
+    ],
+)
+def test_what_guards_changes_is_checked(configuration: Path, key: str, said: str) -> None:
+    """A token that can be guessed is none, and changes that leave no trace are not taken for granted."""
+    configuration.write_text(f"{configuration.read_text()}{key}\n")
+    with pytest.raises(Problems, match=said) as raised:
+        check_everything(configuration, {})
+    assert "fifteen" not in str(raised.value)
 
 
 def test_files_that_cannot_be_used_are_problems(configuration: Path) -> None:
