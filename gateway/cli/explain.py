@@ -24,10 +24,10 @@ from gateway.policy import ALLOW, Action
 from gateway.rehearsal.answer import Answer
 from gateway.rehearsal.exchange import Exchange
 from gateway.rehearsal.imagined import exchange_of
-from gateway.rehearsal.places import rollouts
+from gateway.rehearsal.places import Places, rollouts
 from gateway.rehearsal.rehearsal import Rehearsal
 from gateway.rehearsal.suite import Request, request
-from gateway.rehearsal.telling import places_of, told
+from gateway.rehearsal.telling import told
 from gateway.rules.accounts_file import read_accounts
 from gateway.rules.problems import Problems, did_you_mean
 
@@ -64,7 +64,7 @@ def explain(
             answer = rehearsal.ask(asked)
             if len(answer.trail) == 0:
                 fail("the chain has no entries")
-            data = told(answer, places_of(rehearsal.ruleset))
+            data = told(answer, Places(rehearsal.ruleset))
             data["notes"] = list(rehearsal.notes)
     except Problems as problems:
         fail_with(problems)

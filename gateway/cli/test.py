@@ -18,9 +18,10 @@ from rich.text import Text
 from gateway.cli.configured import fail, fail_with
 from gateway.cli.trail import console, show_exchange, show_trail
 from gateway.rehearsal.coverage import Coverage, Seen
+from gateway.rehearsal.places import Places
 from gateway.rehearsal.rehearsal import Rehearsal
 from gateway.rehearsal.suite import FOLDER, Suite, suites
-from gateway.rehearsal.telling import Places, places_of, told
+from gateway.rehearsal.telling import told
 from gateway.rehearsal.trial import Result, Trial
 from gateway.rules.problems import Problems
 
@@ -52,7 +53,7 @@ def run(
             seen = Seen(rehearsal.ruleset)
             seen.note(trial.heard)
             reached = seen.coverage()
-            places = places_of(rehearsal.ruleset)
+            places = Places(rehearsal.ruleset)
             notes = rehearsal.notes
     except Problems as problems:
         fail_with(problems)

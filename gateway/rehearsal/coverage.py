@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from gateway.rehearsal.answer import Answer, Stage
-from gateway.rehearsal.places import Named, Place, named, place_of_entry
+from gateway.rehearsal.places import Named, Place, Places, head_of, named
 from gateway.rules.ruleset import Entry, Ruleset
 
 NOT_ASKED: Final = "not asked"
@@ -42,6 +42,7 @@ class Seen:
     def __init__(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
         self.things = named(ruleset)
+        self._known = {(thing.entry, thing.name) for thing in self.things}
         self.entries: set[str] = set()
         self.applied: set[tuple[str, str]] = set()
         self.spared: set[tuple[str, str]] = set()
@@ -61,8 +62,9 @@ class Seen:
             name = step.entry.name
             self.entries.add(name)
             for finding in step.findings:
-                key = (name, finding.rule)
-                self.listed.setdefault(key, step.entry)
+                key = self._key(step.entry, finding.rule)
+                if key is None:
+                    continue
                 if NOT_ASKED not in finding.note:
                     (self.applied if finding.applies else self.spared).add(key)
             if not step.findings:
@@ -74,21 +76,25 @@ class Seen:
         if answer.short is not None:
             self.applied.add((answer.entry, answer.short.bucket.limit.name))
 
+    def _key(self, entry: Entry, rule: str) -> tuple[str, str] | None:
+        """By what a finding counts: its rule, or itself. None for a part that nobody wrote: it is as by default."""
+        head = head_of(rule)
+        for key in ((entry.name, rule), (entry.name, head)):
+            if key in self._known:
+                return key
+        config = entry.config
+        if head in type(config).model_fields and head not in config.model_fields_set:
+            return None
+        self.listed.setdefault((entry.name, rule), entry)
+        return entry.name, rule
+
     def coverage(self) -> Coverage:
-        gaps: list[Gap] = []
-        total = len(self.ruleset.entries)
-        for entry in self.ruleset.entries:
-            if entry.name not in self.entries:
-                place = place_of_entry(self.ruleset, entry.name)
-                gaps.append(Gap(place, "entry", entry.name, entry.name, "no test asks it"))
-        missing = len(gaps)
-        known = {(thing.entry, thing.name) for thing in self.things}
-        others = [
-            Named(name, entry.kind.name, "", rule, Place(entry.path, 1, 1), 1.0, is_local=False)
-            for (name, rule), entry in self.listed.items()
-            if (name, rule) not in known
-        ]
-        for thing in (*self.things, *others):
+        places = Places(self.ruleset)
+        entries = [entry.name for entry in self.ruleset.entries]
+        unasked = [name for name in entries if name not in self.entries]
+        gaps = [Gap(places.entry(name), "entry", name, name, "no test asks it") for name in unasked]
+        missing, total = len(unasked), len(entries)
+        for thing in (*self.things, *self._parts(places)):
             if thing.is_local:
                 # A guard counts inside of itself, and tells nobody.
                 continue
@@ -100,6 +106,12 @@ class Seen:
             if problem:
                 gaps.append(Gap(thing.place, "limit" if thing.is_limit else "rule", thing.entry, thing.name, problem))
         return Coverage(total - missing, total, tuple(gaps))
+
+    def _parts(self, places: Places) -> Iterator[Named]:
+        """What entries said that they look at, and that is no item of a list."""
+        for (name, rule), entry in self.listed.items():
+            place = places.rule(name, rule) or Place(entry.path, 1, 1)
+            yield Named(name, entry.kind.name, "", rule, place, 1.0, is_local=False)
 
 
 def _problem(thing: Named, applied: bool, spared: bool) -> str:

@@ -66,6 +66,36 @@ def named(ruleset: Ruleset) -> tuple[Named, ...]:
     return tuple(found for entry in ruleset.entries for found in _of_entry(ruleset, entry))
 
 
+class Places:
+    """Where the rules of a ruleset stand, by the names that policies call them."""
+
+    def __init__(self, ruleset: Ruleset) -> None:
+        self._ruleset = ruleset
+        self._entries = {entry.name: entry for entry in ruleset.entries}
+        self._named = {(thing.entry, thing.name): thing.place for thing in named(ruleset)}
+        self._chain = {name: place_of_entry(ruleset, name) for name in self._entries}
+
+    def entry(self, name: str) -> Place:
+        """In chain.yaml."""
+        return self._chain[name]
+
+    def rule(self, entry: str, rule: str) -> Place | None:
+        """Of a rule or a limit; of a part such as `vpn.networks`, the rule; of one such as `networks.tor`, the key."""
+        if not rule:
+            return None
+        found = self._named.get((entry, rule)) or self._named.get((entry, head_of(rule)))
+        if found is not None:
+            return found
+        document = self._ruleset.documents[self._entries[entry].path]
+        loc = document.real(tuple(rule.split(".")))
+        return Place(document.path, *document.key_position(loc)) if loc else None
+
+
+def head_of(rule: str) -> str:
+    """Policies with parts call them `<rule>.<part>`."""
+    return rule.partition(".")[0]
+
+
 def place_of_entry(ruleset: Ruleset, name: str) -> Place:
     """Where an entry stands in chain.yaml."""
     for path, document in ruleset.documents.items():

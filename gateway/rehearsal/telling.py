@@ -8,18 +8,8 @@ from typing import Any
 
 from gateway.policy import Action, Context, Decision, Take
 from gateway.rehearsal.answer import Answer, Stage, Step
-from gateway.rehearsal.places import Place, named, place_of_entry
+from gateway.rehearsal.places import Places
 from gateway.rehearsal.trial import seen
-from gateway.rules.ruleset import Ruleset
-
-Places = Mapping[tuple[str, str], Place]
-"""(entry, rule or limit) -> where it stands."""
-
-
-def places_of(ruleset: Ruleset) -> Places:
-    """Of everything that is named, and of the entries, whose rule is the empty name."""
-    found = {(entry.name, ""): place_of_entry(ruleset, entry.name) for entry in ruleset.entries}
-    return found | {(thing.entry, thing.name): thing.place for thing in named(ruleset)}
 
 
 def told(answer: Answer, places: Places) -> dict[str, Any]:
@@ -93,7 +83,7 @@ def _step(step: Step, places: Places, left: Mapping[tuple[str, str], float]) -> 
                 "applies": finding.applies,
                 "read": _plain(finding.read),
                 "note": finding.note,
-                "at": _at(places, name, finding.rule) if (name, finding.rule) in places else "",
+                "at": str(places.rule(name, finding.rule) or ""),
             }
             for finding in step.findings
         ]
@@ -145,8 +135,7 @@ def _value(value: Any) -> Any:
 
 
 def _at(places: Places, entry: str, rule: str) -> str:
-    place = places.get((entry, rule)) or places.get((entry, ""))
-    return str(place) if place is not None else ""
+    return str(places.rule(entry, rule) or places.entry(entry))
 
 
 def _microseconds(seconds: float) -> float:
