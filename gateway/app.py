@@ -33,11 +33,12 @@ from gateway.feeds.folder import Feeds
 from gateway.feeds.refresher import Refresher
 from gateway.feeds.sightings_fleet import FleetSightings
 from gateway.feeds.update import World
+from gateway.history.exchange_log import ExchangeLog
 from gateway.policies import Services
 from gateway.rules.accounts_file import AccountsWatcher
 from gateway.rules.build import FREE, build, policy_kinds
 from gateway.rules.check import check
-from gateway.rules.gateway_file import GatewayFile
+from gateway.rules.gateway_file import ExchangeLogFile, GatewayFile
 from gateway.rules.problems import Problem, Problems
 from gateway.rules.read import read
 from gateway.rules.ruleset import Ruleset
@@ -133,6 +134,8 @@ def _unusable(configuration: Configuration) -> list[Problem]:
     logs = {"audit_log": file.audit_log}
     if file.access_log not in ("stdout", "off"):
         logs["access_log"] = file.access_log
+    if file.exchange_log is not None:
+        logs["exchange_log"] = file.exchange_log.folder
     for key, name in logs.items():
         if name and not os.access((base / name).parent, os.W_OK):
             problems.append(Problem(configuration.path, 1, 1, f"{key}: nothing can be written beside {name}"))
@@ -220,6 +223,7 @@ class Worker:
         self._servers: list[asyncio.Server] = []
         self._tasks: list[asyncio.Task[Any]] = []
         self._access_log: AccessLog | None = None
+        self._exchange_log: ExchangeLog | None = None
 
     async def start(self, bound: socket.socket, wholes: Path) -> None:
         """Serve on a bound socket, by what is in force in `wholes`. Raises Problems where files are wrong."""
@@ -233,6 +237,7 @@ class Worker:
         self._began = pointed(wholes)
         chain = await self.rules.begin(self._began)
         self._access_log = self._open_log(file.access_log)
+        self._exchange_log = self._open_exchange_log(file.exchange_log)
         await self._pages.start()
         self.edge = Edge(
             settings=settings_of(file),
@@ -244,6 +249,7 @@ class Worker:
             trusted=TrustedHops(file.trusted_hops),
             access_log=self._access_log,
             hand_over=self._pages.take_over,
+            exchange_log=self._exchange_log,
         )
         tls = tls_context(base / file.tls.certificate, base / file.tls.key) if file.tls else None
         self._servers.append(await listen(self.edge, bound, tls))
@@ -303,8 +309,16 @@ class Worker:
         path = self.configuration.path.parent / where
         return AccessLog(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640), self.counters)
 
+    def _open_exchange_log(self, written: ExchangeLogFile | None) -> ExchangeLog | None:
+        if written is None:
+            return None
+        folder = self.configuration.path.parent / written.folder
+        return ExchangeLog(folder, self.name, time.time, addresses=written.addresses, rotate=written.rotate)
+
     def snapshot(self) -> dict[str, Any]:
         """What the supervisor adds up."""
+        if self._exchange_log is not None:
+            self.counters.events_dropped = self._exchange_log.dropped
         counts = self.store.counts
         generation, digest = self.rules.version
         return self.counters.snapshot() | {
@@ -333,6 +347,8 @@ class Worker:
         await self._pages.close()
         if self._access_log is not None:
             self._access_log.close()
+        if self._exchange_log is not None:
+            self._exchange_log.close()
 
 
 def _services(ruleset: Ruleset, feeds: Feeds, directory: LiveDirectory, sightings: FleetSightings) -> Services:

@@ -31,6 +31,9 @@ from gateway.tasks import spawn
 
 log = logging.getLogger("tidegate")
 
+RECORD_WITHIN = 20.0
+"""Seconds for the recorder to end: what it has not recorded by then waits in the spool."""
+
 
 def serve(
     config: ConfigOption = Path("tidegate.yaml"),
@@ -69,6 +72,8 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
     await runner.setup()
     await web.SockSite(runner, admin_bound).start()
     await supervisor.start()
+    recorder = _recorder(configuration, runtime)
+    await recorder.start()
     log.info("serving on %s with %d worker(s); admin on %s", address_of(bound), count, address_of(admin_bound))
     following = [spawn(rules.watch(), name="watch the policies"), spawn(rules.reconcile(), name="reconcile")]
     following.append(spawn(refresh(), name="fetch feeds"))
@@ -78,9 +83,16 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
         task.cancel()
     await asyncio.gather(*following, return_exceptions=True)
     await supervisor.stop(file.timeouts.drain + 5.0)
+    await recorder.stop(RECORD_WITHIN)
     await runner.cleanup()
     rules.close()
     bound.close()
+
+
+def _recorder(configuration: Configuration, runtime: Path) -> Supervisor:
+    """The process that turns what workers note into Parquet; none where nothing is noted."""
+    command = ["-m", "gateway", "history", "record", "--config", str(configuration.path), "--parent", str(os.getpid())]
+    return Supervisor(command, int(configuration.file.exchange_log is not None), runtime, name="recorder")
 
 
 def worker(

@@ -104,6 +104,8 @@ upstreams:
   - name: inference
     url: {json.dumps(places.upstream)}
     bearer: ${{TIDEGATE_UPSTREAM_KEY:-upstream-secret}}
+exchange_log:  # For `tidegate replay` and `tidegate shadow report`.
+  folder: exchanges
 timeouts:
   drain: 1s  # Ctrl-C ends a demo at once.
 """

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.edge.budget import BodyBudget
 from gateway.edge.connection import ClientConnection
 from gateway.edge.upstream import Origin, Route, Unreachable
+from gateway.history.event import event_of
 from gateway.wire.fields import without
 from gateway.wire.forwarded import TrustedHops, forwarded_fields
 from gateway.wire.reasons import REASONS
@@ -23,6 +24,7 @@ from gateway.wire.reasons import REASONS
 if TYPE_CHECKING:
     from gateway.chain.chain import Asked, Chain
     from gateway.edge.exchange import Exchange
+    from gateway.history.exchange_log import ExchangeLog
     from gateway.policy import Outcome
     from gateway.telemetry.access_log import AccessLog
     from gateway.telemetry.counters import Counters
@@ -78,6 +80,7 @@ class Edge:
         trusted: TrustedHops,
         access_log: AccessLog | None = None,
         hand_over: HandOver | None = None,
+        exchange_log: ExchangeLog | None = None,
     ) -> None:
         self.settings = settings
         self.chain = chain
@@ -95,6 +98,7 @@ class Edge:
         self.ja4_field = settings.ja4_field
         self.tells_ruleset = settings.ruleset_field
         self.access_log = access_log
+        self.exchange_log = exchange_log
         self._hand_over = hand_over
         self.budget = BodyBudget(settings.body_budget)
         self.connections: set[ClientConnection] = set()
@@ -233,6 +237,24 @@ class Edge:
             counters.usage_missing += 1
         if self.access_log is not None:
             self.access_log.note(self._line(exchange, outcome, reason, status, elapsed))
+        if self.exchange_log is not None:
+            asked = exchange.asked
+            event = event_of(
+                exchange.id,
+                context.now if context is not None else self.wall(),
+                context.method if context is not None else exchange.method.decode("latin-1"),
+                context.path if context is not None else exchange.client.path.decode("latin-1"),
+                dialect,
+                context,
+                asked,
+                asked.chain.version if asked is not None else self.chain.version,
+                outcome,
+                reason,
+                status,
+                elapsed,
+                exchange.decided - exchange.began if exchange.decided else 0.0,
+            )
+            self.exchange_log.note(event)
 
     def _line(
         self, exchange: Exchange, outcome: Outcome, reason: str, status: int, elapsed: float

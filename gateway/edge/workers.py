@@ -43,10 +43,11 @@ def _ignore_hangup() -> None:
 class Supervisor:
     """Keeps `count` workers alive. `command` starts one; `{index}` and `{socket}` in it are filled in."""
 
-    def __init__(self, command: Sequence[str], count: int, runtime: Path) -> None:
+    def __init__(self, command: Sequence[str], count: int, runtime: Path, name: str = "worker") -> None:
         self.command = command
         self.count = count
         self.runtime = runtime
+        self.name = name
         self.restarts = 0
         self.stopping = False
         self._processes: dict[int, asyncio.subprocess.Process] = {}
@@ -61,7 +62,7 @@ class Supervisor:
         return [process.pid for process in self._processes.values() if process.returncode is None]
 
     async def start(self) -> None:
-        self._tasks = [spawn(self._keep(index), name=f"worker {index}") for index in range(self.count)]
+        self._tasks = [spawn(self._keep(index), name=f"{self.name} {index}") for index in range(self.count)]
 
     async def _keep(self, index: int) -> None:
         pause = RESTART_FIRST
@@ -77,7 +78,7 @@ class Supervisor:
                     preexec_fn=_ignore_hangup,
                 )
             except OSError as error:
-                log.error("worker %d cannot be started, it is tried again: %s", index, error)
+                log.error("%s %d cannot be started, it is tried again: %s", self.name, index, error)
                 await asyncio.sleep(RESTART_LONGEST)
                 continue
             self._processes[index] = process
@@ -89,7 +90,7 @@ class Supervisor:
                 return
             self.restarts += 1
             pause = RESTART_FIRST if clock() - began > LIVED else min(RESTART_LONGEST, pause * 2)
-            log.error("worker %d ended with status %d; it is started again in %.1f s", index, status, pause)
+            log.error("%s %d ended with status %d; it is started again in %.1f s", self.name, index, status, pause)
             await asyncio.sleep(pause)
 
     def signal(self, number: int) -> None:

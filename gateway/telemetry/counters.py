@@ -62,6 +62,7 @@ class Counters:
         self.cut = 0
         self.active = 0
         self.log_lines_dropped = 0
+        self.events_dropped = 0
 
     def note_upstream(self, name: str, what: str) -> None:
         self.upstream[name, what] = self.upstream.get((name, what), 0) + 1
@@ -83,4 +84,5 @@ class Counters:
             "cut": self.cut,
             "active": self.active,
             "log_lines_dropped": self.log_lines_dropped,
+            "events_dropped": self.events_dropped,
         }

@@ -95,6 +95,7 @@ def _plain(snapshots: Sequence[Snapshot], restarts: int) -> Iterator[Metric]:
         ("usage_missing", "Answers that stated no usage: charged by estimate."),
         ("cut", "Streams ended because a quota was used up."),
         ("log_lines_dropped", "Access lines that the log could not take."),
+        ("events_dropped", "Events that the exchange log could not take."),
     ):
         yield _family(f"tidegate_{name}", text, [], Counter({(): sum(s[name] for s in snapshots)}))
     for name, text in (
