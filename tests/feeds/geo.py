@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmdb_writer import MMDBWriter
-from netaddr import IPSet
+from mmdb_writer import IPSet, MMDBWriter
 
 BUILT = 1_790_000_000
 """Unix time."""
@@ -24,7 +23,7 @@ def database(
 ) -> Path:
     """Network -> record, as a file."""
 
-    class Writer(MMDBWriter):  # type: ignore[misc]
+    class Writer(MMDBWriter):
         def _build_meta(self) -> dict[str, Any]:
             return {**super()._build_meta(), "build_epoch": built}
 

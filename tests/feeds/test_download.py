@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -83,7 +84,7 @@ async def test_a_pinned_checksum(vendor: Vendor, tmp_path: Path) -> None:
         ({"username": "42", "password": "k:é"}, "Basic NDI6azrDqQ=="),
     ],
 )
-async def test_credentials(vendor: Vendor, tmp_path: Path, source: dict[str, str], field: str) -> None:
+async def test_credentials(vendor: Vendor, tmp_path: Path, source: dict[str, Any], field: str) -> None:
     """As the source states them; without them, the vendor's answer is told and no secret."""
     vendor.wants = field
     await download(UrlSource(f"{vendor.address}/l.txt", **source), tmp_path / "out")

@@ -160,7 +160,7 @@ GOOD = "".join(f"AS{n}\n" for n in range(1, 101))
 def test_a_few_bad_lines_from_elsewhere_are_told(base: Path) -> None:
     """They are left out, and somebody is told."""
     prepared = fetched(base, f"asn,name\n{GOOD}")
-    assert len(open_feeds(prepared).lists["l"]) == 100  # type: ignore[arg-type]
+    assert len(open_feeds(prepared).lists["l"]) == 100
     assert prepared.notes == ("l: 1 lines are left out, they are no asns",)
 
 

@@ -99,7 +99,7 @@ def test_no_secret_is_shown() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        pytest.param("lists: {x: {kind: asns}}", ["1:13: `x` needs one of `items`, `path` and `source`"], id="none"),
+        pytest.param("lists: {x: {kind: asns}}", ["1:12: `x` needs one of `items`, `path` and `source`"], id="none"),
         pytest.param(
             "lists: {x: {kind: asns, items: [], path: a}}",
             ["1:42: `path` must not stand beside `items`: only one of `items`, `path` and `source` may"],
@@ -133,7 +133,7 @@ def test_no_secret_is_shown() -> None:
         ),
         pytest.param(
             source("url: https://a, redis: k"),
-            ["1:56: `redis` must not stand beside `url`: only one of `url`, `maxmind`, `npm`, `redis` and `file` may"],
+            ["1:57: `redis` must not stand beside `url`: only one of `url`, `maxmind`, `npm`, `redis` and `file` may"],
             id="two sources",
         ),
         pytest.param(
@@ -148,26 +148,26 @@ def test_no_secret_is_shown() -> None:
         pytest.param(
             source("redis: k, unpack: gzip, version: 1.x"),
             [
-                "1:57: `unpack` is for `url` and `file`, not for redis",
-                "1:72: `version` is for `npm`, not for redis",
+                "1:52: `unpack` is for `url` and `file`, not for redis",
+                "1:67: `version` is for `npm`, not for redis",
             ],
             id="keys of others",
         ),
         pytest.param(
             source(f'url: https://a, sha256: "{DIGEST}", checksum_url: https://b'),
-            ["1:139: `checksum_url`: the checksum is stated already, by `sha256`"],
+            ["1:140: `checksum_url`: the checksum is stated already, by `sha256`"],
             id="two checksums",
         ),
         pytest.param(
-            source("url: https://a, member: m"), ["1:57: `member` needs `unpack: tar`"], id="member of nothing"
+            source("url: https://a, member: m"), ["1:58: `member` needs `unpack: tar`"], id="member of nothing"
         ),
-        pytest.param(source("url: https://a, username: m"), ["1:59: `username` needs `password`"], id="no password"),
+        pytest.param(source("url: https://a, username: m"), ["1:60: `username` needs `password`"], id="no password"),
         pytest.param(
             source("url: https://a, username: m, password: p, bearer: b"),
-            ["1:83: `bearer` is one way to say who we are, `username` another: choose"],
+            ["1:84: `bearer` is one way to say who we are, `username` another: choose"],
             id="two ways",
         ),
-        pytest.param(source("redis: k, every: 5s"), ["1:56: `every` must be 1m or more"], id="too often"),
+        pytest.param(source("redis: k, every: 5s"), ["1:51: `every` must be 1m or more"], id="too often"),
         pytest.param(
             "lists: {x: {kind: countries, items: [], network_kind: vpn}}",
             ["1:55: `network_kind` is for kind networks or asns, not for countries"],
@@ -210,7 +210,7 @@ def test_what_cannot_be_prepared_has_a_place(tmp_path: Path) -> None:
     found = [str(problem).removeprefix(f"{tmp_path}/") for problem in placed(refused.value, feeds, document).problems]
     assert [line.partition(": ")[0] for line in found] == [
         "bad.txt:2:1",
-        "feeds.yaml:2:21",
+        "feeds.yaml:2:23",
         "feeds.yaml:3:21",
         "feeds.yaml:5:36",
         "feeds.yaml:7:25",
