@@ -10,7 +10,7 @@ from gateway.feeds.download import FetchFailed
 from gateway.feeds.folder import refusal_of
 from gateway.feeds.kinds import ListKind
 from gateway.feeds.lists import compile_list, read_lines
-from gateway.feeds.probe import check_database
+from gateway.feeds.probe import OPEN_ONLY, check_database
 
 SHRUNK = 0.5
 """Less than this share of what is in use, and the source is probably broken."""
@@ -48,7 +48,7 @@ def accept_database(new: Path, old: Path, *, force: bool) -> Accepted:
 
 def _in_use(path: Path) -> Database | None:
     try:
-        used = Database(path)
+        used = check_database(path, OPEN_ONLY)
     except (OSError, DatabaseRefused):
         return None
     used.close()

@@ -15,14 +15,19 @@ from gateway.feeds.databases import Database, DatabaseRefused
 
 MOST = 1_000_000
 """Networks of v4, and of v6, that are looked up: about two seconds each."""
+OPEN_ONLY = 1
+"""For `most`: no more than opening it looks at."""
 TIMEOUT = 120.0
 
 
-def check_database(path: Path) -> Database:
-    """Open it, after a child has looked through it. Takes seconds. Raises OSError, and DatabaseRefused."""
+def check_database(path: Path, most: int = MOST) -> Database:
+    """Open it, after a child has looked up `most` networks of v4, and of v6. Takes seconds, where those are many.
+
+    Raises OSError, and DatabaseRefused.
+    """
     with path.open("rb"):
         pass  # So that what cannot be read is an OSError.
-    command = [sys.executable, "-m", __name__, str(path)]
+    command = [sys.executable, "-m", __name__, str(path), str(most)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)  # noqa: S603 - ours
     except subprocess.TimeoutExpired:
@@ -34,10 +39,10 @@ def check_database(path: Path) -> Database:
     return Database(path)
 
 
-def main(path: str) -> int:
+def main(path: str, most: str) -> int:
     """What the child does: exit status 1, and why on standard output."""
     try:
-        Database(Path(path)).walk_all(MOST)
+        Database(Path(path)).walk_all(int(most))
     except DatabaseRefused as error:
         sys.stdout.write(str(error))
         return 1
@@ -48,4 +53,4 @@ def main(path: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

@@ -6,8 +6,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.feeds.databases import Database, DatabaseRefused
+from gateway.feeds.databases import DatabaseRefused
 from gateway.feeds.lists import compile_list, read_lines
+from gateway.feeds.probe import OPEN_ONLY, check_database
 from gateway.feeds.sources import DatabaseFeed, FeedSet, ListFeed, location_of
 from gateway.feeds.update import recall
 
@@ -42,7 +43,7 @@ def standings(feeds: FeedSet, base: Path, data: Path, now: float) -> list[Standi
 def _of_database(feed: DatabaseFeed, path: Path, now: float) -> Standing:
     source = str(feed.source or feed.path)
     try:
-        database = Database(path)
+        database = check_database(path, OPEN_ONLY)
     except (OSError, DatabaseRefused) as error:
         return Standing(feed.name, "database", source, problem=_said(error))
     database.close()

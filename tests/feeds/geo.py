@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmdb_writer import IPSet, MMDBWriter
+from mmdb_writer import IPSet, MMDBWriter  # type: ignore[attr-defined]  # netaddr's; that ships no types
 
 BUILT = 1_790_000_000
 """Unix time."""

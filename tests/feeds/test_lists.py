@@ -42,6 +42,13 @@ def made(folder: Path, kind: ListKind, lines: Iterable[str]) -> MappedList:
             ["7.255.255.255", "10.0.0.0", "199.255.255.255", "255.255.255.255", "0.0.0.0"],
             id="overlapping and touching",
         ),
+        pytest.param(
+            NETWORKS,
+            ["8.8.8.9", "8.8.8.8", "8.8.8.10/31"],
+            ["8.8.8.8", "8.8.8.9", "8.8.8.11"],
+            ["8.8.8.12"],
+            id="touching",
+        ),
         pytest.param(NETWORKS, ["::ffff:8.8.8.0/120"], ["8.8.8.1", "::ffff:8.8.8.1"], ["8.8.9.1"], id="mapped network"),
         pytest.param(NETWORKS, ["2002:808:808::/48"], ["8.8.8.8", "2002:808:808::1"], ["8.8.8.9"], id="6to4 network"),
         pytest.param(NETWORKS, ["8.8.8.8"], ["2002:808:808::1", "64:ff9b::8.8.8.8"], ["2002:808:809::1"], id="tunnels"),

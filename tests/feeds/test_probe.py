@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.feeds.acceptance import accept_database
 from gateway.feeds.databases import DatabaseRefused
 from gateway.feeds.folder import prepare
 from gateway.feeds.probe import check_database
-from gateway.feeds.sources import DatabaseFeed, FeedSet, FeedsRefused
-from tests.feeds.geo import database
+from gateway.feeds.sources import DatabaseFeed, FeedSet, FeedsRefused, FileSource, landing
+from gateway.feeds.standing import standings
+from tests.feeds.geo import BUILT, database
 
 
 def deadly(path: Path) -> Path:
@@ -61,3 +63,12 @@ def test_wrong_bytes(tmp_path: Path, seed: int) -> None:
         return
     assert found.walk_all(10_000) > 0
     found.close()
+
+
+def test_a_deadly_one_that_is_in_use_already(tmp_path: Path) -> None:
+    """Neither a table nor an update comes to harm by what somebody left there."""
+    deadly(tmp_path / "databases" / "a.mmdb")
+    (feed,) = feeds = (DatabaseFeed("a", source=FileSource("good.mmdb")),)
+    (found,) = standings(FeedSet(feeds), tmp_path, tmp_path, 0.0)
+    assert "damaged" in found.problem
+    assert accept_database(database(tmp_path / "good.mmdb"), landing(tmp_path, feed), force=False).built == BUILT
