@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace

@@ -111,7 +111,9 @@ class Rulesets(Generic[DiskT]):
         """What the files on disk are: in_force, refused, set_aside."""
         self.refused: Refused | None = None
         self.set_aside: set[str] = set()
-        """Digests that somebody went back from: not applied again by themselves."""
+        """Digests that somebody went back from: not applied again by themselves. Of policies alone where these made the
+        difference, so that a list that is fetched anew does not bring bad rules back.
+        """
         self.history = [Past(first, now(), "start", "start")]
         """The newest last, at most KEPT."""
         self.reloads = {"applied": 0, "unchanged": 0, "refused": 0, "set_aside": 0, "rolled_back": 0}
@@ -157,7 +159,7 @@ class Rulesets(Generic[DiskT]):
                 log.info("the policies on disk are those in force again: %s", self.in_force.name)
             self._settled("in_force")
             return self._outcome("unchanged")
-        if whole.digest in self.set_aside and not insist:
+        if self.set_aside & {whole.digest, whole.policies} and not insist:
             await _forget(whole)
             self._settled("set_aside")
             log.warning("the policies on disk were set aside by a rollback, and have not changed since: not applied")
@@ -168,7 +170,7 @@ class Rulesets(Generic[DiskT]):
             await _forget(whole)
             return self._refuse([f"{answer.worker}: {problem}" for answer in failed for problem in answer.problems])
         self._settled("in_force")
-        self.set_aside.discard(whole.digest)
+        self.set_aside -= {whole.digest, whole.policies}
         self._came(whole, who, "reload")
         await self._prune()
         log.info("policies reloaded: generation %d, digest %s, by %s", *whole.version, who)
@@ -199,8 +201,8 @@ class Rulesets(Generic[DiskT]):
             return self._outcome("refused", problems)
         if self.refused is None:
             self.files = "in_force" if whole.digest == self._on_disk else "set_aside"
-        self.set_aside.add(left.digest)
-        self.set_aside.discard(whole.digest)
+        self.set_aside -= {whole.digest, whole.policies}
+        self.set_aside.add(left.policies if left.policies != whole.policies else left.digest)
         self._came(whole, who, "rollback")
         self.reloads["rolled_back"] += 1
         log.warning("policies rolled back by %s: from %s to %s", who, left.name, whole.name)
@@ -272,7 +274,7 @@ class Rulesets(Generic[DiskT]):
         gone, self.history = self.history[:-KEPT], self.history[-KEPT:]
         for past in gone:
             await _forget(past.whole)
-        self.set_aside &= {past.whole.digest for past in self.history}
+        self.set_aside &= {digest for past in self.history for digest in (past.whole.digest, past.whole.policies)}
 
     def status(self) -> dict[str, Any]:
         """For people and programs."""

@@ -18,15 +18,16 @@ from gateway.rules.whole import Signature, Whole, name_of
 
 @dataclass
 class Disk:
-    """The files on disk: their content is one word."""
+    """The files on disk: their content is one word, and that of their lists another."""
 
     wholes: Path
     word: str = "a"
+    listed: str = ""
     broken: BaseException | None = None
     version: int = 0
 
-    def write(self, word: str) -> None:
-        self.word = word
+    def write(self, word: str, listed: str = "") -> None:
+        self.word, self.listed = word, listed
         self.broken = None
         self.version += 1
 
@@ -37,10 +38,11 @@ class Disk:
     def make(self, generation: int) -> tuple[Whole, Disk]:
         if self.broken is not None:
             raise self.broken
-        digest = self.word * 32
+        policies = self.word * 32
+        digest = self.word * (32 - len(self.listed)) + self.listed
         folder = self.wholes / name_of((generation, digest))
         folder.mkdir(parents=True)
-        return Whole(folder, generation, digest, digest, 0.0, ("auth",)), self
+        return Whole(folder, generation, digest, policies, 0.0, ("auth",)), self
 
     def signature(self) -> Signature:
         return frozenset({("chain.yaml", 1, self.version, 0)})

@@ -122,6 +122,26 @@ async def test_a_rollback_sets_the_files_aside(live: World) -> None:
     assert live.rulesets.status()["files"] == "in_force"
 
 
+async def test_a_fresh_list_does_not_bring_bad_rules_back(live: World) -> None:
+    """What was set aside are the rules, whatever the lists beside them are by now."""
+    live.disk.write("b", "1")
+    await live.rulesets.reload("file watch")
+    await live.rulesets.rollback("admin_token")
+    live.disk.write("b", "2")
+    assert (await live.rulesets.reload("file watch")).word == "set_aside"
+    assert live.crew.serves == {(1, A)}
+
+
+async def test_a_bad_list_is_set_aside_until_it_changes(live: World) -> None:
+    """The rules are the same before and after: it is the list that somebody went back from."""
+    live.disk.write("a", "1")
+    await live.rulesets.reload("file watch")
+    await live.rulesets.rollback("admin_token")
+    assert (await live.rulesets.reload("signal")).word == "set_aside"
+    live.disk.write("a", "2")
+    assert (await live.rulesets.reload("file watch")).word == "applied"
+
+
 async def test_whoever_insists_has_the_files_back(live: World) -> None:
     """`tidegate policies reload` means it."""
     live.disk.write("b")
