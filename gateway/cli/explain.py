@@ -62,8 +62,6 @@ def explain(
             else:
                 asked = _recorded(exchange, rehearsal, log or _log_of(configuration))
             answer = rehearsal.ask(asked)
-            if len(answer.trail) == 0:
-                fail("the chain has no entries")
             data = told(answer, Places(rehearsal.ruleset))
             data["notes"] = list(rehearsal.notes)
     except Problems as problems:
@@ -131,11 +129,9 @@ def _by_key(exchange: Exchange, wanted: Request, accounts: Snapshot | None) -> E
 
 
 def _log_of(configuration: Configuration | None) -> Path:
-    written = getattr(configuration.file, "exchange_log", None) if configuration is not None else None
-    folder = getattr(written, "folder", None)
-    if configuration is None or folder is None:
+    if configuration is None or configuration.file.exchange_log is None:
         fail("there is no exchange log: set `exchange_log` in tidegate.yaml, or name its folder with --log")
-    return configuration.path.parent / str(folder)
+    return configuration.path.parent / configuration.file.exchange_log.folder
 
 
 def _recorded(exchange: str, rehearsal: Rehearsal, folder: Path) -> Exchange:

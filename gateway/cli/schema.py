@@ -150,6 +150,8 @@ def _tidy(part: Any) -> None:
         # A limit's amount: a count, or money.
         del part["type"]
         part["anyOf"] = [*COUNT_SCHEMA["anyOf"], *MONEY_SCHEMA["anyOf"]]
+    if "patternProperties" in part:
+        part.setdefault("additionalProperties", False)
     if "default" in part and not _is_as_written(part):
         del part["default"]
     for key, value in part.items():
