@@ -270,6 +270,19 @@ async def test_only_what_is_said_above_is_stored(server: EmbeddedServer) -> None
 
 
 @redis_7
+async def test_the_stream_is_bounded(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """About: Redis trims by whole nodes, of a hundred entries by default."""
+    monkeypatch.setattr(sightings_fleet, "LONGEST", 100)
+    redis = connected(server)
+    async with running(connected(server)) as seen:
+        for index in range(1000):
+            seen.note(f"a{index}", BERLIN, time.time())
+        await until(lambda: seen.counts.told == 1000)
+        assert 100 <= await redis.xlen(STREAM) <= 300
+    await redis.aclose()
+
+
+@redis_7
 async def test_an_account_that_hops_is_told_once_a_batch(server: EmbeddedServer) -> None:
     """Redis has no more work from an account that is in two places a thousand times a second."""
     now = time.time()
