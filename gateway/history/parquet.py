@@ -51,8 +51,6 @@ _UNKNOWN: Final[dict[Kind, Any]] = {
     Kind.MOMENT: 0,
     Kind.RULES: [],
 }
-WORDS: Final = [column.name for column in COLUMNS if column.kind is Kind.WORD]
-"""The columns that are read back as dictionaries."""
 
 
 def arrow_schema(columns: Sequence[str] | None = None) -> pa.Schema:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gateway.history.columns import BY_NAME, COLUMNS, HistoryError, Kind
-from gateway.history.parquet import WORDS, arrow_schema, by_day, day_of, meta_of, parts, table_of, times_of
+from gateway.history.parquet import arrow_schema, by_day, day_of, meta_of, parts, table_of, times_of
 from gateway.history.spool import CLOSED, OPEN, read_segment, spool_of
 
 BATCH: Final = 65_536
@@ -178,7 +178,7 @@ def _row_group(path: Path, index: int, columns: tuple[str, ...]) -> pa.Table:
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     """Raises HistoryError where it is no Parquet, or gone."""
     try:
-        with pq.ParquetFile(path, read_dictionary=WORDS) as file:
+        with pq.ParquetFile(path) as file:
             yield file
     except FileNotFoundError as error:
         raise HistoryError(f"{path} is not kept any more: begin later with --since") from error

@@ -66,7 +66,12 @@ class OpenSegment:
     def __init__(self, spool: Path, worker: str, now: float) -> None:
         self.began = now
         self.size = 0
-        name = f"{int(now * 1_000_000):016d}-{re.sub(r'[^A-Za-z0-9._-]', '_', worker)}"
+        plain = re.sub(r"[^A-Za-z0-9._-]", "_", worker)
+        moment = int(now * 1_000_000)
+        # A clock that was put back must not write over what is there.
+        while any((spool / f"{moment:016d}-{plain}{kind}").exists() for kind in (OPEN, CLOSED)):
+            moment += 1
+        name = f"{moment:016d}-{plain}"
         self._open = spool / f"{name}{OPEN}"
         self._closed = spool / f"{name}{CLOSED}"
         draft = spool / f"{name}{NEW}"
