@@ -51,7 +51,7 @@ def _block(text: list[str], line: int, value: str) -> list[Place] | None:
             continue
         at = len(places)
         # What joins this line to the last: a space where they were folded, else the breaks between them.
-        if value[at : at + 1] == " " and at and not content.startswith(" "):
+        if at and value[at : at + 1] == " ":
             places.append(end)
         while value[len(places) : len(places) + 1] == "\n":
             places.append(end)

@@ -57,6 +57,7 @@ WRITTEN = {
     "folded, back from more indentation": "when: >\n  a &&\n    b &&\n\n  c\n  d ^\n",
     "folded, with trailing spaces": "when: >-\n  a &&  \n  ^ b\n",
     "folded, in a list": "x:\n- when: >-\n    a &&\n    ^ b\n",
+    "folded and stripped, before another key": "when: >-\n  a &&\n  ^ c\nthen: x\nelse: y\n",
     "wide characters": 'when: 名前 == "😀" && ^ b\n',
     "after a byte order mark": "\ufeffwhen: a ^ b\n",
 }
