@@ -44,8 +44,10 @@ _FLAGS: Mapping[str, str] = {
 }
 _NO_KINDS: frozenset[str] = frozenset()
 _NOTHING: Mapping[str, Any] = {}
-_BROKEN = (InvalidDatabaseError, OverflowError, MemoryError, RecursionError, ValueError)
+_DAMAGED = (InvalidDatabaseError, UnicodeDecodeError, OverflowError, MemoryError, RecursionError)
 """What the readers raise over damaged data."""
+_BROKEN = (*_DAMAGED, ValueError)
+"""The same, where the file is just being opened. Later, a ValueError comes of a reader that is closed."""
 
 
 class Fact(StrEnum):
@@ -211,7 +213,7 @@ class Database:
             return SILENCE
         try:
             record = self._reader.get(address)
-        except _BROKEN:
+        except _DAMAGED:
             self.corrupt += 1
             return SILENCE
         return read_record(record, residential=self._residential) if record is not None else SILENCE

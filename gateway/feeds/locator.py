@@ -38,7 +38,7 @@ class Locator:
     """
 
     locate: Callable[[str], Location]
-    """Where an address is: one object for one address while it is remembered. Never an exception.
+    """Where an address is: one object for one address while it is remembered. Never an exception until it is closed.
 
     Addresses that are not of the public internet are private, whatever a database says; what is no address, or has a
     zone id, is nowhere. What is behind an IPv6 address that carries an IPv4 one: `gateway.feeds.addresses`.
@@ -118,6 +118,9 @@ class Locator:
         return info.hits, info.misses, info.currsize
 
     def close(self) -> None:
-        """What is remembered is still answered; all else is a ValueError then. Lists are closed by their owner."""
+        """Whoever asks afterwards gets a ValueError. Lists are closed by their owner."""
+        # The caches hold us, as we hold them: forgotten now, and not when the collector comes round.
+        self._cached.cache_clear()
+        self._made.cache_clear()
         for database in self.databases:
             database.close()

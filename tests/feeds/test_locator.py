@@ -80,6 +80,15 @@ def test_what_is_remembered_is_bounded(tmp_path: Path) -> None:
     assert found.remembered()[2] == 100
 
 
+def test_closed(locator: Locator) -> None:
+    """What it remembered is given back, and nobody gets an answer that is none."""
+    locator.locate("81.2.69.142")
+    locator.close()
+    assert locator.remembered()[2] == 0
+    with pytest.raises(ValueError, match="closed"):
+        locator.locate("81.2.69.142")
+
+
 def several(tmp_path: Path, *records: Mapping[str, Any], **lists: list[str]) -> Locator:
     databases = [
         Database(database(tmp_path / f"{index}.mmdb", {"81.2.69.0/24": record}, kind="GeoIP-Test"))
