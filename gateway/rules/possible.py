@@ -19,16 +19,20 @@ from gateway.expressions.tree import Call, Const, Ident, ListLiteral, Node
 
 AT_ONCE: Final = 20_000
 """Assignments that are tried for one question."""
-ALTOGETHER: Final = 1_000_000
-"""Assignments that are tried for all questions of a file: a second or two."""
+ALTOGETHER: Final = 500_000
+"""Assignments that are tried for all questions: two or three seconds."""
+A_PAIR: Final = 5
+"""What it costs to compare two conditions at all, in assignments."""
 
 Truth = bool | None
 """None where there is no answer: cel-cpp's errors."""
 Value = str | int | bool | None
-Values = Sequence[Value]
 ALWAYS: Final[frozenset[Truth]] = frozenset({True})
-Name = tuple[Any, ...]
+Name = str
 """What can vary: a variable with its version, a membership, or a part that is not looked into."""
+
+Assignment = Mapping[Name, Value]
+Ask = Callable[[Assignment], Truth]
 
 _ORDERED: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "_<_": operator.lt,
@@ -59,6 +63,14 @@ class _Scope:
     ordered: set[Name] = field(default_factory=set)
     truths: dict[Name, tuple[Truth, ...]] = field(default_factory=dict)
 
+    @property
+    def names(self) -> frozenset[Name]:
+        return frozenset({*self.constants, *self.truths})
+
+    def note(self, condition: Asked) -> None:
+        _Reading(condition, self).note(condition.tree)
+        self.truths.update({_name(name, 0): (False, True) for name in condition.unless})
+
     def classes(self) -> dict[Name, list[Value]]:
         found: dict[Name, list[Value]] = {name: list(values) for name, values in self.truths.items()}
         for name, constants in self.constants.items():
@@ -75,54 +87,84 @@ class _Scope:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What one condition can be, by itself."""
+
+    asked: Asked
+    names: frozenset[Name]
+    """All that its answer may depend on."""
+    truths: frozenset[Truth] | None
+    """What it can come to; None where that is too much to try."""
+    ask: Ask
+    holds_at: Assignment | None
+    """Where it holds; None where that was not found."""
+    fails_at: Assignment | None
+    """Where it does not hold."""
+
+    @property
+    def never(self) -> bool:
+        return self.truths is not None and True not in self.truths
+
+    @property
+    def always(self) -> bool:
+        return self.truths == ALWAYS
+
+
 class Possible:
     """Answers questions until it has tried too much; from then on it knows nothing."""
 
     def __init__(self, left: int = ALTOGETHER) -> None:
         self._left = left
 
-    def truths(self, *conditions: Asked) -> frozenset[Truth] | None:
-        """What `conditions`, all together, can come to; None where that is too much to try."""
-        found = set()
-        for answers in self._tried(conditions):
-            if answers is None:
-                return None
-            found.add(_all(answers))
-            if len(found) == 3:
+    def know(self, condition: Asked) -> Known:
+        """What it can be."""
+        scope = _Scope()
+        scope.note(condition)
+        ask = _asked(condition)
+        truths: set[Truth] = set()
+        holds_at = fails_at = None
+        for values in self._assignments(scope):
+            if values is None:
+                return Known(condition, scope.names, None, ask, holds_at, fails_at)
+            answer = ask(values)
+            truths.add(answer)
+            if answer is True:
+                holds_at = holds_at or values
+            else:
+                fails_at = fails_at or values
+            if len(truths) == 3:
                 break
-        return frozenset(found)
+        return Known(condition, scope.names, frozenset(truths), ask, holds_at, fails_at)
 
-    def implies(self, one: Asked, other: Asked) -> bool:
+    def implies(self, one: Known, other: Known) -> bool:
         """Wherever `one` holds, `other` surely does. False where that is not known."""
-        for answers in self._tried((one, other)):
-            if answers is None or (answers[0] is True and answers[1] is not True):
+        if one.holds_at is None or one.truths is None or other.truths is None:
+            return one.never
+        self._left -= A_PAIR
+        if self._left < 0:
+            return False
+        if other.fails_at is not None and other.ask({**other.fails_at, **one.holds_at}) is not True:
+            # The usual case, at the price of one try.
+            return False
+        scope = _Scope()
+        scope.note(one.asked)
+        scope.note(other.asked)
+        for values in self._assignments(scope):
+            if values is None or (one.ask(values) is True and other.ask(values) is not True):
                 return False
         return True
 
-    def _tried(self, conditions: Sequence[Asked]) -> Iterator[list[Truth] | None]:
-        """The answers of the conditions for each assignment; None, and nothing more, where there are too many."""
-        scope = _Scope()
-        for condition in conditions:
-            _Reading(condition, scope).note(condition.tree)
-            for name in condition.unless:
-                scope.truths[name, 0] = (False, True)
+    def _assignments(self, scope: _Scope) -> Iterator[Assignment | None]:
+        """A value for each name, in all ways; None, and nothing more, where there are too many."""
         classes = scope.classes()
         count = math.prod(len(values) for values in classes.values())
         if count > min(AT_ONCE, self._left):
             yield None
             return
-        places = {name: place for place, name in enumerate(classes)}
-        asked = [_asked(condition, places) for condition in conditions]
         for values in itertools.product(*classes.values()):
             self._left -= 1
-            yield [one(values) for one in asked]
-
-
-def names(condition: Asked) -> frozenset[Name]:
-    """All that the answer of a condition may depend on."""
-    scope = _Scope()
-    _Reading(condition, scope).note(condition.tree)
-    return frozenset({*scope.constants, *scope.truths, *((name, 0) for name in condition.unless)})
+            yield dict(zip(classes, values, strict=True))
 
 
 def same(one: Asked, other: Asked) -> bool:
@@ -130,15 +172,12 @@ def same(one: Asked, other: Asked) -> bool:
     return _shape(one.tree, one.versions) == _shape(other.tree, other.versions)
 
 
-Ask = Callable[[Values], Truth]
-
-
-def _asked(condition: Asked, places: Mapping[Name, int]) -> Ask:
-    answer = _Asking(condition, places).ask(condition.tree)
+def _asked(condition: Asked) -> Ask:
+    answer = _Asking(condition, _Scope()).ask(condition.tree)
     if not condition.unless:
         return answer
-    forbidden = [places[name, 0] for name in condition.unless]
-    return lambda values: False if any(values[place] for place in forbidden) else answer(values)
+    forbidden = [_name(name, 0) for name in condition.unless]
+    return lambda values: False if any(values[name] for name in forbidden) else answer(values)
 
 
 def _all(answers: Sequence[Truth]) -> Truth:
@@ -175,7 +214,7 @@ class _Reading:
         self.scope.truths[name] = truths
 
     def named(self, ident: Ident) -> Name:
-        return ident.name, self.versions.get(ident.name, 0)
+        return _name(ident.name, self.versions.get(ident.name, 0))
 
     def truth(self, node: Node) -> tuple[Name, tuple[Truth, ...]]:
         """A part that is not looked into, and what it may come to."""
@@ -188,10 +227,6 @@ class _Reading:
 class _Asking(_Reading):
     """The same way through a condition, to what answers it."""
 
-    def __init__(self, condition: Asked, places: Mapping[Name, int]) -> None:
-        super().__init__(condition, _Scope())
-        self.places = places
-
     def ask(self, node: Node) -> Ask:
         if isinstance(node, Const) and isinstance(node.value, bool):
             value = node.value
@@ -201,15 +236,15 @@ class _Asking(_Reading):
             return _joined(node.function, [self.ask(part) for part in inner])
         comparison = _comparison(node)
         if comparison is None:
-            place = self.places[self.truth(node)[0]]
-            return lambda values: values[place]  # type: ignore[return-value]  # a truth, by its name
+            part = self.truth(node)[0]
+            return lambda values: values[part]  # type: ignore[return-value]  # a truth, by its name
         ident, function, constants = comparison
-        place = self.places[self.named(ident)]
+        name = self.named(ident)
         if function == "@in":
             held = frozenset(constants)
-            return lambda values: values[place] in held
+            return lambda values: values[name] in held
         compare, constant = {**_EQUAL, **_ORDERED}[function], constants[0]
-        return lambda values: compare(values[place], constant)
+        return lambda values: compare(values[name], constant)
 
 
 def _joined(function: str, parts: Sequence[Ask]) -> Ask:
@@ -223,7 +258,7 @@ def _joined(function: str, parts: Sequence[Ask]) -> Ask:
     if function == "_&&_":
         return lambda values: _all((left(values), right(values)))
 
-    def either(values: Values) -> Truth:
+    def either(values: Assignment) -> Truth:
         answers = (left(values), right(values))
         if True in answers:
             return True
@@ -286,8 +321,16 @@ def _plain(node: Node) -> bool:
     return isinstance(node, Ident | Const)
 
 
+def _name(variable: str, version: int) -> Name:
+    return f"{variable}#{version}"
+
+
 def _shape(node: Node, versions: Mapping[str, int]) -> Name:
     """What is written, without where."""
+    return repr(_shapes(node, versions))
+
+
+def _shapes(node: Node, versions: Mapping[str, int]) -> tuple[Any, ...]:
     words = [
         (name, getattr(node, name))
         for name in ("name", "value", "field", "test", "function", "message", "variable")
@@ -298,5 +341,5 @@ def _shape(node: Node, versions: Mapping[str, int]) -> Name:
     value = type(getattr(node, "value", None)).__name__
     return (
         *(type(node).__name__, value, version, method, *words),
-        *(_shape(part, versions) for part in node.parts()),
+        *(_shapes(part, versions) for part in node.parts()),
     )

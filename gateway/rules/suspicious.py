@@ -17,7 +17,7 @@ from gateway.expressions.expression import Expression
 from gateway.policies.auth.config import AuthConfig
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
 from gateway.policies.rules.config import TERMINAL, RuleConfig, RulesConfig
-from gateway.rules.possible import ALWAYS, Asked, Possible, names, same
+from gateway.rules.possible import Asked, Known, Possible, same
 from gateway.rules.problems import Problem
 from gateway.rules.read import Loc
 from gateway.rules.ruleset import CHAIN, FEEDS, Entry, Ruleset
@@ -43,10 +43,7 @@ class _Rule:
 
     index: int
     written: RuleConfig
-    asked: Asked
-    names: frozenset[Any]
-    never: bool
-    always: bool
+    known: Known
 
     @property
     def ends(self) -> bool:
@@ -83,8 +80,7 @@ class _Looking:
     def condition_of(self, index: int, entry: Entry) -> Iterator[Problem]:
         if entry.when is None:
             return
-        truths = self.possible.truths(Asked(entry.when.tree))
-        if truths is not None and True not in truths:
+        if self.possible.know(Asked(entry.when.tree)).never:
             yield from self.in_chain(("chain", index, "when"), f"`when` can never hold: `{entry.name}` is never asked")
 
     def after_the_end(self) -> Iterator[Problem]:
@@ -100,12 +96,12 @@ class _Looking:
         # What fails is let through by `allow`, and conditions may fail.
         if entry.rollout < 1.0 or entry.on_failure is OnFailure.ALLOW or not isinstance(entry.config, RulesConfig):
             return False
-        if entry.when is not None and self.possible.truths(Asked(entry.when.tree)) != ALWAYS:
+        if entry.when is not None and not self.possible.know(Asked(entry.when.tree)).always:
             return False
         for rule in self.read_rules(entry.config):
-            if rule.ends and rule.always and rule.written.action == "deny":
+            if rule.ends and rule.known.always and rule.written.action == "deny":
                 return True
-            if rule.written.action == "allow" and rule.written.share > 0.0 and not rule.never:
+            if rule.written.action == "allow" and rule.written.share > 0.0 and not rule.known.never:
                 return False
         return entry.config.otherwise == "deny"
 
@@ -132,9 +128,7 @@ class _Looking:
         for index, written in enumerate(config.rules):
             unless = (PASSED,) if written.action == "challenge" else ()
             asked = Asked(written.when.tree, dict(versions), unless)
-            truths = self.possible.truths(asked)
-            never = truths is not None and True not in truths
-            found.append(_Rule(index, written, asked, names(asked), never, always=truths == ALWAYS))
+            found.append(_Rule(index, written, self.possible.know(asked)))
             changed = CHANGED_BY.get(written.action)
             if changed is not None and written.share > 0.0:
                 versions[changed] = versions.get(changed, 0) + 1
@@ -150,9 +144,9 @@ class _Looking:
 
     def of_rule(self, entry: Entry, rules: list[_Rule], rule: _Rule) -> str:
         """What is to be said of a rule by itself."""
-        if rule.never:
+        if rule.known.never:
             return "can never apply: its condition never holds"
-        if not rule.always:
+        if not rule.known.always:
             return ""
         later = rules[rule.index + 1 :]
         if rule.ends and later:
@@ -163,31 +157,33 @@ class _Looking:
     def hidden(self, entry: Entry, rules: list[_Rule], rule: _Rule) -> str:
         """What is to be said of a rule because of those before it."""
         for earlier in rules[: rule.index]:
-            if earlier.never or not self.related(earlier, rule):
+            if earlier.known.never or not self.related(earlier, rule):
                 continue
             if earlier.ends:
-                if earlier.always:
+                if earlier.known.always:
                     # Said of the earlier one.
                     return ""
-                if same(earlier.asked, rule.asked) and not (earlier.asked.unless and not rule.asked.unless):
+                if same(earlier.known.asked, rule.known.asked) and not (
+                    earlier.known.asked.unless and not rule.known.asked.unless
+                ):
                     where = f"`{earlier.written.name}` ({self.line(entry, earlier)})"
                     return f"is never asked: {where} has the same condition, and ends the entry"
-                if self.possible.implies(rule.asked, earlier.asked):
+                if self.possible.implies(rule.known, earlier.known):
                     where = f"`{earlier.written.name}` ({self.line(entry, earlier)})"
                     return f"can never apply: wherever it would, {where} holds first, and ends the entry"
-            elif _marks_again(earlier.written, rule.written) and same(earlier.asked, rule.asked):
+            elif _marks_again(earlier.written, rule.written) and same(earlier.known.asked, rule.known.asked):
                 return f"adds nothing: `{earlier.written.name}` ({self.line(entry, earlier)}) sets the same tags"
         return ""
 
     def related(self, earlier: _Rule, rule: _Rule) -> bool:
         """Conditions that share nothing hide nothing, but where one always holds."""
-        return earlier.always or not earlier.names.isdisjoint(rule.names)
+        return earlier.known.always or not earlier.known.names.isdisjoint(rule.known.names)
 
     def challenges(self, entry: Entry, rules: list[_Rule]) -> Iterator[Problem]:
         if not {one.kind.name for one in self.ruleset.entries} <= UNSOLVING or self.strangers():
             return
         for rule in rules:
-            if rule.written.action == "challenge" and rule.written.share > 0.0 and not rule.never:
+            if rule.written.action == "challenge" and rule.written.share > 0.0 and not rule.known.never:
                 said = "challenges, and nothing in this chain lets a caller pass: an entry of kind `captcha` would"
                 yield self.at(entry, rule, f"rule `{rule.written.name}` {said}")
 
