@@ -1,18 +1,68 @@
-"""The command `tidegate`. One file a group of commands."""
+"""The command `tidegate`. One file a group of commands, imported when it is asked for: `tidegate key` needs no CEL."""
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Mapping
+from typing import Any, Final
+
 import typer
+import typer.main
+from typer.core import TyperGroup
 
 from gateway import __version__
-from gateway.cli import check, demo, explain, feeds, history, key, policies, replay, schema, serve, shadow, test
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "serve": "gateway.cli.serve:serve",
+    "worker": "gateway.cli.serve:worker",
+    "check": "gateway.cli.check:check",
+    "test": "gateway.cli.test:run",
+    "explain": "gateway.cli.explain:explain",
+    "replay": "gateway.cli.replay:replay",
+    "shadow": "gateway.cli.shadow:app",
+    "history": "gateway.cli.history:app",
+    "policies": "gateway.cli.policies:app",
+    "feeds": "gateway.cli.feeds:app",
+    "schema": "gateway.cli.schema:schema",
+    "key": "gateway.cli.key:app",
+    "demo": "gateway.cli.demo:demo",
+}
+"""Name -> where it is: a function, or a typer.Typer with commands of its own. In the order of `--help`."""
+HIDDEN: Final = frozenset({"worker"})
+"""Started by `serve`, not by people."""
+
+
+class Commands(TyperGroup):
+    """Finds commands in COMMANDS."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - as above
+        """None for what there is not: click then says so, with what is near."""
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        found = getattr(importlib.import_module(module), name)
+        if isinstance(found, typer.Typer):
+            command: Any = typer.main.get_group(found)
+            command.name = cmd_name
+            return command
+        alone = typer.Typer(add_completion=False, context_settings=SETTINGS)
+        alone.command(cmd_name, hidden=cmd_name in HIDDEN)(found)
+        return typer.main.get_command(alone)
+
+
+SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(
+    cls=Commands,
     name="tidegate",
     help="An account-verification and rate-limiting gateway in front of a model (inference) API.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=SETTINGS,
 )
 
 
@@ -29,21 +79,6 @@ def _root(
     ),
 ) -> None:
     """An account-verification and rate-limiting gateway in front of a model (inference) API."""
-
-
-app.command("serve")(serve.serve)
-app.command("worker", hidden=True)(serve.worker)
-app.command("check")(check.check)
-app.command("test")(test.run)
-app.command("explain")(explain.explain)
-app.command("replay")(replay.replay)
-app.command("schema")(schema.schema)
-app.command("demo")(demo.demo)
-app.add_typer(shadow.app, name="shadow")
-app.add_typer(history.app, name="history")
-app.add_typer(key.app, name="key")
-app.add_typer(feeds.app, name="feeds")
-app.add_typer(policies.app, name="policies")
 
 
 def main() -> None:
