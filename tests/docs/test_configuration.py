@@ -18,7 +18,9 @@ from pydantic.fields import FieldInfo
 from gateway.accounts.model import AccountEntry, AccountsFile, KeyEntry
 from gateway.edge.edge import Edge
 from gateway.policies.auth.config import AuthConfig, Issuer
+from gateway.policies.geo import config as geo
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
+from gateway.policies.rules import config as rules
 from gateway.rules.chain_file import ChainEntry, ChainFile
 from gateway.rules.gateway_file import (
     ExchangeLogFile,
@@ -55,6 +57,19 @@ MODELS: Final[list[tuple[type[BaseModel], Path, str]]] = [
     (Price, PAGE, "policies/prices.yaml"),
     (QuotaConfig, ROOMS / "quota" / "README.md", "Keys of the file"),
     (LimitConfig, ROOMS / "quota" / "README.md", "Keys of the file"),
+    (geo.GeoConfig, ROOMS / "geo" / "README.md", "Keys of the file"),
+    (geo.Answer, ROOMS / "geo" / "README.md", "Keys of the file"),
+    (geo.Countries, ROOMS / "geo" / "README.md", "Keys of the file"),
+    (geo.Asns, ROOMS / "geo" / "README.md", "Keys of the file"),
+    (geo.Networks, ROOMS / "geo" / "README.md", "Keys of the file"),
+    (geo.Unknown, ROOMS / "geo" / "README.md", "Keys of the file"),
+    (geo.Mismatch, ROOMS / "geo" / "README.md", "Keys of the file"),
+    (geo.Travel, ROOMS / "geo" / "README.md", "Keys of the file"),
+    (geo.CountriesSeen, ROOMS / "geo" / "README.md", "Keys of the file"),
+    (geo.Rule, ROOMS / "geo" / "README.md", "Keys of the file"),
+    (rules.RulesConfig, ROOMS / "rules" / "README.md", "Keys of the file"),
+    (rules.RuleConfig, ROOMS / "rules" / "README.md", "Keys of the file"),
+    (rules.ThrottleConfig, ROOMS / "rules" / "README.md", "Keys of the file"),
     (AuthConfig, ROOMS / "auth" / "README.md", "Keys of the file"),
     (Issuer, ROOMS / "auth" / "README.md", "Keys of the file"),
 ]
