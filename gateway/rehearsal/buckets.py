@@ -54,6 +54,9 @@ class Buckets:
         then(GRANTED)
 
     def _take(self, exchange: str, takes: Sequence[Take]) -> Taken:
+        if len(self._states) >= self._sweep_at:
+            # Before any of ours is looked up: what is about to be taken from is not in use yet.
+            self._sweep()
         now = int(self._clock() * 1_000_000)
         held: list[tuple[_State, float]] = []
         fits = True
@@ -111,8 +114,6 @@ class Buckets:
         key = (bucket.tag, bucket.partition, limit.name)
         state = self._states.get(key)
         if state is None:
-            if len(self._states) >= self._sweep_at:
-                self._sweep()
             state = self._states[key] = _State(limit)
         return state
 

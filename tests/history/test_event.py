@@ -15,7 +15,6 @@ from gateway.history.spool import serialise
 from gateway.policy import ALLOW, Action, Context, Decision, Location, Match, Outcome, Usage
 from gateway.testing import NOON, context
 
-
 WELL = Outcome(200)
 
 
