@@ -56,20 +56,23 @@ class Asked:
 
 
 @dataclass(slots=True)
-class _Scope:
+class Scope:
     """All that varies, with the values that stand for all others."""
 
     constants: dict[Name, set[str | int]] = field(default_factory=dict)
     ordered: set[Name] = field(default_factory=set)
     truths: dict[Name, tuple[Truth, ...]] = field(default_factory=dict)
 
-    @property
-    def names(self) -> frozenset[Name]:
-        return frozenset({*self.constants, *self.truths})
-
     def note(self, condition: Asked) -> None:
         _Reading(condition, self).note(condition.tree)
         self.truths.update({_name(name, 0): (False, True) for name in condition.unless})
+
+    def with_all(self, other: Scope) -> Scope:
+        """What varies in either."""
+        constants = {name: set(values) for name, values in self.constants.items()}
+        for name, values in other.constants.items():
+            constants.setdefault(name, set()).update(values)
+        return Scope(constants, self.ordered | other.ordered, self.truths | other.truths)
 
     def classes(self) -> dict[Name, list[Value]]:
         found: dict[Name, list[Value]] = {name: list(values) for name, values in self.truths.items()}
@@ -92,8 +95,9 @@ class Known:
     """What one condition can be, by itself."""
 
     asked: Asked
-    names: frozenset[Name]
-    """All that its answer may depend on."""
+    scope: Scope
+    shape: Name
+    """What is written, without where."""
     truths: frozenset[Truth] | None
     """What it can come to; None where that is too much to try."""
     ask: Ask
@@ -101,6 +105,11 @@ class Known:
     """Where it holds; None where that was not found."""
     fails_at: Assignment | None
     """Where it does not hold."""
+
+    @property
+    def names(self) -> frozenset[Name]:
+        """All that its answer may depend on."""
+        return frozenset({*self.scope.constants, *self.scope.truths})
 
     @property
     def never(self) -> bool:
@@ -119,14 +128,15 @@ class Possible:
 
     def know(self, condition: Asked) -> Known:
         """What it can be."""
-        scope = _Scope()
+        scope = Scope()
         scope.note(condition)
         ask = _asked(condition)
+        shape = _shape(condition.tree, condition.versions)
         truths: set[Truth] = set()
         holds_at = fails_at = None
         for values in self._assignments(scope):
             if values is None:
-                return Known(condition, scope.names, None, ask, holds_at, fails_at)
+                return Known(condition, scope, shape, None, ask, holds_at, fails_at)
             answer = ask(values)
             truths.add(answer)
             if answer is True:
@@ -135,7 +145,7 @@ class Possible:
                 fails_at = fails_at or values
             if len(truths) == 3:
                 break
-        return Known(condition, scope.names, frozenset(truths), ask, holds_at, fails_at)
+        return Known(condition, scope, shape, frozenset(truths), ask, holds_at, fails_at)
 
     def implies(self, one: Known, other: Known) -> bool:
         """Wherever `one` holds, `other` surely does. False where that is not known."""
@@ -147,15 +157,12 @@ class Possible:
         if other.fails_at is not None and other.ask({**other.fails_at, **one.holds_at}) is not True:
             # The usual case, at the price of one try.
             return False
-        scope = _Scope()
-        scope.note(one.asked)
-        scope.note(other.asked)
-        for values in self._assignments(scope):
+        for values in self._assignments(one.scope.with_all(other.scope)):
             if values is None or (one.ask(values) is True and other.ask(values) is not True):
                 return False
         return True
 
-    def _assignments(self, scope: _Scope) -> Iterator[Assignment | None]:
+    def _assignments(self, scope: Scope) -> Iterator[Assignment | None]:
         """A value for each name, in all ways; None, and nothing more, where there are too many."""
         classes = scope.classes()
         count = math.prod(len(values) for values in classes.values())
@@ -167,13 +174,13 @@ class Possible:
             yield dict(zip(classes, values, strict=True))
 
 
-def same(one: Asked, other: Asked) -> bool:
+def same(one: Known, other: Known) -> bool:
     """Written alike, but for where, and at places where that means the same."""
-    return _shape(one.tree, one.versions) == _shape(other.tree, other.versions)
+    return one.shape == other.shape
 
 
 def _asked(condition: Asked) -> Ask:
-    answer = _Asking(condition, _Scope()).ask(condition.tree)
+    answer = _Asking(condition, Scope()).ask(condition.tree)
     if not condition.unless:
         return answer
     forbidden = [_name(name, 0) for name in condition.unless]
@@ -190,7 +197,7 @@ def _all(answers: Sequence[Truth]) -> Truth:
 class _Reading:
     """Finds what varies in a condition."""
 
-    def __init__(self, condition: Asked, scope: _Scope) -> None:
+    def __init__(self, condition: Asked, scope: Scope) -> None:
         self.versions = condition.versions
         self.scope = scope
 

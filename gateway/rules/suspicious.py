@@ -44,6 +44,7 @@ class _Rule:
     index: int
     written: RuleConfig
     known: Known
+    names: frozenset[str]
 
     @property
     def ends(self) -> bool:
@@ -128,7 +129,8 @@ class _Looking:
         for index, written in enumerate(config.rules):
             unless = (PASSED,) if written.action == "challenge" else ()
             asked = Asked(written.when.tree, dict(versions), unless)
-            found.append(_Rule(index, written, self.possible.know(asked)))
+            known = self.possible.know(asked)
+            found.append(_Rule(index, written, known, known.names))
             changed = CHANGED_BY.get(written.action)
             if changed is not None and written.share > 0.0:
                 versions[changed] = versions.get(changed, 0) + 1
@@ -163,21 +165,19 @@ class _Looking:
                 if earlier.known.always:
                     # Said of the earlier one.
                     return ""
-                if same(earlier.known.asked, rule.known.asked) and not (
-                    earlier.known.asked.unless and not rule.known.asked.unless
-                ):
+                if same(earlier.known, rule.known) and not (earlier.known.asked.unless and not rule.known.asked.unless):
                     where = f"`{earlier.written.name}` ({self.line(entry, earlier)})"
                     return f"is never asked: {where} has the same condition, and ends the entry"
                 if self.possible.implies(rule.known, earlier.known):
                     where = f"`{earlier.written.name}` ({self.line(entry, earlier)})"
                     return f"can never apply: wherever it would, {where} holds first, and ends the entry"
-            elif _marks_again(earlier.written, rule.written) and same(earlier.known.asked, rule.known.asked):
+            elif _marks_again(earlier.written, rule.written) and same(earlier.known, rule.known):
                 return f"adds nothing: `{earlier.written.name}` ({self.line(entry, earlier)}) sets the same tags"
         return ""
 
     def related(self, earlier: _Rule, rule: _Rule) -> bool:
         """Conditions that share nothing hide nothing, but where one always holds."""
-        return earlier.known.always or not earlier.known.names.isdisjoint(rule.known.names)
+        return earlier.known.always or not earlier.names.isdisjoint(rule.names)
 
     def challenges(self, entry: Entry, rules: list[_Rule]) -> Iterator[Problem]:
         if not {one.kind.name for one in self.ruleset.entries} <= UNSOLVING or self.strangers():

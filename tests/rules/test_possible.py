@@ -20,6 +20,10 @@ def come_to(possible: Possible, text: str) -> set[bool | None] | None:
     return None if found is None else set(found)
 
 
+def alike(one: Asked, other: Asked) -> bool:
+    return same(Possible().know(one), Possible().know(other))
+
+
 def implied(one: Asked, other: Asked) -> bool:
     possible = Possible()
     return possible.implies(possible.know(one), possible.know(other))
@@ -59,8 +63,8 @@ def test_what_a_change_stands_between_is_two_things() -> None:
     low = asked("risk.score < 5")
     assert implied(low, asked("risk.score < 6"))
     assert not implied(low, asked("risk.score < 6", risk=1))
-    assert not same(low, asked("risk.score < 5", risk=1))
-    assert same(low, asked("risk.score  <  5"))
+    assert not alike(low, asked("risk.score < 5", risk=1))
+    assert alike(low, asked("risk.score  <  5"))
 
 
 def test_one_implies_another() -> None:
@@ -92,7 +96,7 @@ def test_names_are_what_an_answer_depends_on() -> None:
     assert len(names("account.tier == 'x' && client.address in lists.blocked && request.path.contains('x')")) == 3
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(CONDITION, CONDITION)
 def test_possible_knows_no_less_than_happens(one: str, other: str) -> None:
     """Every answer that is given is among those said to be possible; what is implied is so for every exchange."""

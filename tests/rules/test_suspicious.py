@@ -312,7 +312,7 @@ def _ruleset(config: RulesConfig, tmp_path: Path) -> Ruleset:
     return Ruleset((entry,), {}, FeedsFile(), documents, "", ())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(CONDITION, st.sampled_from(ACTS), st.booleans()), min_size=1, max_size=5))
 def test_what_an_exchange_reaches_is_not_suspected(written: list[tuple[str, str, bool]]) -> None:
     """A rule that applies to some exchange is never said to be hidden; one that does not hold for one, never true."""
