@@ -45,7 +45,8 @@ FILES: Final[Mapping[str, type[BaseModel]]] = {
     "prices.yaml": PricesFile,
 }
 FEEDS: Final = "feeds.yaml"
-CONDITIONS: Final = ROOT / "docs" / "policies" / "conditions.md"
+EVERYBODYS: Final = {"embargo": ListKind.COUNTRIES, "embargoed": ListKind.COUNTRIES, "universities": ListKind.DOMAINS}
+"""Lists that pages without a feeds.yaml speak of."""
 ENVIRONMENT: Final = {"TIDEGATE_PEPPER": "0123456789abcdef" * 4, "INFERENCE_API_KEY": "upstream-secret"}
 
 NOT_RUN: Final[Mapping[str, str]] = {
@@ -68,18 +69,14 @@ def model_of(named: str) -> type[BaseModel] | None:
     return TestFile if path.startswith("tests/") else FILES.get(path)
 
 
-def lists_of(page: Path) -> dict[str, ListKind]:
-    """The lists that the examples of a page may ask: of the feeds.yaml on it, or beside it; else those of the page about
-    conditions, which everybody may use.
-    """
+def lists_of(page: Path) -> Mapping[str, ListKind]:
+    """The lists that the examples of a page may ask: of the feeds.yaml on it, or beside it."""
     texts = [block.text for block in blocks("yaml", pages=[page]) if Path(_file_of(block)).name == FEEDS]
     beside = page.parent / FEEDS
     if beside.exists():
         texts.append(beside.read_text(encoding="utf-8"))
-    if not texts and page != CONDITIONS:
-        return lists_of(CONDITIONS)
     files = [check(parse(page, text.encode()), FeedsFile, ENVIRONMENT) for text in texts]
-    return {name: written.kind for file in files for name, written in file.lists.items()}
+    return {name: written.kind for file in files for name, written in file.lists.items()} or EVERYBODYS
 
 
 def _file_of(block: Block) -> str:
@@ -87,8 +84,12 @@ def _file_of(block: Block) -> str:
     return named[1] if named else ""
 
 
+STORIES: Final = {ROOT / "docs" / "policies" / "README.md", ROOT / "docs" / "policies" / "cookbook" / "README.md"}
+"""Pages whose commands are one story: test_author.py runs them."""
+
+
 def is_run_elsewhere(block: Block) -> bool:
-    return any(block.text.startswith(beginning) for beginning in NOT_RUN)
+    return block.page in STORIES or any(block.text.startswith(beginning) for beginning in NOT_RUN)
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.place)
@@ -183,7 +184,7 @@ def test_commands_in_the_prose_exist() -> None:
     root: Any = typer.main.get_command(app)
     for page in PAGES:
         for first, second in SUBCOMMAND.findall(prose(page)):
-            command = root.commands.get(first)
+            command = root.get_command(None, first)
             assert command is not None, f"{name(page)}: tidegate {first}"
             assert not second or second in getattr(command, "commands", {}), f"{name(page)}: tidegate {first} {second}"
 
