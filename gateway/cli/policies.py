@@ -128,7 +128,7 @@ class _Door:
 
 def _files(said: Mapping[str, Any]) -> str:
     if said["files"] == "refused":
-        problems = "\n".join(f"  {problem}" for problem in said["problems"])
+        problems = "\n".join(said["shown"])
         return f"on disk:  refused since {_when(said['refused_since'])}:\n{problems}"
     if said["files"] == "set_aside":
         return "on disk:  set aside by a rollback; applied when they change, or by `tidegate policies reload`"

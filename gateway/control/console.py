@@ -68,7 +68,7 @@ def page(
 
 def _alarm(status: Mapping[str, Any], now: float) -> str:
     if status["files"] == "refused":
-        problems = "\n".join(status["problems"])
+        problems = "\n".join(status["shown"])
         return (
             '<section class="alarm" role="alert"><h2>The files on disk are refused</h2>'
             f"<p>Since {_ago(status['refused_since'], now)}. What is in force stays in force. What is wrong:</p>"

@@ -19,7 +19,7 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from gateway.control.audit import Audit
 from gateway.control.fleet import Answer, Said
-from gateway.rules.problems import Problems
+from gateway.rules.problems import Problem, Problems
 from gateway.rules.whole import Signature, Whole, forget, point
 
 log = logging.getLogger(__name__)
@@ -79,6 +79,8 @@ class Refused:
 
     since: float
     problems: tuple[str, ...]
+    shown: tuple[str, ...]
+    """The same for people: with the lines that they stand in, where those hold no secret."""
 
 
 @dataclass(slots=True)
@@ -256,10 +258,11 @@ class Rulesets(Generic[DiskT]):
     def _outcome(self, word: str, problems: Sequence[str] = ()) -> Outcome:
         return Outcome(word, self.in_force.version, tuple(problems))
 
-    def _refuse(self, problems: Sequence[object]) -> Outcome:
+    def _refuse(self, problems: Sequence[Problem | str]) -> Outcome:
         said = tuple(str(problem) for problem in problems)
-        self.files, self.refused = "refused", Refused(self._now(), said)
-        log.error("policies not reloaded, %s stays in force:\n%s", self.in_force.name, "\n".join(said))
+        shown = tuple(problem.shown() if isinstance(problem, Problem) else problem for problem in problems)
+        self.files, self.refused = "refused", Refused(self._now(), said, shown)
+        log.error("policies not reloaded, %s stays in force:\n%s", self.in_force.name, "\n".join(shown))
         return self._outcome("refused", said)
 
     def _settled(self, files: str) -> None:
@@ -290,6 +293,7 @@ class Rulesets(Generic[DiskT]):
             "files": self.files,
             "refused_since": self.refused.since if self.refused else None,
             "problems": self.refused.problems if self.refused else (),
+            "shown": self.refused.shown if self.refused else (),
             "set_aside": sorted(self.set_aside),
             "reloads": dict(self.reloads),
             "last_success": self.last_success,
@@ -365,7 +369,7 @@ class Rulesets(Generic[DiskT]):
         self._audit.close()
 
 
-def _problems_of(error: BaseException) -> Sequence[object]:
+def _problems_of(error: BaseException) -> Sequence[Problem | str]:
     if isinstance(error, Problems):
         return error.problems
     log.error("the policies on disk cannot be made", exc_info=error)

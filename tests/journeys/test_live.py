@@ -176,7 +176,8 @@ async def test_back_within_a_second_and_pinned(live: Live, caller: Caller) -> No
     """The bad rules stay away: from workers that die and come back, from SIGHUP, and from a touch of the file."""
     live.world.write_policy("quota", quota(0))
     await until(lambda: live.serves(2))
-    assert (await caller.chat(live.gateway.url, live.account)).status == 429
+    refused = await caller.chat(live.gateway.url, live.account)
+    assert refused.status == 429 and refused.fields["Tidegate-Ruleset"].startswith("2-")
     assert await live.rollback() < WITHIN
     assert await live.serves(1)
     for _ in range(6):

@@ -365,7 +365,7 @@ async def test_changed_limit_keeps_its_usage(fleet: Fleet, caller: Caller) -> No
 
     for url in fleet.urls:
         reply = await caller.chat(url, account)
-        assert "q=20" in reply.fields["RateLimit-Policy"]
+        assert "q=20" in reply.fields["RateLimit-Policy"] and "Tidegate-Ruleset" not in reply.fields
     assert reply.left("live-requests") == 20 - 10
 
 
