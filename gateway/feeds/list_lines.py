@@ -12,9 +12,12 @@ import socket
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from gateway.feeds.addresses import inside
 from gateway.feeds.kinds import ListKind
+
+T = TypeVar("T")
 
 MAX_SHOWN = 80
 """Characters of a bad line that are kept."""
@@ -95,15 +98,14 @@ def read_networks(lines: Iterable[str], rejected: Rejected) -> Networks:
 
 def read_asns(lines: Iterable[str], rejected: Rejected) -> array[int]:
     """AS64496 or 64496."""
-    return array("I", sorted({asn(item) for item in _items(lines, rejected, asn)}))
+    return array("I", sorted(set(_items(lines, rejected, asn))))
 
 
 def read_texts(kind: ListKind, lines: Iterable[str], rejected: Rejected) -> Iterator[bytes]:
     """Countries, accounts, domains, as they are compared."""
     if kind is ListKind.ACCOUNTS:
         return _read_accounts(lines, rejected)
-    read = domain if kind is ListKind.DOMAINS else country
-    return (read(item).encode() for item in _items(lines, rejected, read))
+    return map(str.encode, _items(lines, rejected, domain if kind is ListKind.DOMAINS else country))
 
 
 def asn(text: str) -> int:
@@ -156,17 +158,17 @@ def _read_accounts(lines: Iterable[str], rejected: Rejected) -> Iterator[bytes]:
             yield item.encode()
 
 
-def _items(lines: Iterable[str], rejected: Rejected, read: Callable[[str], object]) -> Iterator[str]:
+def _items(lines: Iterable[str], rejected: Rejected, read: Callable[[str], T]) -> Iterator[T]:
     for number, line in enumerate(lines, 1):
         try:
             item = _item(line, number, read)
-            if item:
-                read(item)
+            if not item:
+                continue
+            found = read(item)
         except ValueError as error:
             rejected.note(number, line, str(error))
         else:
-            if item:
-                yield item
+            yield found
 
 
 def _bare(line: str, number: int) -> str:

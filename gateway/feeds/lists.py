@@ -1,6 +1,7 @@
 """Lists of up to millions of items: compiled once, mapped by every worker, asked with `value in list`.
 
-Measured on one core of a small virtual machine, 1,000,000 items: compiled in 2 to 4 s, asked in 1 to 2 µs.
+Measured on a small and busy virtual machine, of 1,000,000 items: networks take 3 s of CPU to compile and 2 µs to ask,
+accounts 6 s and 3 µs.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,10 @@ def test_show(folder: Path) -> None:
 def test_a_list_is_stale_when_nobody_asked_its_source(folder: Path) -> None:
     """What counts is when the source last said that there is nothing newer."""
     run("update")
+    os.utime(folder / "data" / "lists" / "far.txt", (1.0, 1.0))
     feeds = check(read(folder / "policies" / "feeds.yaml"), FeedsFile).plain()
     checked = {one.name: one.built for one in standings(feeds, folder / "policies", folder / "data", BUILT)}["far"]
+    assert checked > BUILT
     for later, stale in ((86_399.0, False), (86_401.0, True)):
         found = standings(feeds, folder / "policies", folder / "data", checked + later)
         assert {one.name: one.stale for one in found}["far"] is stale
