@@ -1,7 +1,6 @@
 """docs/policies/README.md, done as it says: its files, its commands in their order, and what they print.
 
-Yesterday's exchanges are those of people who do not exist (`loadtest.history`): a campaign is among them, and students of
-`uni.example`.
+Yesterday's exchanges are those of people who do not exist (`loadtest.history`), some of them a campaign, some students.
 """
 
 from __future__ import annotations
