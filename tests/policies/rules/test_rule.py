@@ -266,3 +266,10 @@ def test_what_is_remembered_is_what_would_be_found(
                 *(context.weight + facts.weight, context.tags | facts.tags),
             )
         assert found == by_the_book(rules, context, last)
+
+
+def test_what_rules_add_stands_between() -> None:
+    """A score that is compared after a weight counts by its value, not by whether it is the literal now."""
+    policy = built(WEIGH, DENY | {"when": "risk.score == 35"})
+    actions = [policy.decide(asked(weight=weight)).action for weight in (0, 15, 0, 35)]
+    assert actions == [Action.ALLOW, Action.DENY, Action.ALLOW, Action.ALLOW]
