@@ -75,6 +75,10 @@ GOOD = {
   counters: {requests: 2}
   repeat: 3
   expect: {decision: throttle, rule: requests, entry: quota, reason: quota_exceeded, retry_after: 1s}""",
+    "a rule that applied before is not the one that refused": """
+  given: {account: acme, network_kinds: [vpn], model: m-new, rollout: {ramp: outside}}
+  counters: {requests: 0}
+  expect: {entry: quota, rule: requests, matches: [vpn, quota], shadow: [ramp]}""",
     "no free slot": """
   given: {account: acme}
   counters: {slots: 0}
