@@ -157,13 +157,13 @@ class Asked:
                 return
             # As `_note`, without the call: two entries of three come by here.
             decisions.append(decision)
-            if decision.matches:
-                self._match(entry, decision.matches)
             if decision.facts is not None:
                 note_facts(context, decision.facts)
             if decision.action is not Action.ALLOW:
                 self._refuse(entry, decision)
                 return
+            if decision.matches:
+                self._match(entry, decision.matches)
         self._take()
 
     async def _wait(self, entry: Entry, awaitable: Awaitable[Decision]) -> None:
@@ -178,11 +178,10 @@ class Asked:
 
     def _note(self, entry: Entry, decision: Decision) -> bool:
         self.decisions.append(decision)
-        if decision.matches:
-            self._match(entry, decision.matches)
         if decision.facts is not None:
             note_facts(self.context, decision.facts)
         if decision.action is Action.ALLOW:
+            self._match(entry, decision.matches)
             return True
         self._refuse(entry, decision)
         return False
@@ -199,8 +198,7 @@ class Asked:
     def _refuse(self, entry: Entry, decision: Decision) -> None:
         self.decision = decision
         self.entry = entry.name
-        if not decision.matches:
-            self._match(entry, (Match("", decision.action.value, decision.reason),))
+        self._match(entry, decision.matches or (Match("", decision.action.value, decision.reason),))
         self._settle_policies(NOT_REACHED)
         if self.shadows is not None:
             for shadow in self.shadows:

@@ -151,6 +151,9 @@ class Expression:
         def validate(value: object, info: ValidationInfo) -> Expression:
             if isinstance(value, Expression):
                 return value
+            if isinstance(value, bool):
+                # YAML's own true, which is CEL's, too.
+                value = "true" if value else "false"
             if not isinstance(value, str):
                 raise PydanticCustomError("string_type", "must be text")
             context = info.context if isinstance(info.context, Mapping) else {}
@@ -167,7 +170,7 @@ class Expression:
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {
-            "type": "string",
+            "type": ["string", "boolean"],
             "minLength": 1,
             "title": "Condition",
             "description": 'CEL that is true or false, such as `account.tier == "free" && request.streaming`.',

@@ -47,7 +47,7 @@ class Scripted:
         self.asked += 1
         if isinstance(self.says, Exception):
             raise self.says
-        return self.says if isinstance(self.says, Decision) else self.says(context)  # type: ignore[no-any-return]
+        return self.says if isinstance(self.says, Decision) else self.says(context)
 
     def settle(self, context: Context, takes: tuple[Take, ...], outcome: Outcome) -> tuple[float, ...]:
         self.outcomes.append(outcome)
@@ -279,3 +279,17 @@ def test_every_refusal_is_counted_as_a_match() -> None:
     ask(of, context(model="x"))
     ask(of)
     assert of.matched == {("tried", "", "deny", "no", True): 1, ("tried", "", "throttle", "short", True): 1}
+
+
+def test_the_matches_of_a_late_refusal_are_counted() -> None:
+    """A policy whose bucket is short says in its own words which rule that was."""
+    frozen = Bucket("account=acme", "account=acme", Limit("none", Measure.REQUESTS, 0, 1, 60.0))
+
+    class Named(Scripted):
+        def refuse(self, context: Context, take: Take, taken: Taken) -> Decision:
+            return Decision(Action.THROTTLE, reason="short", matches=(Match("slow", "throttle", "short"),))
+
+    of = chain(entry(Named(Decision(Action.ALLOW, takes=(Take(frozen, 1),), matches=(Match("seen", "weigh"),)))))
+    asked = ask(of)
+    assert [match.rule for _, match in asked.matches] == ["seen", "slow"]
+    assert of.matched == {("tried", "seen", "weigh", "", True): 1, ("tried", "slow", "throttle", "short", True): 1}

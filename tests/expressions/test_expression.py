@@ -201,13 +201,19 @@ def test_it_is_a_field_of_a_model() -> None:
     with pytest.raises(ValidationError, match=r"there is no list `embargo` in feeds\.yaml: there are none"):
         Rule.model_validate({"when": "client.country in lists.embargo"})
     with pytest.raises(ValidationError, match="must be text"):
-        Rule.model_validate({"when": True})
+        Rule.model_validate({"when": 1})
+
+
+@pytest.mark.parametrize(("written", "text"), [(True, "true"), (False, "false")])
+def test_true_of_yaml_is_true_of_cel(written: bool, text: str) -> None:
+    """Whoever writes `when: true` means it."""
+    assert Rule.model_validate({"when": written}).when.text == text
 
 
 def test_its_schema_is_text() -> None:
-    """For editors."""
+    """For editors; or the truth itself."""
     schema = Rule.model_json_schema()["properties"]["when"]
 
-    assert schema["type"] == "string"
+    assert schema["type"] == ["string", "boolean"]
     assert schema["minLength"] == 1
     assert "CEL" in schema["description"]
