@@ -100,10 +100,7 @@ def replay(
     found = findings(comparison, rows) | {"policies": str(policies), "against": against, "failures": failures}
     if plot is not None:
         plot.write_text(timeline(comparison, f"{policies} against {against}, UTC"), encoding="utf-8")
-    if as_json:
-        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
-    else:
-        show(Console(highlight=False), found)
+    show(found, as_json=as_json)
 
 
 def _rehearsal(folder: Path, data: Path | None) -> Rehearsal:
@@ -129,8 +126,12 @@ def _watched(past: Iterator[Past], total: int, *, quiet: bool) -> Iterator[Past]
 # -- for people -------------------------------------------------------------------------------------------------------
 
 
-def show(out: Console, found: dict[str, Any]) -> None:
+def show(found: dict[str, Any], *, as_json: bool) -> None:
     """The dangerous first."""
+    if as_json:
+        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        return
+    out = Console(highlight=False)
     out.print(
         f"{found['exchanges']:,} exchanges of {found['accounts']:,} accounts, {shown(found['first'])} to"
         f" {shown(found['last'])} UTC: {found['policies']} against {found['against']}",
