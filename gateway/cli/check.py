@@ -16,6 +16,7 @@ from gateway.rules.accounts_file import read_accounts
 from gateway.rules.problems import Problem, Problems
 from gateway.rules.ruleset import Ruleset
 from gateway.rules.suspicious import suspicions
+from gateway.rules.unknown import placeless, undated
 
 
 def check(
@@ -45,8 +46,8 @@ def _everything(config: Path) -> Checked:
     except Problems as wrong:
         return Checked(None, tuple(wrong.problems), ())
     problems = tuple(problems_of_tests(configuration.policies, ruleset))
-    warnings = tuple(suspicions(ruleset, _tiers(configuration, ruleset)))
-    return Checked(ruleset, problems, warnings)
+    warnings = sorted({*suspicions(ruleset, _tiers(configuration, ruleset)), *undated(ruleset), *placeless(ruleset)})
+    return Checked(ruleset, problems, tuple(warnings))
 
 
 def _tiers(configuration: Configuration, ruleset: Ruleset) -> Collection[str] | None:

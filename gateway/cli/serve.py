@@ -26,6 +26,7 @@ from gateway.edge.listener import address_of, bind, claim
 from gateway.edge.workers import Supervisor, die_with_parent
 from gateway.rules.problems import Problems
 from gateway.rules.ruleset import Ruleset
+from gateway.rules.unknown import placeless, undated
 from gateway.rules.whole import Whole
 from gateway.tasks import spawn
 
@@ -47,6 +48,8 @@ def serve(
         except Problems as problems:
             fail_with(problems)
         log.info("chain: %s", " → ".join(whole.entries))
+        for problem in (*undated(ruleset), *placeless(ruleset)):
+            log.warning("%s", problem)
         try:
             uvloop.run(_supervise(configuration, workers or configuration.file.workers, Path(runtime), whole, ruleset))
         except OSError as error:

@@ -21,6 +21,7 @@ from gateway.rules.problems import Problem, Problems
 from gateway.rules.read import read
 from gateway.rules.ruleset import Ruleset, load
 from gateway.rules.suspicious import suspicions
+from gateway.rules.unknown import undated
 
 
 class Checked(NamedTuple):
@@ -55,7 +56,8 @@ def check_folder(
     except Problems as wrong:
         problems.update(wrong.problems)
     problems.update(problems_of_tests(folder, ruleset))
-    return Checked(None if problems else ruleset, tuple(sorted(problems)), tuple(suspicions(ruleset)), notes)
+    warnings = tuple(sorted({*suspicions(ruleset), *undated(ruleset)}))
+    return Checked(None if problems else ruleset, tuple(sorted(problems)), warnings, notes)
 
 
 def problems_of_tests(folder: Path, ruleset: Ruleset) -> list[Problem]:
