@@ -78,7 +78,7 @@ GOOD = {
     "a rule that applied before is not the one that refused": """
   given: {account: acme, network_kinds: [vpn], model: m-new, rollout: {ramp: outside}}
   counters: {requests: 0}
-  expect: {entry: quota, rule: requests, matches: [vpn, quota], shadow: [ramp]}""",
+  expect: {entry: quota, rule: requests, matches: [vpn, requests], shadow: [ramp]}""",
     "no free slot": """
   given: {account: acme}
   counters: {slots: 0}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.policy import Action, Decision, Limit, Measure, Take, Taken
+from gateway.policy import Action, Decision, Limit, Match, Measure, Take, Taken
 
 NO_QUOTA: Final = Decision(
     Action.DENY, reason="no_quota", detail="There is no quota for this account and model, so it may not be used."
@@ -16,6 +16,8 @@ def refusal(take: Take, taken: Taken) -> Decision:
     limit = take.bucket.limit
     never = taken.wait == float("inf")
     reason = "concurrency_exceeded" if limit.measure is Measure.CONCURRENCY else "quota_exceeded"
+    if never:
+        reason = "quota_frozen"
     unit = limit.measure.value.replace("_", " ")
     detail = (
         f"Limit {limit.name} is frozen: it allows no {unit} at the moment."
@@ -24,10 +26,11 @@ def refusal(take: Take, taken: Taken) -> Decision:
     )
     return Decision(
         Action.THROTTLE,
-        reason="quota_frozen" if never else reason,
+        reason=reason,
         detail=detail,
         note=take.bucket.partition,
         retry_after=None if never else max(taken.wait, 0.001),
+        matches=(Match(limit.name, "throttle", reason),),
     )
 
 
