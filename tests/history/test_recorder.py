@@ -52,6 +52,29 @@ def test_segments_become_parts_by_day(tmp_path: Path) -> None:
     assert _ids(tmp_path) == ids
 
 
+def test_a_part_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that loses power leaves no half part: content is synced, then named, then the name is."""
+    segment(tmp_path, [event()])
+    done: list[str] = []
+    sync, rename = os.fsync, Path.rename
+
+    def syncing(descriptor: int) -> None:
+        done.append(f"fsync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
+        sync(descriptor)
+
+    def renaming(self: Path, target: Path) -> Path:
+        done.append(f"rename {self.name}")
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    monkeypatch.setattr(Path, "rename", renaming)
+    _recorder(tmp_path).convert(everything=True)
+
+    (part,) = parts(tmp_path)
+    draft = f".{part.name}.draft"
+    assert done == [f"fsync {draft}", f"rename {draft}", f"fsync {part.parent.name}", f"fsync {tmp_path.name}"]
+
+
 def _die_at_call(name: str, number: int, monkeypatch: pytest.MonkeyPatch, of: object) -> None:
     real: Callable[..., object] = getattr(of, name)
     calls = 0

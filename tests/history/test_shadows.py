@@ -32,14 +32,18 @@ def test_what_only_the_shadow_would_refuse_is_what_counts(tmp_path: Path) -> Non
                 rules=[_shadow(), ["quota", "", "throttle", "quota_exceeded", True]])
     )  # fmt: skip
 
+    # Somebody of whom everything was refused anyway is hit, and loses nothing.
+    events[0] = refused("quota", "quota_exceeded", "throttle", exchange="n0", account="a0", rules=[_shadow()])
+
     told = _told(tmp_path, events)
 
-    assert (told["exchanges"], told["refused"], told["accounts"]) == (100, 1, 94)
+    assert (told["exchanges"], told["refused"], told["accounts"]) == (100, 2, 94)
     (rule,) = told["rules"]
-    assert (rule["exchanges"], rule["accounts"], rule["refused_anyway"]) == (10, 4, 1)
+    assert (rule["exchanges"], rule["accounts"], rule["refused_anyway"]) == (11, 5, 2)
     assert (rule["newly_refused"], rule["newly_refused_share"], rule["newly_refused_accounts"]) == (9, 0.09, 4)
     assert [(cell["tier"], cell["country"], cell["newly_refused"]) for cell in rule["by"]] == [
         ("free", "DE", 8),
+        ("free", "NO", 0),
         ("pro", "NO", 1),
     ]
     assert [(row["account"], row["newly_refused"]) for row in rule["top"]] == [
