@@ -37,7 +37,8 @@ class _State:
 
 class Buckets:
     """A Store whose answers say nothing of what is left where a take was granted. `clock` gives seconds, and never goes
-    back: a take that is refused settles what has come back so far."""
+    back: a take that is refused settles what has come back so far.
+    """
 
     available = True
 
