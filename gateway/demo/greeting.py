@@ -15,12 +15,15 @@ class Ready(NamedTuple):
     redis: str
     keys: Mapping[str, str]
     pid: int
+    folder: str = ""
+    """Where tidegate.yaml, accounts and policies are."""
 
 
-def greeting(ready: Ready, folder: str) -> str:
+def greeting(ready: Ready) -> str:
     """The text. Its snippets are whole: each is run by tests/demo/test_greeting.py as it stands."""
     keys = "\n".join(f"    {account:<10} {key}" for account, key in ready.keys.items())
-    snippets = "\n\n".join(f"  {title}\n\n{snippet}" for title, snippet in commands(ready).items())
+    pasted = {**commands(ready), **rules(ready)}
+    snippets = "\n\n".join(f"  {title}\n\n{snippet}" for title, snippet in pasted.items())
     return f"""
   Tidegate serves.
 
@@ -28,7 +31,8 @@ def greeting(ready: Ready, folder: str) -> str:
     admin      {ready.admin}   (/healthz, /readyz, /metrics)
     upstream   {ready.upstream}
     redis      {ready.redis}
-    folder     {folder}   (accounts.yaml is read again by itself)
+    console    {ready.admin}/   (the rules in force, and what they did)
+    folder     {ready.folder}   (accounts and rules are read again when they change)
 
   Keys, by account:
 
@@ -74,4 +78,17 @@ print(message.content[0].text, message.usage)'""",
 for i in $(seq 30); do curl -s -o /dev/null -w '%{{http_code}} ' {ready.gateway}/v1/chat/completions \\
   -H 'authorization: Bearer {ready.keys["free"]}' -H 'content-type: application/json' \\
   -d '{{"model": "m-small", "max_tokens": 5, "messages": [{{"role": "user", "content": "Hi"}}]}}'; done; echo""",
+    }
+
+
+def rules(ready: Ready) -> Mapping[str, str]:
+    """Title -> a shell command about the rules in the folder."""
+    return {
+        "Block an account: the list is read within a second. Then go back to the rules before:": f"""\
+echo free >> {ready.folder}/policies/lists/blocked_accounts.txt; sleep 2
+curl -s {ready.gateway}/v1/models -H 'authorization: Bearer {ready.keys["free"]}'; echo
+.venv/bin/tidegate policies rollback --config {ready.folder}/tidegate.yaml""",
+        "Test the rules, and see what those in shadow would have done:": f"""\
+.venv/bin/tidegate test {ready.folder}/policies
+.venv/bin/tidegate shadow report --config {ready.folder}/tidegate.yaml""",
     }

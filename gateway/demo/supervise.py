@@ -112,12 +112,18 @@ async def _serve(options: Options, redis: AbstractAsyncContextManager[str], say:
         children.append(gateway)
 
         ready = Ready(
-            f"http://{places.listen}", f"http://{places.admin}", places.upstream, places.redis, world.keys, os.getpid()
+            f"http://{places.listen}",
+            f"http://{places.admin}",
+            places.upstream,
+            places.redis,
+            world.keys,
+            os.getpid(),
+            str(folder),
         )
         if options.ready_file is not None:
             stack.callback(options.ready_file.unlink, missing_ok=True)
             write_private(options.ready_file, json.dumps(ready._asdict(), indent=2) + "\n")
-        say(greeting(ready, str(folder)))
+        say(greeting(ready))
         ends = [spawn(child.ended(), f"watch {child.name}") for child in children]
         for end in ends:
             stack.callback(end.cancel)

@@ -44,7 +44,7 @@ def make(folder: Path, places: Places, workers: int, policies: Path) -> World:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys = _accounts(folder)
     if not (folder / "policies").exists():
-        shutil.copytree(policies, folder / "policies", ignore=shutil.ignore_patterns("tests"))
+        shutil.copytree(policies, folder / "policies")
     config = folder / "tidegate.yaml"
     write_private(config, _tidegate_yaml(places, workers))
     return World(config, keys)
@@ -97,6 +97,7 @@ def _tidegate_yaml(places: Places, workers: int) -> str:
 listen: {json.dumps(places.listen)}
 admin: {json.dumps(places.admin)}
 workers: {workers}
+admin_token: {json.dumps(secrets.token_urlsafe(24))}
 redis: {json.dumps(places.redis)}
 accounts: accounts.yaml
 policies: policies

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.greeting import Ready, commands
+from gateway.demo.greeting import Ready, commands, rules
 
 TITLES = list(commands(Ready("", "", "", "", {"free": "", "pro": ""}, 0)))
 
@@ -68,3 +68,19 @@ def test_what_the_demo_prints_works(title: str, demo: Ready) -> None:
         assert codes[0] == "200"
     else:
         assert "tide" in ended.stdout
+
+
+SAID = {"Block an account": ("account_blocked", "rolled back"), "Test the rules": ("tests passed", "exchanges")}
+
+
+@pytest.mark.parametrize("title", list(rules(Ready("", "", "", "", {"free": ""}, 0))))
+def test_what_the_demo_says_of_rules_works(title: str, demo: Ready) -> None:
+    """An edit is in force when the request comes, rules are tested, and the way back is one command."""
+    bin_of_ours = str(Path(sys.executable).parent)
+    command = rules(demo)[title].replace(".venv/bin", bin_of_ours)
+
+    ended = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    said = next(words for beginning, words in SAID.items() if title.startswith(beginning))
+    assert [word for word in said if word not in ended.stdout] == []

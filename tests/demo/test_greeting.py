@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from gateway.demo.greeting import Ready, commands, greeting
+from gateway.demo.greeting import Ready, commands, greeting, rules
 
 TITLES = list(commands(Ready("", "", "", "", {"free": "", "pro": ""}, 0)))
 SECRET = "upstream-secret"
@@ -31,9 +31,15 @@ def test_a_command_works_as_it_stands(title: str, standin: str) -> None:
 def test_the_greeting_names_everything() -> None:
     """Addresses, keys by account, and the commands in full."""
     ready = Ready(
-        "http://g", "http://a", "http://u", "redis://r", {"free": "tg_1", "pro": "tg_2", "unlimited": "tg_3"}, 1
+        "http://g",
+        "http://a",
+        "http://u",
+        "redis://r",
+        {"free": "tg_1", "pro": "tg_2", "unlimited": "tg_3"},
+        1,
+        "/some/folder",
     )
-    text = greeting(ready, "/some/folder")
+    text = greeting(ready)
 
-    for part in (*ready[:4], *ready.keys.values(), "/some/folder", *commands(ready).values()):
+    for part in (*ready[:4], *ready.keys.values(), "/some/folder", *commands(ready).values(), *rules(ready).values()):
         assert part in text

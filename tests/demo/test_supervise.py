@@ -105,7 +105,7 @@ def test_the_ready_file_says_where_everything_is(start: Any) -> None:
     demo = start()
     ready = demo.ready()
 
-    assert set(ready) == {"gateway", "admin", "upstream", "redis", "keys", "pid"}
+    assert set(ready) == {"gateway", "admin", "upstream", "redis", "keys", "pid", "folder"}
     assert set(ready["keys"]) == {"free", "pro", "unlimited"}
     assert ready["pid"] == demo.process.pid
     with urllib.request.urlopen(f"{ready['upstream']}/standin/stats", timeout=5) as answer:
