@@ -12,7 +12,8 @@ Five nouns, and the way they flow:
     client <- edge <- chain.settle in reverse <- usage read by the dialect
 
 Imports go down only:
-app | cli -> edge | control -> rules -> chain -> policies -> stores | accounts | feeds -> dialects | wire -> policy.
+app | cli -> edge | control -> rehearsal -> rules -> chain -> policies -> expressions -> stores | accounts | feeds |
+history -> dialects | wire -> policy.
 """
 
 __version__ = "0.1.0"
