@@ -21,5 +21,6 @@ def share_of(name: str, context: Context) -> float:
 
 @lru_cache(maxsize=65_536)
 def _share(name: str, caller: str) -> float:
-    digest = hashlib.blake2b(f"{name}\0{caller}".encode(), digest_size=4).digest()
+    # An account that a token names may hold half of a surrogate pair: JSON can write one.
+    digest = hashlib.blake2b(f"{name}\0{caller}".encode(errors="surrogatepass"), digest_size=4).digest()
     return int.from_bytes(digest, "big") / _STEPS

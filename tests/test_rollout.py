@@ -31,3 +31,8 @@ def test_an_account_is_not_an_address() -> None:
     assert share_of("r", context(account="192.0.2.1")) != share_of(
         "r", context(account=None, client_address="192.0.2.1")
     )
+
+
+def test_half_of_a_surrogate_pair_has_its_place_too() -> None:
+    """JSON can write one, and so can the subject of a token."""
+    assert 0.0 <= share_of("rule", context(account="a\ud800")) < 1.0

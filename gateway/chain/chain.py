@@ -139,12 +139,13 @@ class Asked:
             entry = entries[index]
             try:
                 if not plain[index]:
-                    if entry.when is not None and not entry.when(context):
-                        decisions.append(NOT_ASKED)
-                        continue
+                    # First: a shadow's condition may fail as its policy may, and changes as little.
                     if not entry.enforced(context):
                         decisions.append(NOT_ASKED)
                         self._shadow(entry)
+                        continue
+                    if entry.when is not None and not entry.when(context):
+                        decisions.append(NOT_ASKED)
                         continue
                 decision = entry.decide(context)
             except Exception as error:  # noqa: BLE001 - the one border at which a broken policy becomes its on_failure
@@ -217,10 +218,11 @@ class Asked:
     def _shadow(self, entry: Entry) -> None:
         """Ask an entry whose answer changes nothing."""
         shadow = Shadow(entry, self._shadow_said)
+        if not shadow.ask(self.context, self.chain):
+            return
         if self.shadows is None:
             self.shadows = []
         self.shadows.append(shadow)
-        shadow.ask(self.context, self.chain)
 
     def _shadow_said(self, entry: Entry, matches: tuple[Match, ...]) -> None:
         self._match(entry, tuple([match._replace(enforced=False) for match in matches]))

@@ -49,7 +49,8 @@ class Entry:
 
     def enforced(self, context: Context) -> bool:
         """Whether what it says holds for this exchange, or only is noted."""
-        return self.rollout >= 1.0 or share_of(self.name, context) < self.rollout
+        rollout = self.rollout
+        return rollout >= 1.0 or (rollout > 0.0 and share_of(self.name, context) < rollout)
 
     @classmethod
     def of(

@@ -33,9 +33,12 @@ class Shadow:
         self.waits = False
         self.outcome: Outcome | None = None
 
-    def ask(self, context: Context, chain: Chain) -> None:
-        """Never raises: a failure is counted, and what it would have come to is noted."""
+    def ask(self, context: Context, chain: Chain) -> bool:
+        """Whether its condition holds. Never raises: a failure is counted, and what it would have come to is noted."""
+        when = self.entry.when
         try:
+            if when is not None and not when(context):
+                return False
             decision = self.entry.decide(context)
         except Exception as error:  # noqa: BLE001 - as in Asked.run: the border at which a broken policy is a value
             decision = self._broken(chain, error)
@@ -43,10 +46,13 @@ class Shadow:
             self._hear(decision)
         else:
             spawn(self._wait(chain, decision), name=f"policy {self.entry.name} in shadow")  # type: ignore[arg-type]
+        return True
 
     async def _wait(self, chain: Chain, awaitable: Awaitable[Decision]) -> None:
         try:
             decision = await awaitable
+            if type(decision) is not Decision:
+                raise TypeError(f"{self.entry.name} decided {decision!r}, which is no Decision")
         except Exception as error:  # noqa: BLE001 - as above
             decision = self._broken(chain, error)
         # Too late to take anything: what it would have said of the exchange is what counts.

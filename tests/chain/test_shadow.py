@@ -102,6 +102,44 @@ def test_a_condition_that_fails_is_a_failure_of_its_entry(how: OnFailure, action
     assert of.failures == {("tried", "decide"): 1}
 
 
+@pytest.mark.parametrize("how", list(OnFailure))
+@pytest.mark.parametrize("rollout", [0.0, 1e-9], ids=["in shadow", "outside of its rollout"])
+def test_a_condition_that_fails_in_shadow_refuses_nobody(how: OnFailure, rollout: float) -> None:
+    """It is counted, and what it would have come to is noted: nothing else."""
+
+    def fails(context: Context) -> bool:
+        raise ValueError("no such key")
+
+    later = Scripted()
+    of = chain(entry(Scripted(), how=how, when=fails, rollout=rollout), entry(later, "later"))
+    asked = ask(of)
+    assert (asked.decision, later.asked) == (ALLOW, 1)
+    assert of.failures == {("tried", "decide"): 1}
+    assert unenforced(asked) == ([] if how is OnFailure.ALLOW else [("tried", "deny", "policy_unavailable")])
+
+
+def test_a_shadow_whose_condition_does_not_hold_is_not_asked() -> None:
+    """Nor is it told how the exchange ended."""
+    policy = Scripted(DENIED)
+    asked = ask(chain(entry(policy, when=lambda context: context.ask.model == "m-small", rollout=0.0)))
+    asked.settle(Outcome(200))
+    assert (policy.asked, policy.outcomes, asked.matches) == (0, [], [])
+
+
+async def test_a_shadow_that_waits_and_decides_nonsense_is_broken() -> None:
+    """As one that is enforced: counted, and noted as what its `on_failure` says."""
+
+    async def nonsense() -> str:
+        return "yes"
+
+    of = chain(entry(Scripted(lambda context: nonsense()), rollout=0.0))
+    asked = ask(of)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert of.failures == {("tried", "decide"): 1}
+    assert unenforced(asked) == [("tried", "deny", "policy_unavailable")]
+
+
 def test_a_shadow_changes_nothing() -> None:
     """What it says is noted as not enforced; it gives no facts, and whoever comes later is asked as if it were not."""
     facts = Facts(principal=Principal("other"), weight=50, tags=frozenset({"x"}), captcha=True)
