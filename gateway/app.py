@@ -319,7 +319,7 @@ class Worker:
         """What the supervisor adds up."""
         if self._exchange_log is not None:
             self.counters.events_dropped = self._exchange_log.dropped
-        counts = self.store.counts
+        counts, seen = self.store.counts, self.sightings.counts
         generation, digest = self.rules.version
         return self.counters.snapshot() | {
             "connections": len(self.edge.connections),
@@ -328,6 +328,7 @@ class Worker:
             "store": {name: getattr(counts, name) for name in counts.__slots__},
             "policy_failures": [[*key, count] for key, count in self.failures.items()],
             "matched": [[*key, count] for key, count in self.matched.items()],
+            "sightings": {name: getattr(seen, name) for name in seen.__slots__},
             "feeds": [[one.name, one.age, one.stale] for one in self.rules.ages(time.time())],
             "draining": int(self.edge.draining),
             "digest": digest,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,9 @@ from gateway.rules.read import Document, read
 CHAIN = "chain.yaml"
 PRICES = "prices.yaml"
 FEEDS = "feeds.yaml"
+
+MOST_BESIDE = 1024 * 1024
+"""Bytes of a file that a policy names."""
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -58,6 +61,8 @@ class Ruleset:
     """BLAKE2b-128 over the names and bytes of all files read, in hex."""
     files: tuple[Path, ...]
     """What was read: what has to be watched for changes."""
+    beside: Mapping[Path, bytes] = field(default_factory=dict)
+    """Files that policies named, such as key sets, as they were read."""
 
 
 def load(folder: Path, kinds: Mapping[str, PolicyKind[Any]], environment: Mapping[str, str] = os.environ) -> Ruleset:
@@ -73,6 +78,7 @@ class _Loading:
         self.kinds = kinds
         self.environment = environment
         self.documents: dict[Path, Document] = {}
+        self.beside: dict[Path, bytes] = {}
         self.problems: set[Problem] = set()
         self.lists: Mapping[str, ListKind] = {}
 
@@ -99,7 +105,8 @@ class _Loading:
         if self.problems:
             raise Problems(self.problems)
         table = prices.table() if prices else {}
-        return Ruleset(entries, table, feeds, self.documents, self.digest(), tuple(sorted(self.documents)))
+        files = tuple(sorted({*self.documents, *self.beside}))
+        return Ruleset(entries, table, feeds, self.documents, self.digest(), files, self.beside)
 
     def checked(self, path: Path, model: type[ModelT]) -> ModelT | None:
         """The file as `model`; None if it is wrong, and then its problems are kept."""
@@ -143,7 +150,33 @@ class _Loading:
         config = self.checked(path, kind.config)
         if config is None:
             return None
+        config = self.with_files(config, self.documents[path])
         return Entry(written.name, kind, config, written.on_failure, path, written.when, written.share)
+
+    def with_files(self, config: BaseModel, document: Document) -> BaseModel:
+        """Read what the config names beside itself: it is part of the ruleset, and is copied with it."""
+        named_files, in_folder = getattr(config, "named_files", None), getattr(config, "in_folder", None)
+        if named_files is None or in_folder is None:
+            return config
+        for name, loc in named_files().items():
+            try:
+                self.beside[self.folder / name] = self.read_beside(name)
+            except (OSError, ValueError) as error:
+                said = error.strerror or error if isinstance(error, OSError) else error
+                self.problems.add(document.problem(loc, f"file `{name}`: {said}"))
+        found: BaseModel = in_folder(self.folder)
+        return found
+
+    def read_beside(self, name: str) -> bytes:
+        """Raises OSError, and ValueError for one that is elsewhere, or too large."""
+        path = Path(name)
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"must be in the folder of {CHAIN} or below it, relative to that")
+        with (self.folder / path).open("rb") as file:
+            content = file.read(MOST_BESIDE + 1)
+        if len(content) > MOST_BESIDE:
+            raise ValueError(f"larger than {MOST_BESIDE >> 20} MiB")
+        return content
 
     def config_path(self, written: ChainEntry) -> Path:
         """Where the config stands. Raises ValueError if that is nowhere, or outside of the folder."""
@@ -154,7 +187,7 @@ class _Loading:
             raise ValueError(f"no file `{written.name}.yaml` or `{written.kind}.yaml` beside {CHAIN}")
         path = self.folder / written.file
         # A mounted folder may be made of links (Kubernetes does that), so what counts is where they end.
-        if not path.resolve().is_relative_to(self.folder.resolve()):
+        if ".." in path.parts or not path.resolve().is_relative_to(self.folder.resolve()):
             raise ValueError(f"file `{written.file}` is outside of the folder of {CHAIN}")
         if not path.is_file():
             raise ValueError(f"no file `{written.file}` beside {CHAIN}")
@@ -185,9 +218,10 @@ class _Loading:
 
     def digest(self) -> str:
         state = hashlib.blake2b(digest_size=16)
-        for path, document in sorted(self.documents.items()):
+        sources = {path: document.source for path, document in self.documents.items()} | self.beside
+        for path, source in sorted(sources.items()):
             name = path.relative_to(self.folder).as_posix().encode()
-            for part in (name, document.source):
+            for part in (name, source):
                 state.update(len(part).to_bytes(8, "big"))
                 state.update(part)
         return state.hexdigest()

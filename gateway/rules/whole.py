@@ -150,10 +150,11 @@ def _keep(draft: Path, wholes: Path, ruleset: Ruleset, generation: int, digest: 
 
 def _write_policies(ruleset: Ruleset, policies: Path, into: Path) -> None:
     """The bytes that were checked, and not what is in the files by now."""
-    for path, document in ruleset.documents.items():
+    sources = {path: document.source for path, document in ruleset.documents.items()} | dict(ruleset.beside)
+    for path, source in sources.items():
         target = into / path.relative_to(policies)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        target.write_bytes(document.source)
+        target.write_bytes(source)
         target.chmod(0o600)
 
 

@@ -87,6 +87,12 @@ def _labelled(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
         ["event"],
         _mapped(snapshots, "store"),
     )
+    yield _family(
+        "tidegate_sightings",
+        "Where accounts were seen: told to other workers, learnt from them, or lost.",
+        ["event"],
+        _mapped(snapshots, "sightings"),
+    )
 
 
 def _plain(snapshots: Sequence[Snapshot], restarts: int) -> Iterator[Metric]:

@@ -60,6 +60,8 @@ RESPONSE_DROPPED: Final = HOP_BY_HOP | {
     b"request-id",
     b"via",
     b"x-request-id",
+    # By which rules it was decided is ours to say.
+    b"tidegate-ruleset",
     # The upstream's limits are the operator's, not the caller's.
     b"ratelimit",
     b"ratelimit-policy",

@@ -161,6 +161,7 @@ def _snapshot() -> dict[str, Any]:
         "body_bytes": 0,
         "store_available": 1,
         "store": {name: getattr(counts, name) for name in counts.__slots__},
+        "sightings": {"told": 1, "learnt": 0, "dropped": 0, "unreadable": 0, "failures": 0},
         "policy_failures": [["auth", "decide", 1]],
         "matched": [["rules", "embargo", "deny", "embargo", True, 1]],
         "feeds": [["country", 1.0, False]],

@@ -264,6 +264,7 @@ FIELDS_DROPPED = (
     b"Connection: keep-alive, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nProxy-Authenticate: x\r\nVia: 1.1 other\r\n"
     b"X-RateLimit-Limit-Requests: 9\r\n"
     b"anthropic-ratelimit-requests-limit: 9\r\nRateLimit: x\r\nx-request-id: theirs\r\nrequest-id: theirs\r\n"
+    b"Tidegate-Ruleset: 9-theirs\r\n"
 )
 
 

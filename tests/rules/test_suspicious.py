@@ -202,7 +202,7 @@ def test_limits_that_never_refuse(tmp_path: Path, limits: list[str], messages: l
     assert [one.removesuffix(" is as tight or tighter") for one in found] == [f"quota.yaml:{one}" for one in messages]
 
 
-JWT = "jwt: [{issuer: https://id.example.com, audience: x, keys_file: k, claims: {tier: plan}}]\n"
+JWT = "jwt: [{issuer: https://id.example.com, audience: x, jwks_url: https://id.example.com/keys, claims: {tier: plan}}]\n"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from gateway.accounts.file_directory import LiveDirectory
 from gateway.feeds.folder import Feeds
 from gateway.policies import Services
 from gateway.rules import whole as module
-from gateway.rules.build import FREE, policy_kinds
+from gateway.rules.build import FREE, build, policy_kinds
 from gateway.rules.problems import Problems
 from gateway.rules.ruleset import Ruleset
 from gateway.rules.whole import OnDisk, Whole, forget, make, open_whole, point, pointed, read_whole, signature
@@ -20,6 +20,9 @@ from gateway.rules.whole_feeds import COMPILED
 
 CHAIN = "chain: [{name: auth, kind: auth, on_failure: deny}]\n"
 FEEDS = "lists: {blocked: {kind: networks, path: lists/blocked.txt}}\n"
+
+KEYS = '{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "%s", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'
+"""The public key of RFC 8037, appendix A."""
 
 
 @pytest.fixture
@@ -61,6 +64,21 @@ def test_a_whole_is_what_was_checked(policies: Path) -> None:
     opened.feeds.close()
 
 
+def test_a_key_set_is_part_of_the_rules(policies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative to the policies wherever the gateway was started, copied with them, and a new one is a new ruleset."""
+    monkeypatch.chdir("/")
+    (policies / "auth.yaml").write_text("jwt: [{issuer: i, audience: a, keys_file: keys/issuer.json}]\n")
+    (policies / "keys").mkdir()
+    file = policies / "keys" / "issuer.json"
+    file.write_text(KEYS % "one")
+    before, seen = made(policies), signature(policies)
+    file.unlink()
+    opened = open_whole(before.folder, policy_kinds(), {})
+    assert build(opened.ruleset, services(opened.ruleset, opened.feeds))[0].name == "auth"
+    file.write_text(KEYS % "two")
+    assert made(policies, 2).digest != before.digest and signature(policies) != seen
+
+
 def test_only_its_owner_reads_it(policies: Path) -> None:
     """Policies may hold secrets."""
     whole = made(policies)
@@ -76,7 +94,19 @@ def test_only_its_owner_reads_it(policies: Path) -> None:
         pytest.param("lists/blocked.txt", "192.0.2.0/24\nnonsense\n", "blocked.txt:2:", id="a line that is no network"),
         pytest.param("lists/blocked.txt", None, "feeds.yaml:1:", id="a list that is gone"),
         pytest.param(
-            "auth.yaml", "jwt: [{issuer: i, audience: a, keys_file: /nowhere}]\n", "cannot be made", id="not makeable"
+            "auth.yaml", "jwt: [{issuer: i, audience: a, keys_file: chain.yaml}]\n", "cannot be made", id="not makeable"
+        ),
+        pytest.param(
+            "auth.yaml",
+            "jwt: [{issuer: i, audience: a, keys_file: keys.json}]\n",
+            "auth.yaml:1:43: file `keys.json`: No such file",
+            id="a key set that is not there",
+        ),
+        pytest.param(
+            "auth.yaml",
+            "jwt: [{issuer: i, audience: a, keys_file: ../keys.json}]\n",
+            "must be in the folder of chain.yaml or below it",
+            id="a key set elsewhere",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -42,7 +43,9 @@ class Issuer(BaseModel):
     jwks_url: AnyHttpUrl | None = None
     """Where the issuer's key set is. https, or http on loopback."""
     keys_file: Text | None = None
-    """Or a file with the key set, read when the gateway starts and when the rules are loaded again."""
+    """Or a file with the key set: below the folder of the policies, relative to it. A change of it is a change of the
+    rules.
+    """
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256", "ES256")
     """What the issuer signs with. A token that names another is refused before any key is looked for."""
     leeway: Duration = 30.0
@@ -78,6 +81,19 @@ class AuthConfig(BaseModel):
     """Issuers whose tokens are taken."""
     remember: Annotated[Count, Field(ge=16, le=10_000_000)] = 65_536
     """How many credentials a worker knows again at once; about 0.5 kB each."""
+
+    def named_files(self) -> dict[str, tuple[str | int, ...]]:
+        """Files beside the rules -> the place that names each: they belong to the ruleset."""
+        files = [(issuer.keys_file, index) for index, issuer in enumerate(self.jwt)]
+        return {name: ("jwt", index, "keys_file") for name, index in files if name is not None}
+
+    def in_folder(self, folder: Path) -> Self:
+        """The same with those files where they are."""
+        issuers = [
+            issuer.model_copy(update={"keys_file": str(folder / issuer.keys_file)}) if issuer.keys_file else issuer
+            for issuer in self.jwt
+        ]
+        return self.model_copy(update={"jwt": tuple(issuers)})
 
     @model_validator(mode="after")
     def lets_somebody_in(self) -> Self:
