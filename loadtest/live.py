@@ -2,7 +2,8 @@
 
 One run, some forty seconds, on loopback alone: a gateway of two workers under a steady load of requests that are due by
 the clock, whether or not earlier ones were answered. First nothing happens; then a list of a million networks is
-replaced by another of as many, some times; then somebody saves a broken file; then nothing happens again. Prints a
+replaced by another of as many, some times; then somebody saves a broken file; then the rules go back by one; then
+nothing happens again. Prints a
 table, and a JSON object in the last line. The exit code is 1 where a request failed or a change did not arrive.
 """
 
@@ -47,10 +48,12 @@ rules:
 FEEDS: Final = "lists: {blocked: {kind: networks, path: lists/blocked.txt}}\n"
 QUOTA: Final = "limits: [{name: requests, measure: requests, per: [account], capacity: 1M, every: 1h}]\n"
 BROKEN: Final = "rules:\n  - {name: blocked, when: client.adress in lists.blocked, action: deny,\n"
+TOKEN: Final = "a token of the load test"
 WORKERS: Final = 2
 CONNECTIONS: Final = 16
 START_LIMIT: Final = 60.0
 CHANGE_LIMIT: Final = 60.0
+WINDOWS: Final = ("quiet", "list", "broken", "rollback", "quiet_again")
 SETTLE: Final = 1.0
 """Seconds after a change that still count as under its influence."""
 
@@ -78,7 +81,7 @@ class Window:
         if quiet is not None and quiet.seconds:
             made["p99_to_quiet"] = round(p99 / quiet.percentile(0.99), 2)
         if self.changed:
-            made["seconds_to_all_workers"] = [round(one, 2) for one in self.changed]
+            made["seconds_to_all_workers"] = [round(one, 3) for one in self.changed]
         return made
 
     def percentile(self, share: float) -> float:
@@ -182,6 +185,14 @@ class Served:
             await asyncio.sleep(0.02)
         raise TimeoutError(f"{name} was not taken in {CHANGE_LIMIT:g} s: {said['problems']}")
 
+    async def goes_back(self) -> float:
+        """Seconds until every worker has the ruleset before."""
+        began = time.monotonic()
+        fields = {"Authorization": f"Bearer {TOKEN}"}
+        async with self.http.post(f"{self.admin}/policies/rollback", headers=fields) as answer:
+            answer.raise_for_status()
+        return time.monotonic() - began
+
 
 @contextlib.asynccontextmanager
 async def serving(folder: Path, entries: int) -> AsyncIterator[Served]:
@@ -204,6 +215,7 @@ async def serving(folder: Path, entries: int) -> AsyncIterator[Served]:
             "redis": redis.tcp_url,
             "upstreams": [{"url": f"http://127.0.0.1:{upstream}"}],
             "access_log": "off",
+            "admin_token": TOKEN,
             "timeouts": {"store": "1s", "drain": "1s"},
         }
         config.write_text(json.dumps(settings))
@@ -250,7 +262,7 @@ async def measure(entries: int, rounds: int, rate: float, quiet: float) -> dict[
         broken = folder / "broken.yaml"
         broken.write_text(BROKEN)
         load = Load(rate)
-        windows = {key: Window(key) for key in ("quiet", "list", "broken", "quiet_again")}
+        windows = {key: Window(key) for key in WINDOWS}
         async with serving(folder, entries) as served:
             asking = asyncio.ensure_future(load.run(served.port, served.keys))
             await asyncio.sleep(2.0)
@@ -263,6 +275,9 @@ async def measure(entries: int, rounds: int, rate: float, quiet: float) -> dict[
             with load.during(windows["broken"]) as window:
                 window.changed.append(await served.changes(broken, "rules.yaml", refused=True))
                 await asyncio.sleep(quiet / 2)
+            with load.during(windows["rollback"]) as window:
+                window.changed.append(await served.goes_back())
+                await asyncio.sleep(SETTLE)
             with load.during(windows["quiet_again"]):
                 await asyncio.sleep(quiet)
             asking.cancel()
@@ -273,7 +288,7 @@ async def measure(entries: int, rounds: int, rate: float, quiet: float) -> dict[
 
 def table(found: dict[str, Any]) -> str:
     lines = [f"{'':<12}{'requests':>9}{'errors':>8}{'p50 ms':>9}{'p99 ms':>9}{'longest':>9}  to all workers, s"]
-    for name in ("quiet", "list", "broken", "quiet_again"):
+    for name in WINDOWS:
         one = found[name]
         numbers = f"{one['requests']:>9}{one['errors']:>8}{one['p50_ms']:>9}{one['p99_ms']:>9}{one['longest_ms']:>9}"
         lines.append(f"{name:<12}{numbers}  {', '.join(map(str, one.get('seconds_to_all_workers', [])))}")
@@ -291,7 +306,7 @@ def main() -> int:
     found = uvloop.run(measure(chosen.entries, rounds, rate, quiet))
     print(table(found))
     print(json.dumps(found))
-    return 1 if any(found[name]["errors"] for name in ("quiet", "list", "broken", "quiet_again")) else 0
+    return 1 if any(found[name]["errors"] for name in WINDOWS) else 0
 
 
 if __name__ == "__main__":
