@@ -42,7 +42,10 @@ def serve(
 ) -> None:
     """Serve. SIGTERM drains; rules are read again when their files change, and on SIGHUP."""
     _log_to_stderr()
-    with tempfile.TemporaryDirectory(prefix="tidegate-") as runtime:
+    # Until it can be heard it must not end us; whatever it tells of is found by the first look at the files.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # A ruleset may still be in the making when we end.
+    with tempfile.TemporaryDirectory(prefix="tidegate-", ignore_cleanup_errors=True) as runtime:
         try:
             configuration, whole, ruleset = prepare_everything(config, Path(runtime) / "wholes")
         except Problems as problems:

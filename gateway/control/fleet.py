@@ -28,7 +28,7 @@ class Said(enum.Enum):
     ABSENT = "absent"
     """It is starting, or dead: it will load what is in force then."""
     SILENT = "silent"
-    """It is there and does not answer."""
+    """It is there and does not answer, or it has gone since it was asked: maybe it died of what it was to load."""
 
 
 class Answer(NamedTuple):
@@ -63,7 +63,8 @@ class Fleet:
 
     async def prepare(self, whole: Whole, only: str = "") -> list[Answer]:
         """The first phase, on all workers or one: load it and say whether it can be."""
-        return await self._tell("/ruleset/prepare", whole, LOAD_WITHIN, only)
+        sockets = [socket for socket in self.sockets() if only in ("", socket.stem)]
+        return list(await asyncio.gather(*(_prepare(socket, whole) for socket in sockets)))
 
     async def commit(self, whole: Whole, only: str = "") -> list[Answer]:
         """The second: serve by it."""
@@ -74,10 +75,22 @@ class Fleet:
         return await self._tell("/ruleset/discard", whole, ANSWER_WITHIN, "")
 
     async def _tell(self, path: str, whole: Whole, limit: float, only: str) -> list[Answer]:
-        told = {"folder": str(whole.folder), "generation": whole.generation, "digest": whole.digest}
+        told = _told(whole)
         sockets = [socket for socket in self.sockets() if only in ("", socket.stem)]
         answers = await asyncio.gather(*(_ask(socket, "POST", path, told, limit) for socket in sockets))
         return [_answer(socket.stem, *answer) for socket, answer in zip(sockets, answers, strict=True)]
+
+
+async def _prepare(socket: Path, whole: Whole) -> Answer:
+    """Who is asked to load may take its time; who hangs is found out before, so that it holds up nobody for long."""
+    status, _ = await _ask(socket, "GET", "/ruleset", limit=ANSWER_WITHIN)
+    if status != 200:
+        return _answer(socket.stem, status, {})
+    return _answer(socket.stem, *await _ask(socket, "POST", "/ruleset/prepare", _told(whole), LOAD_WITHIN))
+
+
+def _told(whole: Whole) -> dict[str, Any]:
+    return {"folder": str(whole.folder), "generation": whole.generation, "digest": whole.digest}
 
 
 def _answer(worker: str, status: int, content: Mapping[str, Any]) -> Answer:
@@ -85,6 +98,8 @@ def _answer(worker: str, status: int, content: Mapping[str, Any]) -> Answer:
         return Answer(worker, Said.DONE)
     if status == 503:
         return Answer(worker, Said.ABSENT)
+    if status == 502:
+        return Answer(worker, Said.SILENT, ("it ended, or closed, before it answered",))
     if status == 504:
         return Answer(worker, Said.SILENT, ("it does not answer",))
     problems = content.get("problems") or [content.get("error") or f"status {status}"]
@@ -94,7 +109,7 @@ def _answer(worker: str, status: int, content: Mapping[str, Any]) -> Answer:
 async def _ask(
     path: Path, method: str, target: str, told: Mapping[str, Any] | None = None, limit: float = ANSWER_WITHIN
 ) -> tuple[int, dict[str, Any]]:
-    """Status and content; 503 where nobody is there, 504 where nobody answers."""
+    """Status and content; 503 where nobody is there, 504 where nobody answers, 502 where somebody left while asked."""
     timeout = aiohttp.ClientTimeout(total=limit)
     data = orjson.dumps(told) if told is not None else None
     try:
@@ -106,5 +121,7 @@ async def _ask(
             return answer.status, orjson.loads(content) if answer.content_type == "application/json" else {}
     except TimeoutError:
         return 504, {}
-    except (aiohttp.ClientError, OSError, orjson.JSONDecodeError):
+    except aiohttp.ClientConnectorError:
         return 503, {}
+    except (aiohttp.ClientError, OSError, orjson.JSONDecodeError):
+        return 502, {}

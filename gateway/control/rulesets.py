@@ -128,6 +128,7 @@ class Rulesets(Generic[DiskT]):
         self._crew = crew
         self._audit = audit
         self._now = now
+        self._making = asyncio.Lock()
         self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, "ruleset", initializer=_be_gentle)
         point(first.folder.parent, first)
@@ -136,21 +137,23 @@ class Rulesets(Generic[DiskT]):
 
     async def reload(self, who: str, *, insist: bool = False) -> Outcome:
         """Make the files on disk the ones in force. `insist`: also those that somebody went back from."""
-        async with self._turn:
-            before = self.in_force.version
+        async with self._making:
             made = asyncio.get_running_loop().run_in_executor(self._thread, self._make, self._generation + 1)
             # Looked at rather than caught: what somebody's policy raises while it is made must not end the watching.
             await asyncio.wait([made])
-            error = made.exception()
-            if error is None:
-                outcome = await self._apply(*made.result(), who, insist=insist)
-            else:
-                outcome = self._refuse(_problems_of(error))
-            self.reloads[outcome.word] += 1
-            if outcome.word != "unchanged" or who != "file watch":
-                more = {"problems": outcome.problems} if outcome.problems else {}
-                self._audit.note(who, "reload", outcome.word, before, outcome.version, **more)
-            return outcome
+            # Only now: a rollback does not wait for what is being made, which may take long.
+            async with self._turn:
+                before = self.in_force.version
+                error = made.exception()
+                if error is None:
+                    outcome = await self._apply(*made.result(), who, insist=insist)
+                else:
+                    outcome = self._refuse(_problems_of(error))
+                self.reloads[outcome.word] += 1
+                if outcome.word != "unchanged" or who != "file watch":
+                    more = {"problems": outcome.problems} if outcome.problems else {}
+                    self._audit.note(who, "reload", outcome.word, before, outcome.version, **more)
+                return outcome
 
     async def _apply(self, whole: Whole, disk: DiskT, who: str, *, insist: bool) -> Outcome:
         self._disk, self._on_disk = disk, whole.digest
@@ -229,7 +232,15 @@ class Rulesets(Generic[DiskT]):
             await self._crew.discard(whole)
             return failed
         # Before anybody is told: a worker that starts in between finds it.
-        point(whole.folder.parent, whole)
+        try:
+            point(whole.folder.parent, whole)
+        except OSError as error:
+            said = f"what is in force cannot be noted for workers that start: {error}"
+            if must_answer:
+                await self._crew.discard(whole)
+                return [Answer("supervisor", Said.REFUSED, (said,))]
+            # Whoever flees from bad rules must get away from a full disk, too; `look` puts right who starts by others.
+            log.error("%s", said)
         self.in_force = whole
         for answer in await self._crew.commit(whole):
             if answer.said is not Said.DONE:
@@ -322,6 +333,8 @@ class Rulesets(Generic[DiskT]):
     async def watch(self) -> None:
         """Reload when the files change, for ever."""
         seen = await asyncio.to_thread(self._disk.signature)
+        # What is in force was read before anybody watched: an edit in between is found now.
+        await self.reload("file watch")
         while True:
             await asyncio.sleep(LOOK_EVERY)
             found = await asyncio.to_thread(self._disk.signature)

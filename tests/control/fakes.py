@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ class Disk:
     listed: str = ""
     broken: BaseException | None = None
     version: int = 0
+    gate: threading.Event | None = None
+    """What making waits for."""
 
     def write(self, word: str, listed: str = "") -> None:
         self.word, self.listed = word, listed
@@ -36,6 +39,8 @@ class Disk:
         self.version += 1
 
     def make(self, generation: int) -> tuple[Whole, Disk]:
+        if self.gate is not None:
+            self.gate.wait(10.0)
         if self.broken is not None:
             raise self.broken
         policies = self.word * 32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -314,3 +315,48 @@ def test_whatever_happens_workers_agree(tmp_path_factory: pytest.TempPathFactory
             live.rulesets.close()
 
     asyncio.run(story())
+
+
+async def test_a_pointer_that_cannot_be_written_is_a_refusal(live: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk: no worker changes, since one that starts would serve by the other; and the watching goes on."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    live.disk.write("b")
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "point", full)
+        outcome = await live.rulesets.reload("file watch")
+    assert outcome.word == "refused" and "No space left" in outcome.problems[0]
+    assert live.crew.steps == ["prepare 2", "discard 2"] and live.crew.serves == {(1, A)}
+    assert (await live.rulesets.reload("file watch")).word == "applied"
+
+
+async def test_a_rollback_does_not_wait_for_what_is_being_made(live: World) -> None:
+    """A list of a million entries takes seconds; whoever flees from bad rules has none. Then the new files hold."""
+    live.disk.write("b")
+    await live.rulesets.reload("file watch")
+    live.disk.write("c")
+    live.disk.gate = threading.Event()
+    reload = spawn(live.rulesets.reload("file watch"), name="reload")
+    await asyncio.sleep(0.05)
+    try:
+        async with asyncio.timeout(2.0):
+            assert (await live.rulesets.rollback("admin_token")).version == (1, A)
+    finally:
+        live.disk.gate.set()
+    outcome = await reload
+    assert (outcome.word, outcome.version) == ("applied", (3, "c" * 32))
+
+
+async def test_what_changed_while_the_gateway_started_is_seen(live: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files were read before anybody watched them: the first look reads them again."""
+    monkeypatch.setattr(module, "LOOK_EVERY", 0.01)
+    live.disk.write("b")
+    watching = spawn(live.rulesets.watch(), name="watch")
+    async with asyncio.timeout(5.0):
+        while live.crew.serves != {(2, B)}:
+            await asyncio.sleep(0.01)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert live.words == ["file watch reload applied"]

@@ -131,3 +131,44 @@ async def test_nonsense_is_refused(served: Served, content: bytes) -> None:
 async def test_only_its_user_opens_the_socket(served: Served) -> None:
     """Whoever may write there changes the rules."""
     assert [path.stat().st_mode & 0o077 for path in served.fleet.sockets()] == [0, 0]
+
+
+async def test_one_that_ends_while_it_loads_counts_as_one_that_cannot(tmp_path: Path) -> None:
+    """It may have died of what it was to load: then all the others would, too, one after another."""
+
+    async def dies(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    path = tmp_path / "worker-0.sock"
+    server = await asyncio.start_unix_server(dies, str(path))
+    fleet = Fleet(lambda: [path], lambda: 0)
+    answers = await fleet.prepare(WHOLE)
+    assert said(answers) == [Said.SILENT] and answers[0].problems == ("it ended, or closed, before it answered",)
+    server.close()
+    await server.wait_closed()
+    path.unlink(missing_ok=True)
+    assert said(await fleet.prepare(WHOLE)) == [Said.ABSENT]
+
+
+async def test_one_that_hangs_is_not_waited_for_as_long_as_for_one_that_loads(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever does not even say what it serves by is told nothing, and the others are asked meanwhile."""
+    monkeypatch.setattr(module, "ANSWER_WITHIN", 0.1)
+    hangs = asyncio.Event()
+
+    async def wait(_: web.Request) -> web.Response:
+        await hangs.wait()
+        return web.Response()
+
+    served.doors[1]._version = wait  # type: ignore[method-assign]
+    path = served.fleet.sockets()[1]
+    await asyncio.to_thread(path.unlink)
+    runner = await serve(path, served.doors[1])
+    async with asyncio.timeout(2.0):
+        assert said(await served.fleet.prepare(WHOLE)) == [Said.DONE, Said.SILENT]
+    assert served.rules[1].prepared is None
+    hangs.set()
+    await runner.cleanup()
