@@ -27,3 +27,5 @@ class Services:
     """Name -> the list of `feeds.yaml`, as it was when this policy was built."""
     sightings: Sightings | None = None
     """Where accounts were seen before, in the whole fleet; None where nothing is remembered."""
+    entry: str = ""
+    """The name in chain.yaml of what is built; empty where it stands in no chain. Two entries may read one file."""

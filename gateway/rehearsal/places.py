@@ -52,7 +52,7 @@ class Rollout(NamedTuple):
 def rollouts(ruleset: Ruleset) -> dict[str, Rollout]:
     """Name of an entry or rule with a rollout -> that."""
     found = {
-        thing.name: Rollout(f"{thing.kind}/{thing.name}", thing.share)
+        thing.name: Rollout(f"{thing.entry}/{thing.name}", thing.share)
         for thing in named(ruleset)
         if 0.0 < thing.share < 1.0
     }

@@ -181,7 +181,8 @@ class Rehearsal:
             try:
                 held = condition is None or condition(context)
             except Exception as error:
-                step.stage, step.error = Stage.ASKED, _words(error)
+                step.stage = Stage.ASKED if entry.enforced(context) else Stage.SHADOW
+                step.error = _words(error)
                 raise
             finally:
                 step.seconds += self._stopwatch() - began

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from gateway.chain.entry import Entry
@@ -39,7 +40,7 @@ def build(ruleset: Ruleset, services: Services) -> tuple[Entry, ...]:
     problems: list[Problem] = []
     for entry in ruleset.entries:
         try:
-            policy = entry.kind.build(entry.config, services)
+            policy = entry.kind.build(entry.config, replace(services, entry=entry.name))
             when = entry.when.bind(services.lists) if entry.when is not None else None
             entries.append(
                 Entry.of(entry.name, entry.kind.name, policy, entry.on_failure, when=when, rollout=entry.rollout)

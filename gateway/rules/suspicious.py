@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from gateway.chain.entry import OnFailure
 from gateway.expressions.expression import Expression
 from gateway.policies.auth.config import AuthConfig
+from gateway.policies.geo.config import Answer, GeoConfig
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
 from gateway.policies.rules.config import TERMINAL, RuleConfig, RulesConfig
 from gateway.rules.possible import Asked, Known, Possible, same
@@ -26,6 +27,7 @@ UNSOLVING: Final = frozenset({"auth", "geo", "kyc", "rules", "risk", "quota"})
 """Kinds that let nobody pass a challenge."""
 KEEPING: Final = frozenset({"auth", "geo", "rules", "quota"})
 """Kinds after which an account has the tier that the directory, or a token, says."""
+UNSOLVABLE: Final = "challenges, and nothing in this chain lets a caller pass: an entry of kind `captcha` would"
 PASSED: Final = "captcha.passed"
 CHANGED_BY: Final = {"weigh": "risk.score", "tag": "tags"}
 """Action -> the variable that it changes, for the rules after it."""
@@ -73,6 +75,9 @@ class _Looking:
                 yield from self.rules(entry, entry.config)
             elif isinstance(entry.config, QuotaConfig):
                 yield from self.limits(entry, entry.config)
+            elif isinstance(entry.config, GeoConfig) and self.unsolvable(entry):
+                for loc in _challenging(entry.config, ()):
+                    yield self.ruleset.documents[entry.path].problem(loc, f"`{loc[-1]}` {UNSOLVABLE}")
         yield from self.after_the_end()
         yield from self.unused_lists()
 
@@ -180,12 +185,17 @@ class _Looking:
         return earlier.known.always or not earlier.names.isdisjoint(rule.names)
 
     def challenges(self, entry: Entry, rules: list[_Rule]) -> Iterator[Problem]:
-        if not {one.kind.name for one in self.ruleset.entries} <= UNSOLVING or self.strangers():
+        if not self.unsolvable(entry):
             return
         for rule in rules:
             if rule.written.action == "challenge" and rule.written.share > 0.0 and not rule.known.never:
-                said = "challenges, and nothing in this chain lets a caller pass: an entry of kind `captcha` would"
-                yield self.at(entry, rule, f"rule `{rule.written.name}` {said}")
+                yield self.at(entry, rule, f"rule `{rule.written.name}` {UNSOLVABLE}")
+
+    def unsolvable(self, entry: Entry) -> bool:
+        """No kind of this chain lets anybody pass a challenge, and the file of this entry is not in shadow alone."""
+        if self.strangers() or not {one.kind.name for one in self.ruleset.entries} <= UNSOLVING:
+            return False
+        return any(one.rollout > 0.0 for one in self.ruleset.entries if one.path == entry.path)
 
     def at(self, entry: Entry, rule: _Rule, message: str) -> Problem:
         return self.ruleset.documents[entry.path].problem(("rules", rule.index), message)
@@ -244,6 +254,22 @@ class _Looking:
             if name not in named and feed.network_kind is None:
                 position = document.key_position(("lists", name))
                 yield Problem(path, *position, f"list `{name}` is asked by nobody")
+
+
+def _challenging(value: Any, loc: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """Where in a geo entry it is said that callers are challenged."""
+    if isinstance(value, Answer):
+        if value.action == "challenge":
+            yield loc
+    elif isinstance(value, BaseModel):
+        for field in sorted(value.model_fields_set):
+            inner = getattr(value, field)
+            if field == "challenge" and inner is not None:
+                yield (*loc, field)
+            yield from _challenging(inner, (*loc, field))
+    elif isinstance(value, tuple):
+        for index, inner in enumerate(value):
+            yield from _challenging(inner, (*loc, index))
 
 
 def _marks_again(earlier: RuleConfig, later: RuleConfig) -> bool:

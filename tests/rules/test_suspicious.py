@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from gateway.chain.entry import OnFailure
 from gateway.expressions.expression import ExpressionFailed
-from gateway.policies import auth, quota, rules
+from gateway.policies import auth, geo, quota, rules
 from gateway.policies.rules.config import RulesConfig
 from gateway.policies.rules.rule import Rule, follow, survey
 from gateway.policy import (
@@ -41,6 +41,7 @@ class Alien:
 AlienConfig.__module__ = "their_policies.alien"
 KINDS: Mapping[str, PolicyKind[Any]] = {
     "auth": auth.KIND,
+    "geo": geo.KIND,
     "quota": quota.KIND,
     "rules": rules.KIND,
     "captcha": PolicyKind("captcha", AlienConfig, lambda config, services: Alien()),
@@ -202,7 +203,7 @@ def test_limits_that_never_refuse(tmp_path: Path, limits: list[str], messages: l
     assert [one.removesuffix(" is as tight or tighter") for one in found] == [f"quota.yaml:{one}" for one in messages]
 
 
-JWT = "jwt: [{issuer: https://id.example.com, audience: x, jwks_url: https://id.example.com/keys, claims: {tier: plan}}]\n"
+JWT = "jwt: [{issuer: https://id.example.com, audience: x, jwks_url: https://id.example/k, claims: {tier: plan}}]\n"
 
 
 @pytest.mark.parametrize(
@@ -288,6 +289,30 @@ def test_a_challenge_that_nobody_can_pass(tmp_path: Path) -> None:
     hint = "challenges, and nothing in this chain lets a caller pass: an entry of kind `captcha` would"
     written = file_of("a challenge, request.streaming", 'b challenge~, account.tier == "x"')
     assert said(tmp_path, {"rules.yaml": written}) == [f"rules.yaml:2:5: rule `a` {hint}"]
+
+
+def test_a_geo_entry_that_challenges_where_nobody_can_pass(tmp_path: Path) -> None:
+    """Said as of rules, at each place: answers written as a word, those of rules, and lists."""
+    hint = "challenges, and nothing in this chain lets a caller pass: an entry of kind `captcha` would"
+    chain = "chain:\n  - {name: geo, kind: geo, on_failure: deny}\n"
+    written = """\
+unknown: {country: challenge}
+countries: {challenge: [DE]}
+networks:
+  tor: deny
+  vpn: {action: challenge, message: Prove it.}
+rules:
+  - {name: tools, features: [tools], private: challenge}
+"""
+    found = said(tmp_path, {"chain.yaml": chain, "geo.yaml": written})
+    assert found == [
+        f"geo.yaml:1:20: `country` {hint}",
+        f"geo.yaml:2:24: `challenge` {hint}",
+        f"geo.yaml:5:8: `vpn` {hint}",
+        f"geo.yaml:7:47: `private` {hint}",
+    ]
+    shadow = {"chain.yaml": chain.replace("deny}", "deny, mode: shadow}"), "geo.yaml": written}
+    assert said(tmp_path, shadow) == []
 
 
 def test_an_entry_whose_condition_never_holds(tmp_path: Path) -> None:

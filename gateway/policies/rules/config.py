@@ -28,11 +28,15 @@ RuleAction = Literal["allow", "deny", "challenge", "throttle", "weigh", "tag"]
 TERMINAL: Final = frozenset({"allow", "deny", "challenge"})
 """Actions that end the entry where they are enforced."""
 
+LONGEST_WAIT: Final = 30 * 86_400.0
+"""Seconds."""
+
 OTHERWISE: Final = "otherwise"
 """Stands as the rule's name where no rule has ended the entry and that is a refusal."""
 
 KEYS_OF: Final[dict[str, tuple[RuleAction, ...]]] = {
     "status": ("deny",),
+    "retry_after": ("deny",),
     "weight": ("weigh",),
     "limit": ("throttle",),
     "tags": ("tag",),
@@ -108,8 +112,10 @@ class RuleConfig(BaseModel):
     """What callers are told. Default: a sentence for the action. For deny, challenge and throttle."""
     link: Link | None = None
     """Where callers can read more. For deny, challenge and throttle."""
-    status: Annotated[int, Field(ge=400, le=499)] | None = None
-    """For deny; 403 if not stated."""
+    status: Annotated[int, Field(ge=400, le=599)] | None = None
+    """For deny; 403 if not stated. 451 is for what a law forbids (RFC 7725), 503 for a maintenance window."""
+    retry_after: Annotated[Duration, Field(gt=0, le=LONGEST_WAIT)] | None = None
+    """For deny: callers are told to try again after this time, at most 30d. Default: they are told not to."""
     weight: Annotated[int, Field(ge=1, le=1000)] | None = None
     """For weigh: the suspicion that it adds."""
     limit: ThrottleConfig | None = None

@@ -35,7 +35,7 @@ class Rules:
     """Ordered rules. Where all that holds is steady, a decision is one look-up."""
 
     def __init__(self, config: RulesConfig, services: Services) -> None:
-        self._rules = tuple(Rule.of(rule, rule.when.bind(services.lists)) for rule in config.rules)
+        self._rules = tuple(Rule.of(rule, rule.when.bind(services.lists), services.entry) for rule in config.rules)
         self._otherwise = NO_RULE if config.otherwise == "deny" else ALLOW
         self._key = key_of(self._rules, services.lists)
         self._memory: Memory[Decision | Steps] = Memory()

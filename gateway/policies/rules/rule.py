@@ -42,6 +42,8 @@ class Rule:
     """A rule as it is asked. Its sameness is its identity."""
 
     name: str
+    order: str
+    """By which callers are chosen: no entry and no other rule is called so."""
     action: RuleAction
     expression: Expression
     holds: Condition
@@ -62,12 +64,13 @@ class Rule:
     limit: Limit | None
 
     @classmethod
-    def of(cls, config: RuleConfig, holds: Condition) -> Rule:
-        """`holds` is `config.when`, bound."""
+    def of(cls, config: RuleConfig, holds: Condition, entry: str = "") -> Rule:
+        """`holds` is `config.when`, bound; `entry` the name of the chain's entry that it is a rule of."""
         answer = _answer(config)
         match = Match(config.name, config.action, config.reason or answer.reason)
         return cls(
             name=config.name,
+            order=f"{entry}/{config.name}",
             action=config.action,
             expression=config.when,
             holds=holds,
@@ -90,7 +93,7 @@ class Rule:
 
     def chosen(self, context: Context) -> bool:
         """Whether the caller is in the part of the accounts for whom it is enforced."""
-        return share_of(f"rules/{self.name}", context) < self.share
+        return share_of(self.order, context) < self.share
 
 
 class Step(NamedTuple):
@@ -223,6 +226,7 @@ def _answer(config: RuleConfig) -> Decision:
                 reason=config.reason or "rule_denied",
                 detail=config.message or "This request is not allowed here.",
                 status=config.status or 0,
+                retry_after=config.retry_after,
                 link=config.link or "",
             )
         case "challenge":

@@ -33,7 +33,7 @@ def config(*rules: dict[str, Any], **more: Any) -> RulesConfig:
 
 def built(*rules: dict[str, Any], **more: Any) -> Rules:
     """As the gateway builds them."""
-    policy = KIND.build(config(*rules, **more), replace(services(), lists=LISTS))
+    policy = KIND.build(config(*rules, **more), replace(services(), lists=LISTS, entry="rules"))
     assert isinstance(policy, Rules)
     return policy
 

@@ -78,8 +78,23 @@ def test_a_good_file() -> None:
         pytest.param(one(action="throttle"), "4:13: `action`: `throttle` needs `limit`", id="no limit"),
         pytest.param(one(action="tag"), "4:13: `action`: `tag` needs `tags`", id="no tags"),
         pytest.param(
-            one(action="deny", status=503), "5:13: `status` must be less than or equal to 499", id="not a refusal"
+            one(action="deny", status=600), "5:13: `status` must be less than or equal to 599", id="not a refusal"
         ),
+        pytest.param(one(action="deny", status=302), "5:13: `status` must be greater than or equal to 400", id="moved"),
+        pytest.param(
+            one(action="challenge", retry_after="1m"), "5:18: `retry_after` is for `action: deny`", id="retry_after"
+        ),
+        pytest.param(
+            one(action="deny", retry_after=60),
+            "5:18: `retry_after` must be a duration with its unit, such as 250ms, 10s, 5m, 1h or 30d, not 60",
+            id="a wait without a unit",
+        ),
+        pytest.param(
+            one(action="deny", retry_after="31d"),
+            "5:18: `retry_after` must be less than or equal to 2592000",
+            id="long",
+        ),
+        pytest.param(one(action="deny", retry_after="0s"), "5:18: `retry_after` must be greater than 0", id="no wait"),
         pytest.param(
             one(action="deny", mode="shadow", rollout="5%"),
             "6:14: `rollout`: `mode: shadow` is for everybody: leave `rollout` out, or enforce it for a part",

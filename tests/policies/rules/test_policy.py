@@ -134,6 +134,25 @@ def test_a_rollout_of_a_throttle_takes_from_who_is_chosen() -> None:
         assert bool(policy.decide(made).takes) is (share_of("rules/few", made) < 0.5)
 
 
+def test_rules_of_one_name_in_two_entries_choose_other_accounts() -> None:
+    """Two entries may read one file: else the same customers would be the first for both."""
+    written = config({"name": "new", "action": "deny", "rollout": "30%"})
+    policies = [Rules(written, replace(services(), entry=entry)) for entry in ("one", "two")]
+    asks = [asked(account=f"a{number}") for number in range(300)]
+    refused = [[policy.decide(made).action is Action.DENY for made in asks] for policy in policies]
+    both = sum(first and second for first, second in zip(*refused, strict=True))
+    assert all(60 < sum(chosen) < 120 for chosen in refused)
+    assert 10 < both < 50
+
+
+def test_a_denial_may_say_when_to_come_back() -> None:
+    """A maintenance window: our status, and how long to wait. Without it nobody is told to come again."""
+    window = {"action": "deny", "status": 503, "retry_after": "10m"}
+    decision = built(window).decide(asked())
+    assert (decision.action, decision.status, decision.retry_after) == (Action.DENY, 503, 600.0)
+    assert built({"action": "deny"}).decide(asked()).retry_after is None
+
+
 # -- what is remembered ---------------------------------------------------------------------------------------------
 
 
