@@ -34,6 +34,8 @@ from gateway.feeds.sources import DatabaseFeed, FeedProblem, FeedSet, FeedsRefus
 __all__ = ["Feeds", "FeedsRefused", "Prepared", "PreparedDatabase", "open_feeds", "prepare"]
 
 MANIFEST = "feeds.json"
+TRIES = 3
+"""How often a list that changes while it is read is read again."""
 BAD_SHARE = 0.05
 """Of the lines of a list from elsewhere: more than that are no items, and it is not the list that it was."""
 BAD_LINES = 3
@@ -187,27 +189,40 @@ def _digest(lists: Mapping[str, Path], kinds: Mapping[str, str], databases: Iter
 
 def _prepare_list(feed: ListFeed, path: Path | None, into: Path, notes: list[str]) -> Path:
     try:
-        source = _items_digest(feed.items or ()) if path is None else file_digest(path)
+        out = _compiled(feed, path, into)
     except OSError as error:
         raise _refused(feed, _missing(feed, path, error)) from error
-    fetched = feed.source is not None
-    # What is tolerated in a list from elsewhere is none in a list of one's own, though the bytes may be the same.
-    trust = "fetched" if fetched else "written"
-    out = into / f"{source}-{feed.kind}-{trust}-{list_file.VERSION}-{sys.byteorder}.list"
-    if not _is_whole(out):
-        lines: Iterable[str] = (feed.items or ()) if path is None else read_lines(path)
-        try:
-            compiled = compile_list(feed.kind, lines, out)
-        except OSError as error:
-            raise _refused(feed, _missing(feed, path, error)) from error
-        if refusal := refusal_of(compiled, fetched=fetched):
-            out.unlink()
-            raise FeedsRefused(_line_problems(feed, path, compiled, refusal if fetched else ""))
     with_rejected = open_list(out)
     if with_rejected.rejected:
         notes.append(f"{feed.name}: {with_rejected.rejected} lines are left out, they are no {feed.kind}")
     with_rejected.close()
     return out
+
+
+def _compiled(feed: ListFeed, path: Path | None, into: Path) -> Path:
+    """Made, or found. Raises OSError and FeedsRefused."""
+    fetched = feed.source is not None
+    # What is tolerated in a list from elsewhere is none in a list of one's own, though the bytes may be the same.
+    trust = "fetched" if fetched else "written"
+    for _ in range(TRIES):
+        source = _source_digest(feed, path)
+        out = into / f"{source}-{feed.kind}-{trust}-{list_file.VERSION}-{sys.byteorder}.list"
+        if _is_whole(out):
+            return out
+        compiled = compile_list(feed.kind, (feed.items or ()) if path is None else read_lines(path), out)
+        # What was replaced meanwhile must not stand under the name of what it replaced: that may come back.
+        if _source_digest(feed, path) != source:
+            out.unlink()
+            continue
+        if refusal := refusal_of(compiled, fetched=fetched):
+            out.unlink()
+            raise FeedsRefused(_line_problems(feed, path, compiled, refusal if fetched else ""))
+        return out
+    raise _refused(feed, f"{path} keeps changing while it is read")
+
+
+def _source_digest(feed: ListFeed, path: Path | None) -> str:
+    return _items_digest(feed.items or ()) if path is None else file_digest(path)
 
 
 def refusal_of(compiled: Compiled, *, fetched: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -39,6 +40,8 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower
 def _safe_url(url: str) -> str:
     if unsafe_address(url):
         raise ValueError("must be https://…; http:// only on loopback")
+    if "@" in urlsplit(url).netloc:
+        raise ValueError("holds a user or a password, which would stand in logs: use `username` and `password`")
     return url
 
 

@@ -135,3 +135,13 @@ async def test_too_much(vendor: Vendor, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("gateway.feeds.download.MAX_BYTES", 4)
     with pytest.raises(FetchFailed, match="larger than"):
         await download(UrlSource(f"{vendor.address}/l.txt"), tmp_path / "out")
+
+
+async def test_a_checksum_elsewhere_gets_no_credential(vendor: Vendor, tmp_path: Path) -> None:
+    """The operator trusts one host with it, and not whoever publishes the checksum."""
+    async with serve() as other:
+        other.files["/sums"] = SHA256.encode()
+        source = UrlSource(f"{vendor.address}/l.txt", checksum_url=f"{other.address}/sums", bearer="word")
+        await download(source, tmp_path / "out")
+        assert "Authorization" not in other.asked[0][1]
+        assert vendor.asked[0][1]["Authorization"] == "Bearer word"

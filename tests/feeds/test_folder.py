@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from gateway.feeds import folder as module
 from gateway.feeds.folder import Prepared, open_feeds, prepare
 from gateway.feeds.kinds import ListKind
+from gateway.feeds.lists import read_lines
 from gateway.feeds.sources import DatabaseFeed, FeedSet, FeedsRefused, FileSource, ListFeed
 from gateway.policy import Location
 from tests.feeds.geo import database
@@ -178,3 +181,26 @@ def test_what_is_tolerated_from_elsewhere_is_not_in_a_list_of_ones_own(base: Pat
     with pytest.raises(FeedsRefused) as refused:
         make(FeedSet((), (ListFeed("l", ListKind.ASNS, path="own.txt"),)), base)
     assert [(one.path, one.line) for one in refused.value.problems] == [(base / "own.txt", 1)]
+
+
+def test_a_list_that_is_replaced_while_it_is_read(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read stands under the name of what was read: the list before it may come back."""
+    file = base / "lists" / "bad.txt"
+    feeds = FeedSet((), (ListFeed("bad", ListKind.NETWORKS, path="lists/bad.txt"),))
+    before = file.read_text()
+    reads = read_lines
+
+    def late(path: Path) -> Iterator[str]:
+        if file.read_text() == before:
+            file.write_text("9.9.9.0/24\n")
+        return reads(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "read_lines", late)
+        now = open_feeds(make(feeds, base))
+    assert "9.9.9.9" in now.lists["bad"] and "8.8.8.8" not in now.lists["bad"]
+    now.close()
+    file.write_text(before)
+    back = open_feeds(make(feeds, base))
+    assert "8.8.8.8" in back.lists["bad"] and "9.9.9.9" not in back.lists["bad"]
+    back.close()

@@ -79,3 +79,14 @@ def test_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes,
     with pytest.raises(FetchFailed, match="larger than"):
         unpack(tmp_path / "packed", how, "", TEXTS, tmp_path / "out")
     assert not (tmp_path / "out").exists() or (tmp_path / "out").stat().st_size <= 3_000_000
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE], ids=["long name", "pax"])
+def test_a_head_that_is_too_large_is_not_read(tmp_path: Path, kind: bytes) -> None:
+    """A few kilobytes that unpack to gigabytes of a name must not take the supervisor's memory."""
+    entry = tarfile.TarInfo("././@LongLink")
+    entry.type, entry.size = kind, 8 * 1024 * 1024
+    packed = tmp_path / "packed"
+    packed.write_bytes(gzip.compress(entry.tobuf(tarfile.GNU_FORMAT) + bytes(entry.size + 1024), 1))
+    with pytest.raises(FetchFailed, match="too large"):
+        unpack(packed, Unpack.TAR, "", DATABASES, tmp_path / "out")
