@@ -23,7 +23,8 @@ class ChainEntry(BaseModel):
     on_failure: OnFailure
     """What happens when the policy, or the store it takes from, is broken. No default: nobody has to guess it."""
     file: str | None = None
-    """Its config, below the folder. Default: `<name>.yaml`, or `<kind>.yaml` where that is not there."""
+    """Its config, below the folder. Default: `<name>.yaml`; where that is not there `<kind>.yaml`, unless another entry
+    reads it."""
     when: Expression | None = None
     """Asked only where this holds."""
     mode: Literal["enforce", "shadow"] = "enforce"

@@ -23,8 +23,13 @@ class Problem:
     excerpt: str = field(default="", compare=False)
     """The line that it stands in; empty where that may hold a secret, or was not kept."""
 
+    def __post_init__(self) -> None:
+        # It may quote any byte of a file, and goes into logs, JSON and pages: those take text, and lines of their own.
+        object.__setattr__(self, "message", _speakable(self.message))
+        object.__setattr__(self, "excerpt", _speakable(self.excerpt))
+
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}:{self.column}: {self.message}"
+        return f"{_speakable(str(self.path))}:{self.line}:{self.column}: {self.message}"
 
     def shown(self) -> str:
         """For a terminal: what is wrong, the line, and a caret below its place."""
@@ -50,6 +55,15 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """`: did you mean `x`?` where a known word is near, else nothing."""
     near = difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.6)
     return f": did you mean `{near[0]}`?" if near else ""
+
+
+def _speakable(text: str) -> str:
+    """The text, with a mark for what is no character, and for those that steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        ["\ufffd" if unicodedata.category(one) in {"Cs", "Cc"} and one not in "\n\t" else one for one in text]
+    )
 
 
 def _width(character: str) -> int:

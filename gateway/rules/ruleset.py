@@ -81,6 +81,7 @@ class _Loading:
         self.beside: dict[Path, bytes] = {}
         self.problems: set[Problem] = set()
         self.lists: Mapping[str, ListKind] = {}
+        self.chain: list[ChainEntry] = []
 
     def feeds(self) -> FeedsFile:
         """Read before all others, which name its lists."""
@@ -122,6 +123,7 @@ class _Loading:
     def entries(self, document: Document, chain: list[tuple[int, ChainEntry]]) -> tuple[Entry, ...]:
         entries = []
         first: dict[str, int] = {}
+        self.chain = [written for _, written in chain]
         for index, written in chain:
             loc = ("chain", index)
             if written.name in first:
@@ -181,10 +183,7 @@ class _Loading:
     def config_path(self, written: ChainEntry) -> Path:
         """Where the config stands. Raises ValueError if that is nowhere, or outside of the folder."""
         if written.file is None:
-            for name in (f"{written.name}.yaml", f"{written.kind}.yaml"):
-                if (self.folder / name).is_file():
-                    return self.folder / name
-            raise ValueError(f"no file `{written.name}.yaml` or `{written.kind}.yaml` beside {CHAIN}")
+            return self.default_path(written)
         path = self.folder / written.file
         # A mounted folder may be made of links (Kubernetes does that), so what counts is where they end.
         if ".." in path.parts or not path.resolve().is_relative_to(self.folder.resolve()):
@@ -192,6 +191,26 @@ class _Loading:
         if not path.is_file():
             raise ValueError(f"no file `{written.file}` beside {CHAIN}")
         return path
+
+    def default_path(self, written: ChainEntry) -> Path:
+        """By its name, else by its kind. A directory of that name is there, and no file: who reads it says so."""
+        own, of_kind = f"{written.name}.yaml", f"{written.kind}.yaml"
+        if (self.folder / own).exists():
+            return self.folder / own
+        if not (self.folder / of_kind).exists():
+            raise ValueError(f"no file `{own}` or `{of_kind}` beside {CHAIN}")
+        # One whose file is lost would go on with the rules of another: an embargo, say, with no embargo in it.
+        for other in self.chain:
+            if other.name != written.name and self.reads(other, of_kind):
+                said = f"no file `{own}` beside {CHAIN}, and `{of_kind}` is read by entry `{other.name}`"
+                raise ValueError(f"{said}: write `file: {of_kind}` here if both are to read it")
+        return self.folder / of_kind
+
+    def reads(self, entry: ChainEntry, name: str) -> bool:
+        """Whether an entry's config is that file."""
+        if entry.file is not None:
+            return Path(entry.file) == Path(name)
+        return name == (f"{entry.name}.yaml" if (self.folder / f"{entry.name}.yaml").exists() else f"{entry.kind}.yaml")
 
     def claimed_twice(self, entries: tuple[Entry, ...]) -> list[Problem]:
         """Names of limits that two entries share, and so their buckets."""

@@ -29,7 +29,9 @@ class Named:
 def test_a_policy_is_told_the_name_of_its_entry(tmp_path: Path) -> None:
     """Also where two entries read one file: what each keeps or chooses by name is its own."""
     (tmp_path / "chain.yaml").write_text(
-        "chain:\n  - {name: one, kind: named, on_failure: deny}\n  - {name: two, kind: named, on_failure: deny}\n"
+        "chain:\n"
+        "  - {name: one, kind: named, on_failure: deny, file: named.yaml}\n"
+        "  - {name: two, kind: named, on_failure: deny, file: named.yaml}\n"
     )
     (tmp_path / "named.yaml").write_text("{}\n")
     ruleset = load(tmp_path, {"named": PolicyKind("named", Config, Named)}, {})

@@ -273,7 +273,8 @@ def test_a_line_that_may_hold_a_secret_is_not_shown() -> None:
     {
         "wide characters": ("名前: x", 5, "    1 | 名前: x\n      |       ^"),
         "a tab": ("a\tb", 3, "    1 | a b\n      |   ^"),
-        "an escape for the terminal": ("a\x9b31mb", 6, "    1 | a 31mb\n      |      ^"),
+        "an escape for the terminal": ("a\x9b31mb", 6, "    1 | a\ufffd31mb\n      |      ^"),
+        "half of a character": ("a\udcffb", 3, "    1 | a\ufffdb\n      |   ^"),
         "a long line": ("x" * 300 + "y", 301, "    1 | " + "x" * 109 + "y\n      | " + " " * 109 + "^"),
         "behind the end": ("ab", 3, "    1 | ab\n      |   ^"),
     }.values(),
@@ -286,3 +287,13 @@ def test_the_caret_stands_below_its_place(line: str, column: int, shown: str) ->
 def test_an_excerpt_is_no_part_of_what_is_wrong() -> None:
     """Two that say the same are one, whether or not the line was kept."""
     assert Problem(Path("x.yaml"), 1, 1, "x", "line") == Problem(Path("x.yaml"), 1, 1, "x")
+
+
+@pytest.mark.parametrize("text", ["\udcff", "\x00", "\x1b[31m", "\x9b"])
+def test_what_is_said_of_garbage_is_text(text: str) -> None:
+    """A line of garbage in a list is quoted in logs, JSON and pages, which take no bytes, and steers no terminal."""
+    problem = Problem(Path(f"{text}.txt"), 1, 1, f"list `x`: `{text}`", text)
+
+    for said in (str(problem), problem.shown(), problem.message):
+        assert text not in said
+        assert said.encode()

@@ -90,6 +90,31 @@ def test_a_file_of_its_name_goes_before_one_of_its_kind(folder: Path) -> None:
     assert load(folder, KINDS, {}).entries[2].path.name == "per-minute.yaml"
 
 
+def test_an_entry_whose_file_is_lost_takes_no_other_entrys(folder: Path) -> None:
+    """Else an embargo whose file was deleted would be a second copy of the rules, with no embargo in it."""
+    write(folder, {"chain.yaml": CHAIN + "  - {name: quota, kind: quota, on_failure: deny}\n"})
+
+    assert problems(folder) == [
+        "chain.yaml:4:12: no file `per-minute.yaml` beside chain.yaml, and `quota.yaml` is read by entry `quota`: "
+        "write `file: quota.yaml` here if both are to read it"
+    ]
+
+
+def test_two_entries_read_one_file_where_that_is_written(folder: Path) -> None:
+    """Both say so by name: then nothing is lost."""
+    shared = CHAIN.replace("on_failure: degrade", "on_failure: degrade, file: quota.yaml")
+    write(folder, {"chain.yaml": shared + "  - {name: quota, kind: quota, on_failure: deny}\n"})
+
+    assert [entry.path.name for entry in load(folder, KINDS, {}).entries[2:]] == ["quota.yaml", "quota.yaml"]
+
+
+def test_a_directory_in_place_of_a_file_is_no_missing_file(folder: Path) -> None:
+    """It is said that it is one: the file of the kind does not take its place."""
+    (folder / "per-minute.yaml").mkdir()
+
+    assert problems(folder) == ["per-minute.yaml:1:1: cannot be read: Is a directory"]
+
+
 def test_prices_are_optional(folder: Path) -> None:
     """No table, no prices."""
     (folder / "prices.yaml").unlink()
