@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from gateway.expressions import engine, native
 from gateway.expressions.checking import checked
 from gateway.expressions.complaint import BadExpression, Complaint
-from gateway.expressions.tree import Call, Const, Ident, Node, Select, variables, walk
+from gateway.expressions.tree import Call, Comprehension, Const, Ident, Node, Select, variables, walk
 from gateway.expressions.values import TO_CEL, Type, moment
 from gateway.expressions.variables import VARIABLES
 from gateway.feeds.kinds import ListKind
@@ -28,6 +28,11 @@ _BROKEN = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, 
 """What a list may raise that cannot answer, and what a variable may that is not what it should be."""
 
 Reader = Callable[[Any], Any]
+
+
+LONGEST_TEXT = 1024
+"""Characters of a caller's text that is searched, matched, joined or looked at in a loop. Longer: no answer."""
+_SEARCHES = frozenset({"matches", "contains", "_+_"})
 
 
 class ExpressionFailed(Exception):
@@ -48,7 +53,7 @@ class Expression:
     Two of the same text are equal. `compile_expression` makes them.
     """
 
-    __slots__ = ("_cel", "_code", "lists", "reads", "text", "tree", "volatile")
+    __slots__ = ("_cel", "_claims", "_code", "_searches", "lists", "reads", "text", "tree", "volatile")
 
     text: str
     reads: frozenset[str]
@@ -68,15 +73,20 @@ class Expression:
         self.reads = frozenset(name for name in names if not name.startswith("lists."))
         self.volatile = any(VARIABLES[name].volatile for name in self.reads)
         self._cel = cel
+        self._searches = any(
+            isinstance(node, Comprehension) or (isinstance(node, Call) and node.function in _SEARCHES)
+            for node in walk(tree)
+        )
+        self._claims = _claims(tree)
         self._code = native.compiled(tree)
 
     def bind(self, lists: Mapping[str, Container[object]]) -> Condition:
         """The condition over these lists. Raises KeyError for a list that is not there."""
-        return self._bound({name: VARIABLES[name].read for name in self.reads}, lists)
+        return self._bound(self._readers(), lists)
 
     def bind_exactly(self, lists: Mapping[str, Container[object]]) -> Condition:
         """As `bind`, always answered by cel-cpp: what the plain Python is held against."""
-        return self._exactly({name: VARIABLES[name].read for name in self.reads}, lists)
+        return self._exactly(self._readers(), lists)
 
     def holds_exactly(self, values: Mapping[str, Any], lists: Mapping[str, Container[object]] = _NO_LISTS) -> bool:
         """As `holds`, answered by cel-cpp."""
@@ -100,24 +110,26 @@ class Expression:
         found = {name: _shown(name, VARIABLES[name].read(context)) for name in sorted(self.reads - {"claims"})}
         if "claims" in self.reads:
             claims = VARIABLES["claims"].read(context)
-            found |= {f"claims.{name}": claims.get(name) for name in self._claims()}
+            found |= {f"claims.{name}": claims.get(name) for name in sorted(self._claims[0])}
         return found
 
-    def _claims(self) -> list[str]:
-        """Names of the claims that it asks for: `claims.plan`, `claims["plan"]`, `"plan" in claims`."""
-        found = set()
-        for node in walk(self.tree):
-            match node:
-                case Select(operand=Ident(name="claims"), field=str() as name):
-                    found.add(name)
-                case Call(function="_[_]", args=(Ident(name="claims"), Const(value=str() as name))):
-                    found.add(name)
-                case Call(function="@in", args=(Const(value=str() as name), Ident(name="claims"))):
-                    found.add(name)
-        return sorted(found)
+    def _readers(self) -> dict[str, Reader]:
+        return {name: VARIABLES[name].read for name in self.reads}
+
+    def _within_bounds(self, readers: Mapping[str, Reader]) -> dict[str, Reader]:
+        """What would take too long fails, and is then left out."""
+        found = dict(readers)
+        for name, read in readers.items():
+            if self._searches and VARIABLES[name].type is Type.TEXT:
+                found[name] = _short(read)
+        names, all_of_it = self._claims
+        if "claims" in found and not all_of_it:
+            found["claims"] = _chosen(found["claims"], names)
+        return found
 
     def _bound(self, readers: Mapping[str, Reader], lists: Mapping[str, Container[object]]) -> Callable[[Any], bool]:
-        exactly = self._exactly(readers, lists)
+        readers = self._within_bounds(readers)
+        exactly = _Exact(self, self._cel, readers, {name: lists[name] for name in self.lists})
         if self._code is None:
             return exactly
         names: dict[str, object] = {"exactly": exactly, "broken": _BROKEN}
@@ -126,7 +138,7 @@ class Expression:
         return native.defined(self._code, names)
 
     def _exactly(self, readers: Mapping[str, Reader], lists: Mapping[str, Container[object]]) -> _Exact:
-        return _Exact(self, self._cel, readers, {name: lists[name] for name in self.lists})
+        return _Exact(self, self._cel, self._within_bounds(readers), {name: lists[name] for name in self.lists})
 
     def __eq__(self, other: object) -> bool:
         return self.text == other.text if isinstance(other, Expression) else NotImplemented
@@ -234,6 +246,47 @@ class _Exact:
         shown = self._text if len(self._text) <= 120 else f"{self._text[:117]}..."
         why = f"{type(cause).__name__}: {cause}" if cause is not None else said
         return ExpressionFailed(f"`{shown}` gave no answer: {why}")
+
+
+def _claims(tree: Node) -> tuple[frozenset[str], bool]:
+    """Names of the claims that it asks for: `claims.plan`, `claims["plan"]`, `"plan" in claims`. And whether it reads
+    all of them: by a name that is made up as it runs, or in a loop.
+    """
+    found, asked, read = set(), 0, 0
+    for node in walk(tree):
+        match node:
+            case Ident(name="claims"):
+                read += 1
+                continue
+            case Select(operand=Ident(name="claims"), field=str() as name):
+                pass
+            case Call(function="_[_]", args=(Ident(name="claims"), Const(value=str() as name))):
+                pass
+            case Call(function="@in", args=(Const(value=str() as name), Ident(name="claims"))):
+                pass
+            case _:
+                continue
+        asked += 1
+        found.add(name)
+    return frozenset(found), read > asked
+
+
+def _short(read: Reader) -> Reader:
+    def short(source: Any) -> Any:
+        text = read(source)
+        if len(text) > LONGEST_TEXT:
+            raise ValueError(f"a text of {len(text)} characters: at most {LONGEST_TEXT} are looked at")
+        return text
+
+    return short
+
+
+def _chosen(read: Reader, names: frozenset[str]) -> Reader:
+    def chosen(source: Any) -> Any:
+        claims = read(source)
+        return {name: claims[name] for name in names if name in claims}
+
+    return chosen
 
 
 def _looked_up(tree: Node, name: str) -> list[str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gateway.expressions import engine
+from gateway.expressions import engine, patterns
 from gateway.expressions.complaint import Complaint
 from gateway.expressions.functions import FUNCTIONS
 from gateway.expressions.tree import Call, Comprehension, Const, Ident, ListLiteral, MapLiteral, Node, Select, walk
@@ -21,6 +21,8 @@ MAX_LOOP = 64
 """The same, of what is asked of each item of a list."""
 MAX_PATTERN = 256
 """Characters of a regular expression (RE2: its time is linear in the text)."""
+MAX_PATTERN_PARTS = 256
+"""What it may stand for (`patterns.parts`): some 25 ns for each and each character, where it is at its worst."""
 
 LOOKED_UP: Mapping[ListKind, tuple[str, ...]] = {
     ListKind.NETWORKS: ("client.address",),
@@ -141,6 +143,11 @@ class _Laws:
             return "the pattern of `matches` must be written out"
         if len(pattern.value) > MAX_PATTERN:
             return f"a pattern of {len(pattern.value)} characters: at most {MAX_PATTERN} are allowed"
+        size = patterns.parts(pattern.value)
+        if size > MAX_PATTERN_PARTS:
+            return (
+                f"a pattern that stands for {size} characters: at most {MAX_PATTERN_PARTS} are allowed, so repeat less"
+            )
         return ""
 
     def constant(self, node: Call) -> Iterator[Complaint]:

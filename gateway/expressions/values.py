@@ -23,6 +23,8 @@ the infinite past.
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 UNSAYABLE = re.compile("[\x00\ud800-\udfff]")
 _MAX_CLAIM_DEPTH = 16
+MAX_CLAIMS = 500
+"""Values in all claims that a condition reads: a loop over them may look in them for each."""
 
 
 class Type(enum.Enum):
@@ -83,7 +85,18 @@ def _texts(value: frozenset[str]) -> list[str]:
 
 
 def _claims(value: Mapping[str, Any]) -> dict[str, Any]:
+    if _size(value, 0) > MAX_CLAIMS:
+        raise ValueError(f"claims of more than {MAX_CLAIMS} values")
     return {_text(str(key)): _claim(item, 1) for key, item in value.items()}
+
+
+def _size(value: Any, depth: int) -> int:
+    """How many values are in it. What lies too deep is refused later."""
+    if not isinstance(value, Mapping | list | tuple) or depth > _MAX_CLAIM_DEPTH:
+        return 1
+    if len(value) > MAX_CLAIMS:
+        return len(value)
+    return 1 + sum(_size(item, depth + 1) for item in (value.values() if isinstance(value, Mapping) else value))
 
 
 def _claim(value: Any, depth: int) -> Any:

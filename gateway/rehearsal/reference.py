@@ -13,9 +13,10 @@ from pydantic import BaseModel, RootModel
 
 from gateway.expressions.checking import MAX_LENGTH
 from gateway.expressions.engine import MAX_NESTING
+from gateway.expressions.expression import LONGEST_TEXT
 from gateway.expressions.functions import FUNCTIONS
-from gateway.expressions.laws import LOOKED_UP, MAX_LOOP, MAX_NODES, MAX_PATTERN
-from gateway.expressions.values import Type
+from gateway.expressions.laws import LOOKED_UP, MAX_LOOP, MAX_NODES, MAX_PATTERN, MAX_PATTERN_PARTS
+from gateway.expressions.values import MAX_CLAIMS, Type
 from gateway.expressions.variables import VARIABLES, Variable
 from gateway.feeds.kinds import ListKind
 from gateway.policies.auth.config import AuthConfig
@@ -269,8 +270,12 @@ Of `feeds.yaml`, on the right of `in`: `client.country in lists.embargoed`. An e
 ### Bounds
 
 A condition has at most {MAX_LENGTH} characters and {MAX_NODES} parts (names, literals, operators), nested {MAX_NESTING}
-deep. A pattern of `matches` has at most {MAX_PATTERN} characters. A loop over a list (`exists`, `all`, …) asks at most
+deep. A pattern of `matches` has at most {MAX_PATTERN} characters, and {MAX_PATTERN_PARTS} with what it repeats by
+number (`(ab){{3}}` has 6). A loop over a list (`exists`, `all`, …) asks at most
 {MAX_LOOP} parts of each item, and stands in no other loop. All of it is seen when the file is read.
+
+While it runs, a text of more than {LONGEST_TEXT} characters gives no answer in a condition with `matches`, `contains`,
+`+` or a loop, and neither do claims of more than {MAX_CLAIMS} values. Only a path, an id or a claim can be so long.
 
 {_FAILURE}"""
 

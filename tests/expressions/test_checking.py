@@ -187,6 +187,9 @@ WRONG = {
     'request.model.matches("(?=a)")': ["1:23: no regular expression (RE2): invalid perl operator: (?="],
     "request.model.matches(request.path)": ["1:15: the pattern of `matches` must be written out"],
     "request.model.matches('" + "a" * 257 + "')": ["1:15: a pattern of 257 characters: at most 256 are allowed"],
+    "request.model.matches('([ab]{1,40}){20}x')": [
+        "1:15: a pattern that stands for 801 characters: at most 256 are allowed, so repeat less"
+    ],
     "key.models.exists(m, tags.exists(t, t == m))": [
         "1:27: a loop over a list in a loop over a list: only one is allowed"
     ],

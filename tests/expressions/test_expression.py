@@ -9,8 +9,9 @@ import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.expressions.complaint import BadExpression
-from gateway.expressions.expression import Expression, ExpressionFailed, compile_expression
+from gateway.expressions.expression import LONGEST_TEXT, Expression, ExpressionFailed, compile_expression
 from gateway.expressions.tree import Call, Const, Ident, ListLiteral
+from gateway.expressions.values import MAX_CLAIMS
 from gateway.feeds.kinds import ListKind
 from gateway.policy import Facts, Location, Principal, note_facts
 from gateway.testing import context
@@ -142,6 +143,66 @@ def test_a_list_is_asked_only_where_it_matters() -> None:
         'client.address in lists.blocked && account.tier == "pro"': False,
     }.items():
         assert compile_expression(text, LISTS).bind({"blocked": Loading()})(asked) is answer
+
+
+LONG = "/v1/" + "a" * LONGEST_TEXT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'request.path.matches("a+b")',
+        'request.path.contains("ab")',
+        'request.path + "x" == "y"',
+        '["a", "b"].exists(word, request.path.endsWith(word + "b"))',
+        '["a", "b"].all(word, request.path == word)',
+    ],
+)
+def test_what_is_too_long_to_search_gives_no_answer(text: str) -> None:
+    """A caller's path may have 16 KiB: what is done to it for every character, or every item, has an end."""
+    condition = compile_expression(text, {}).bind({})
+    with pytest.raises(ExpressionFailed, match="a text of 1028 characters: at most 1024 are looked at"):
+        condition(context(path=LONG))
+    condition(context(path=LONG[:LONGEST_TEXT]))
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ('request.path == "/v1/models"', False),
+        ('request.path.startsWith("/v1/")', True),
+        ('request.path in ["/v1/models"]', False),
+        ('request.model == "m" && request.path.contains("b")', False),
+        ('request.path.contains("b") || request.method == "POST"', True),
+    ],
+)
+def test_a_long_text_is_answered_where_that_costs_nothing(text: str, answer: bool) -> None:
+    """Comparing is no search; and what does not matter is not missed."""
+    assert compile_expression(text, {}).bind({})(context(path=LONG)) is answer
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ('claims.plan == "gold"', False),
+        ('has(claims.plan) && claims["plan"] == "gold"', False),
+        ('"plan" in claims', False),
+        ("claims.groups.exists(g, g == 7)", True),
+        ('claims.exists(name, name == "plan")', True),
+        ('claims[request.model] == "gold"', True),
+    ],
+)
+def test_claims_have_a_bound_where_they_are_read(text: str, ends: bool) -> None:
+    """A loop may look in a list for each of its items. Claims that nobody reads hurt nobody."""
+    claims = {"plan": "gold", "m": "gold", "groups": list(range(MAX_CLAIMS))}
+    case = context(model="m")
+    note_facts(case, Facts(principal=Principal("acme", claims=claims)))
+    condition = compile_expression(text, {}).bind({})
+    if ends:
+        with pytest.raises(ExpressionFailed, match="claims of more than 500 values"):
+            condition(case)
+    else:
+        assert condition(case)
 
 
 def test_claims_are_asked_by_cel() -> None:
