@@ -90,6 +90,8 @@ def _snapshot(configuration: Configuration | None) -> Snapshot | None:
 
 def _imagined(path: Path, rehearsal: Rehearsal, configuration: Configuration | None) -> Exchange:
     document, wanted = request(path, rehearsal.ruleset)
+    if wanted.enforced:
+        rehearsal.reset(enforced=wanted.enforced)
     rehearsal.store.leave(wanted.counters)
     rehearsal.store.away = wanted.store == "away"
     accounts = _snapshot(configuration)

@@ -56,7 +56,8 @@ class Seen:
 
     def _note(self, answer: Answer) -> None:
         matched = {(entry, match.rule) for entry, match in answer.matches if match.rule}
-        self.applied |= matched
+        # Of what stands in a list and has parts, it is what applies.
+        self.applied |= matched | {(entry, head_of(rule)) for entry, rule in matched}
         asked = [step for step in answer.trail if step.stage in {Stage.ASKED, Stage.SHADOW}]
         for step in asked:
             name = step.entry.name
@@ -111,7 +112,7 @@ class Seen:
         """What entries said that they look at, and that is no item of a list."""
         for (name, rule), entry in self.listed.items():
             place = places.rule(name, rule) or Place(entry.path, 1, 1)
-            yield Named(name, entry.kind.name, "", rule, place, 1.0, is_local=False)
+            yield Named(name, entry.kind.name, "", rule, place, 1.0, is_local=False, has_bucket=False)
 
 
 def _problem(thing: Named, applied: bool, spared: bool) -> str:

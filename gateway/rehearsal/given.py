@@ -16,6 +16,8 @@ USUAL_TIME: Final = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 """A Monday's noon."""
 NOBODY_SPECIAL: Final = "somebody"
 """The account where none is named."""
+MADE_UP_KEY: Final = "rehearsed0"
+"""The prefix of a key of which nothing is stated."""
 
 
 class Written(BaseModel):
@@ -61,8 +63,8 @@ class AccountGiven(Written):
 class KeyGiven(Written):
     """The API key that comes with the request."""
 
-    name: str = ""
-    """Its public prefix."""
+    name: str = MADE_UP_KEY
+    """Its public prefix, `key.id` in conditions."""
     models: frozenset[str] = frozenset()
     """Models that it is scoped to. Empty: all."""
     features: frozenset[Feature] = frozenset()
@@ -77,11 +79,15 @@ class Given(Written):
     tier: Tier | None = None
     """In place of the account's own."""
     key: Literal["valid", "none", "invalid", "expired", "revoked"] | KeyGiven = "valid"
-    """Its credential: `none` makes it a stranger; or the key's scopes."""
+    """Its credential: `none` makes it a stranger; or the key's scopes. With `claims` a token, and then no key."""
     claims: dict[str, Any] = {}
     """Claims of its token that auth keeps."""
     rollout: dict[str, Literal["inside", "outside"]] = {}
     """Name of an entry or a rule with a `rollout` -> on which side the account is. It gets an id that is there."""
+    enforced: frozenset[str] = frozenset()
+    """Entries and rules that are enforced for everybody in this test, whatever their `mode` and `rollout`: so it holds
+    in shadow, for a part and for all.
+    """
     time: AwareDatetime = USUAL_TIME
     """When the request comes. 2026-01-05T12:00:00Z, a Monday, if it is not stated."""
 
@@ -142,6 +148,9 @@ class Given(Written):
             raise ValueError("states a `tier` twice: beside the account and in it")
         if self.key == "none" and self.rollout:
             raise ValueError("has a `rollout` and `key: none`: sides are told by account")
+        both = self.enforced & {name for name, side in self.rollout.items() if side == "outside"}
+        if both:
+            raise ValueError(f"has `{min(both)}` enforced for everybody, and outside of its rollout")
         if self.key == "none" and self.account is not None:
             raise ValueError("has an account and `key: none`: who sends no key is nobody")
         return self

@@ -12,7 +12,7 @@ from gateway.accounts.file_directory import Snapshot
 from gateway.dialects.interface import Dialect, MalformedRequest
 from gateway.policy import Ask, Context, Facts, Location, Principal, Profile, note_facts
 from gateway.rehearsal.exchange import Exchange
-from gateway.rehearsal.given import NOBODY_SPECIAL, AccountGiven, Given
+from gateway.rehearsal.given import MADE_UP_KEY, NOBODY_SPECIAL, AccountGiven, Given
 from gateway.rehearsal.places import Rollout
 from gateway.rollout import share_of
 
@@ -74,10 +74,11 @@ def _account(given: Given, accounts: Mapping[str, AccountGiven]) -> AccountGiven
 
 def _principal(account: AccountGiven, given: Given) -> Principal:
     scopes = None if isinstance(given.key, str) else given.key
+    made_up = "" if given.claims else MADE_UP_KEY
     return Principal(
         account=account.id or NOBODY_SPECIAL,
         organisation=account.organisation,
-        key=scopes.name if scopes else "",
+        key=scopes.name if scopes else made_up,
         tier=given.tier or account.tier,
         models=scopes.models if scopes else frozenset(),
         features=frozenset(scopes.features) if scopes else frozenset(),
@@ -142,7 +143,8 @@ def _read(given: Given, dialect: Dialect, path: str) -> Ask:
 
 def _on_its_side(principal: Principal, given: Given, rollouts: Mapping[str, Rollout]) -> Principal:
     """The principal, under the first id that is on the wanted side of each rollout."""
-    if not given.rollout:
+    wanted = {name: side for name, side in given.rollout.items() if name not in given.enforced}
+    if not wanted:
         return principal
     for number in range(TRIES):
         tried = dataclasses.replace(principal, account=f"{principal.account}-{number}") if number else principal
@@ -150,9 +152,9 @@ def _on_its_side(principal: Principal, given: Given, rollouts: Mapping[str, Roll
         note_facts(context, Facts(tried))
         sides = {
             name: "inside" if share_of(rollouts[name].key, context) < rollouts[name].share else "outside"
-            for name in given.rollout
+            for name in wanted
         }
-        if sides == given.rollout:
+        if sides == wanted:
             return tried
-    wanted = " and ".join(f"{side} of `{rule}`" for rule, side in given.rollout.items())
-    raise ValueError(f"no account is {wanted}: look at the shares")
+    said = " and ".join(f"{side} of `{rule}`" for rule, side in wanted.items())
+    raise ValueError(f"no account is {said}: look at the shares")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -35,6 +36,8 @@ class Named(NamedTuple):
     """The share of accounts for whom it is enforced; 0 in shadow."""
     is_local: bool
     """Counted inside the policy, where no store sees it."""
+    has_bucket: bool
+    """Buckets of the store have its name: a limit, or a rule that throttles."""
 
     @property
     def is_limit(self) -> bool:
@@ -42,7 +45,7 @@ class Named(NamedTuple):
 
 
 class Rollout(NamedTuple):
-    """Something that is enforced for a part of the accounts."""
+    """Something that may be enforced for a part of the accounts: for all of them, or none, as well."""
 
     key: str
     """By which `gateway.rollout.share_of` tells accounts apart."""
@@ -50,20 +53,54 @@ class Rollout(NamedTuple):
 
 
 def rollouts(ruleset: Ruleset) -> dict[str, Rollout]:
-    """Name of an entry or rule with a rollout -> that."""
-    found = {
-        thing.name: Rollout(f"{thing.entry}/{thing.name}", thing.share)
-        for thing in named(ruleset)
-        if 0.0 < thing.share < 1.0
-    }
-    return found | {
-        entry.name: Rollout(entry.name, entry.rollout) for entry in ruleset.entries if 0.0 < entry.rollout < 1.0
-    }
+    """Name of an entry, or of a rule that may have a rollout -> that."""
+    found: dict[str, Rollout] = {}
+    for entry in ruleset.entries:
+        items = {item.name: item for _, _, item in _items(entry) if "rollout" in type(item).model_fields}
+        found |= {name: Rollout(f"{entry.name}/{name}", _share(item)) for name, item in items.items()}
+    return found | {entry.name: Rollout(entry.name, entry.rollout) for entry in ruleset.entries}
+
+
+def enforcing(ruleset: Ruleset, names: Collection[str]) -> Ruleset:
+    """The same, where these entries and rules are enforced for everybody, whatever their `mode` and `rollout`."""
+    return replace(ruleset, entries=tuple(_enforcing(entry, names) for entry in ruleset.entries)) if names else ruleset
+
+
+def _enforcing(entry: Entry, names: Collection[str]) -> Entry:
+    changed: dict[str, list[Any]] = {}
+    for key, index, item in _items(entry):
+        if item.name in names:
+            stated = {"mode": "enforce", "rollout": 1.0}
+            update = {name: value for name, value in stated.items() if name in type(item).model_fields}
+            changed.setdefault(key, list(getattr(entry.config, key)))[index] = item.model_copy(update=update)
+    update = {key: type(getattr(entry.config, key))(items) for key, items in changed.items()}
+    config = entry.config.model_copy(update=update) if update else entry.config
+    return replace(entry, config=config, rollout=1.0 if entry.name in names else entry.rollout)
 
 
 def named(ruleset: Ruleset) -> tuple[Named, ...]:
     """All of them, in the order of the chain and of the files."""
     return tuple(found for entry in ruleset.entries for found in _of_entry(ruleset, entry))
+
+
+def parts(ruleset: Ruleset) -> frozenset[str]:
+    """What policies that are no list of rules call their parts, as far as they are written: `networks.tor`, or
+    `<rule>.countries` of a rule that has parts.
+    """
+    return frozenset(name for entry in ruleset.entries for name in _parts(entry.config, ""))
+
+
+def _parts(config: BaseModel, prefix: str) -> Iterator[str]:
+    for key in type(config).model_fields:
+        if key not in config.model_fields_set or key == "name":
+            continue
+        value = getattr(config, key)
+        yield f"{prefix}{key}"
+        if isinstance(value, BaseModel):
+            yield from _parts(value, f"{prefix}{key}.")
+        for item in value if isinstance(value, tuple | list) else ():
+            if isinstance(item, BaseModel) and isinstance(getattr(item, "name", None), str):
+                yield from _parts(item, f"{prefix}{item.name}.")  # type: ignore[attr-defined]  # asked above
 
 
 class Places:
@@ -106,16 +143,24 @@ def place_of_entry(ruleset: Ruleset, name: str) -> Place:
     raise LookupError(name)
 
 
-def _of_entry(ruleset: Ruleset, entry: Entry) -> Iterator[Named]:
-    document = ruleset.documents[entry.path]
+def _items(entry: Entry) -> Iterator[tuple[str, int, Any]]:
+    """(key of a list, index, item) for all that has a name in the lists of its file."""
     for key in type(entry.config).model_fields:
         items = getattr(entry.config, key)
         for index, item in enumerate(items if isinstance(items, tuple | list) else ()):
-            name = getattr(item, "name", None)
-            if isinstance(item, BaseModel) and isinstance(name, str):
-                place = Place(entry.path, *document.position((key, index, "name")))
-                local = key == "limits" and getattr(entry.config, "store", "") == "local"
-                yield Named(entry.name, entry.kind.name, key, name, place, _share(item), local)
+            if isinstance(item, BaseModel) and isinstance(getattr(item, "name", None), str):
+                yield key, index, item
+
+
+def _of_entry(ruleset: Ruleset, entry: Entry) -> Iterator[Named]:
+    document = ruleset.documents[entry.path]
+    shared_names = getattr(entry.config, "shared_names", None)
+    shared = shared_names() if shared_names is not None else {}
+    for key, index, item in _items(entry):
+        place = Place(entry.path, *document.position((key, index, "name")))
+        local = key == "limits" and getattr(entry.config, "store", "") == "local"
+        has_bucket = key == "limits" or item.name in shared
+        yield Named(entry.name, entry.kind.name, key, item.name, place, _share(item), local, has_bucket)
 
 
 def _share(item: BaseModel) -> float:

@@ -17,7 +17,7 @@ import asyncio
 import dataclasses
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,6 +32,7 @@ from gateway.rehearsal.counters import Counters
 from gateway.rehearsal.exchange import Exchange
 from gateway.rehearsal.identity import Identity
 from gateway.rehearsal.knowledge import Knowledge, know
+from gateway.rehearsal.places import enforcing
 from gateway.rehearsal.sighted import Sighted
 from gateway.rules.build import FREE, build, policy_kinds
 from gateway.rules.ruleset import Entry, Ruleset, load
@@ -125,8 +126,11 @@ class Rehearsal:
 
     # -- making -----------------------------------------------------------------------------------------------------
 
-    def reset(self, accounts: Snapshot | None = None) -> None:
-        """Make all policies anew: full buckets, nobody seen, nothing learnt. Raises Problems where one cannot be."""
+    def reset(self, accounts: Snapshot | None = None, enforced: Collection[str] = ()) -> None:
+        """Make all policies anew: full buckets, nobody seen, nothing learnt. Raises Problems where one cannot be.
+
+        `enforced` are entries and rules that are enforced for everybody, whatever their `mode` and `rollout`.
+        """
         if accounts is not None:
             self._directory = LiveDirectory(accounts)
         self._retire()
@@ -139,7 +143,8 @@ class Rehearsal:
             lists=self._knowledge.lists,
             sightings=Sighted(),
         )
-        ruleset = dataclasses.replace(self.ruleset, entries=tuple(self._known(entry) for entry in self.ruleset.entries))
+        wanted = enforcing(self.ruleset, enforced)
+        ruleset = dataclasses.replace(wanted, entries=tuple(self._known(entry) for entry in wanted.entries))
         entries = build(ruleset, services)
         self._policies = [entry.policy for entry in entries]
         failures: dict[tuple[str, str], int] = {}

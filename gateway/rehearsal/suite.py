@@ -12,7 +12,7 @@ from gateway.accounts.model import AccountId
 from gateway.policy import NetworkKind
 from gateway.quantities import COUNT_SCHEMA, MONEY_SCHEMA, Count, Duration, Name, count, money
 from gateway.rehearsal.given import AccountGiven, Given, Written
-from gateway.rehearsal.places import named, rollouts
+from gateway.rehearsal.places import named, parts, rollouts
 from gateway.rules.check import check
 from gateway.rules.problems import Problem, Problems, did_you_mean
 from gateway.rules.read import Document, Loc, read
@@ -204,7 +204,7 @@ def request(path: Path, ruleset: Ruleset) -> tuple[Document, Request]:
     found = check(document, Request, {})
     names = _Names(document, TestFile.model_construct(accounts=found.accounts), ruleset)
     problems = set(names.keys(("counters",), found.counters, names.limits, "limit"))
-    problems.update(names.keys(("rollout",), found.rollout, names.shares, "rollout"))
+    problems.update(names.sides((), found))
     if problems:
         raise Problems(problems)
     return document, found
@@ -218,9 +218,10 @@ class _Names:
         self.document = document
         self.file = file
         self.entries = [entry.name for entry in ruleset.entries]
-        self.limits = [thing.name for thing in things if thing.is_limit]
+        self.limits = [thing.name for thing in things if thing.has_bucket]
         self.local = {thing.name for thing in things if thing.is_local}
         self.rules = [thing.name for thing in things]
+        self.parts = parts(ruleset)
         self.shares = rollouts(ruleset)
 
     def problems(self) -> Iterator[Problem]:
@@ -246,23 +247,38 @@ class _Names:
 
     def step(self, loc: Loc, step: Step) -> Iterator[Problem]:
         yield from self.given((*loc, "given"), step.given)
+        if "steps" in loc and step.given.enforced:
+            said = "is for the whole test: one that has `steps` states it beside them"
+            yield self.document.problem((*loc, "given", "enforced"), f"`enforced` {said}")
         expect = step.expect
         if expect is None:
             return
         below = (*loc, "expect")
         yield from self.keys((*below, "limits"), expect.limits, self.limits, "limit")
         for key, value, known in (("entry", expect.entry, self.entries), ("rule", expect.rule, self.rules)):
-            if value is not None and value not in known:
+            if value is not None and value not in known and (key == "entry" or value not in self.parts):
                 yield self.unknown((*below, key), key, value, known)
         for key, values in (("matches", expect.matches), ("shadow", expect.shadow)):
             for index, value in enumerate(values or ()):
-                if value not in self.rules and value not in self.entries:
+                if value not in self.rules and value not in self.entries and value not in self.parts:
                     yield self.unknown((*below, key, index), "rule", value, [*self.rules, *self.entries])
 
     def given(self, loc: Loc, given: Given) -> Iterator[Problem]:
         if isinstance(given.account, str) and given.account not in self.file.accounts:
             yield self.unknown((*loc, "account"), "account", given.account, self.file.accounts)
-        yield from self.keys((*loc, "rollout"), given.rollout, self.shares, "rollout")
+        yield from self.sides(loc, given)
+
+    def sides(self, loc: Loc, given: Given) -> Iterator[Problem]:
+        """What is enforced, and on which side of that the account is."""
+        yield from self.keys((*loc, "rollout"), given.rollout, self.shares, "entry or rule")
+        for name in sorted(given.enforced - self.shares.keys()):
+            yield self.unknown((*loc, "enforced"), "entry or rule", name, self.shares)
+        for name, side in given.rollout.items():
+            share = self.shares[name].share if name in self.shares else 0.5
+            if name not in given.enforced and share == (0.0 if side == "inside" else 1.0):
+                said = f"`{name}` is {'in shadow' if side == 'inside' else 'enforced'} for everybody: nobody is {side}"
+                more = f"; `enforced: [{name}]` under `given` asks it as if it were not" if side == "inside" else ""
+                yield self.document.problem_at(self.document.key_position((*loc, "rollout", name)), said + more)
 
     def keys(self, loc: Loc, stated: Mapping[str, Any], known: Iterable[str], word: str) -> Iterator[Problem]:
         names = list(known)

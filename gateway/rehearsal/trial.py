@@ -67,10 +67,10 @@ class Trial:
     def run(self, suite: Suite, index: int) -> Result:
         """One test, from a fresh start. Raises Problems where its exchange cannot be, by a body that is none."""
         test = suite.file.tests[index]
-        self.rehearsal.reset(snapshot_of(suite.file.accounts))
+        shared = test.given.over(suite.file.given)
+        self.rehearsal.reset(snapshot_of(suite.file.accounts), shared.enforced)
         self.rehearsal.store.leave(test.counters)
         self._number = 0
-        shared = test.given.over(suite.file.given)
         now = shared.time.timestamp()
         for position, step in enumerate(test.sequence):
             given = step.given.over(shared)

@@ -191,7 +191,9 @@ def test_a_step_that_fails_is_named(tmp_path: Path) -> None:
     ("given", "said"),
     [
         pytest.param("body: '{'", "the edge would refuse it before any policy: malformed_content", id="body"),
-        pytest.param("rollout: {ramp: inside, other: inside}", "unknown rollout `other`: there are ramp", id="rollout"),
+        pytest.param(
+            "rollout: {ramp: inside, other: inside}", "unknown entry or rule `other`: there are auth", id="rollout"
+        ),
     ],
 )
 def test_an_exchange_that_cannot_be(given: str, said: str, tmp_path: Path) -> None:
