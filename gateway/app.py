@@ -67,6 +67,8 @@ class Configuration:
 
     file: GatewayFile
     path: Path
+    source: bytes = b""
+    """As it was read. Workers that start later go by it, whatever stands in the file by then."""
 
     @property
     def policies(self) -> Path:
@@ -85,9 +87,12 @@ class Configuration:
         return self.path.parent / self.file.audit_log if self.file.audit_log else None
 
 
-def read_configuration(path: Path, environment: Mapping[str, str] = os.environ) -> Configuration:
-    """Raises Problems with all that is wrong in the file."""
-    return Configuration(check(read(path), GatewayFile, environment), path.resolve())
+def read_configuration(
+    path: Path, environment: Mapping[str, str] = os.environ, copy: Path | None = None
+) -> Configuration:
+    """Raises Problems with all that is wrong in the file. `copy` is read instead; its paths are relative to `path`."""
+    document = read(copy or path)
+    return Configuration(check(document, GatewayFile, environment), path.resolve(), document.source)
 
 
 def check_everything(path: Path, environment: Mapping[str, str] = os.environ) -> tuple[Configuration, Ruleset]:
@@ -229,7 +234,8 @@ class Worker:
         """Serve on a bound socket, by what is in force in `wholes`. Raises Problems where files are wrong."""
         file = self.configuration.file
         base = self.configuration.path.parent
-        accounts = AccountsWatcher(self.configuration.accounts, self.directory, self.environment)
+        kept = wholes.parent / "accounts-last-good.yaml"
+        accounts = AccountsWatcher(self.configuration.accounts, self.directory, self.environment, last_good=kept)
         accounts.load()
         redis_url = file.redis.get_secret_value()
         self.store = await connect(redis_url, deadline=file.timeouts.store, worker=self.name)

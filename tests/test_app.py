@@ -131,3 +131,14 @@ def test_a_kind_that_cannot_be_loaded_is_left_out(
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
     assert list(policy_kinds()) == ["auth"]
     assert "policy kind gone (no_such_package:KIND) cannot be loaded" in caplog.text
+
+
+def test_a_worker_that_starts_again_goes_by_the_same_configuration(configuration: Path, tmp_path: Path) -> None:
+    """An edit of tidegate.yaml waits for a restart of all: neither a mixed fleet, nor a worker that cannot start."""
+    read = read_configuration(configuration)
+    copy = tmp_path / "runtime" / "tidegate.yaml"
+    copy.parent.mkdir()
+    copy.write_bytes(read.source)
+    configuration.write_text("redis: [")
+    again = read_configuration(configuration, copy=copy)
+    assert again == read and again.policies == configuration.parent / "policies"

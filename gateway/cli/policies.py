@@ -114,7 +114,7 @@ class _Door:
         unix = self.address.startswith("unix:")
         connector = aiohttp.UnixConnector(self.address.removeprefix("unix:")) if unix else aiohttp.TCPConnector()
         base = "http://admin" if unix else f"http://{self.address}"
-        fields = {"Authorization": f"Bearer {self.token}"} if method == "POST" and self.token else {}
+        fields = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
             async with (
                 aiohttp.ClientSession(connector=connector, timeout=LIMIT) as session,

@@ -66,7 +66,7 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
     loop = asyncio.get_running_loop()
     command = ["-m", "gateway", "worker", "--config", str(configuration.path), "--index", "{index}"]
     command += ["--listen", address_of(bound), "--control", "{socket}", "--wholes", str(whole.folder.parent)]
-    command += ["--parent", str(os.getpid())]
+    command += ["--parent", str(os.getpid()), "--copy", str(_copy(configuration, runtime))]
     supervisor = Supervisor(command, count, runtime)
     fleet = Fleet(supervisor.sockets, lambda: supervisor.restarts)
     rules, refresh = rulesets(configuration, whole, ruleset, fleet)
@@ -95,6 +95,14 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
     bound.close()
 
 
+def _copy(configuration: Configuration, runtime: Path) -> Path:
+    """All workers go by the same configuration, also one that is started again after an edit of the file."""
+    path = runtime / "tidegate.yaml"
+    path.touch(mode=0o600)
+    path.write_bytes(configuration.source)
+    return path
+
+
 def _recorder(configuration: Configuration, runtime: Path) -> Supervisor:
     """The process that turns what workers note into Parquet; none where nothing is noted."""
     command = ["-m", "gateway", "history", "record", "--config", str(configuration.path), "--parent", str(os.getpid())]
@@ -108,22 +116,24 @@ def worker(
     wholes: Annotated[Path, typer.Option()],
     index: Annotated[int, typer.Option()] = 0,
     parent: Annotated[int, typer.Option()] = 0,
+    copy: Annotated[Path | None, typer.Option()] = None,
 ) -> None:
     """One worker process; the supervisor starts it."""
     if parent:
         die_with_parent(parent)
     _log_to_stderr()
     try:
-        uvloop.run(_work(config, bind(listen), control, wholes, index))
+        configuration = read_configuration(config, copy=copy)
+        uvloop.run(_work(configuration, bind(listen), control, wholes, index))
     except Problems as problems:
         fail_with(problems)
 
 
-async def _work(config: Path, bound: socket.socket, control: Path, wholes: Path, index: int) -> None:
+async def _work(configuration: Configuration, bound: socket.socket, control: Path, wholes: Path, index: int) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     name = f"{socket.gethostname()}-{os.getpid()}-{index}"
-    served = Worker(read_configuration(config), name=name)
+    served = Worker(configuration, name=name)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     door = Door(served.snapshot, served.rules)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import ipaddress
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import web
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 
 WHO: Final = "admin_token"
 """How whoever bears the token is called in the audit log: by its name in tidegate.yaml."""
+OPEN: Final = ("/healthz", "/readyz", "/metrics")
+"""Asked by any name: probes and scrapers have theirs, and no line of a file stands there."""
 STATUS: Final = {"refused": 422, "unknown": 404, "set_aside": 409}
 """Of a change that did not come into force; 200 for the rest."""
 
@@ -128,13 +132,20 @@ def _guard(token: str, rulesets: Rulesets[Any]) -> Any:
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.method in ("GET", "HEAD"):
+        if isinstance(request.match_info.http_exception, web.HTTPNotFound):
             return await handler(request)
+        stated = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        bears = bool(token) and hmac.compare_digest(stated, expected)
+        if request.method in ("GET", "HEAD"):
+            if bears or request.path in OPEN or _is_own_name(request.host):
+                return await handler(request)
+            return _json(
+                {"error": f"ask by address, or as localhost, or with the admin token: not as {request.host}"}, 421
+            )
         if not token:
             said = "changes need a token: set admin_token in tidegate.yaml, and start again"
             return _json({"error": said}, 403)
-        stated = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(stated, expected):
+        if not bears:
             rulesets.note_denied(request.path)
             answer = _json({"error": "Authorization: Bearer with the admin token is needed"}, 401)
             answer.headers["WWW-Authenticate"] = 'Bearer realm="tidegate admin"'
@@ -142,6 +153,21 @@ def _guard(token: str, rulesets: Rulesets[Any]) -> Any:
         return await handler(request)
 
     return guard
+
+
+def _is_own_name(host: str) -> bool:
+    """Whether a page elsewhere could not have made an operator's browser ask so: it can have its own name lead here
+    (DNS rebinding), and then read the answers; an address, or a name without a dot, it can not.
+    """
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return "." not in name or name.endswith(".localhost")
+    return True
 
 
 def _json(content: dict[str, Any], status: int = 200) -> web.Response:

@@ -170,6 +170,11 @@ def landing(data: Path, feed: DatabaseFeed | ListFeed) -> Path:
     return data / "lists" / f"{feed.name}.txt"
 
 
+def landed(data: Path) -> list[Path]:
+    """All that was fetched, whoever wants it."""
+    return [*data.glob("databases/*.mmdb"), *data.glob("lists/*.txt")]
+
+
 def location_of(base: Path, data: Path, feed: DatabaseFeed | ListFeed) -> Path | None:
     """The file that is used for it; None for a list that is written in feeds.yaml. `base` is the folder of that."""
     if feed.source is not None:

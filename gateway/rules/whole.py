@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.feeds.folder import Feeds
-from gateway.feeds.sources import FeedSet, location_of
-from gateway.feeds.update import recall
+from gateway.feeds.sources import FeedSet, landed, location_of
+from gateway.feeds.update import last_checked
 from gateway.policies import Services
 from gateway.policy import PolicyKind
 from gateway.rules.build import build
@@ -37,6 +37,9 @@ SHOWN: Final = 12
 """Digits of a digest that are shown to people, and that stand in names."""
 TRIES: Final = 3
 """How often files that change while they are read are read again."""
+
+UNUSED: Final = 600.0
+"""Seconds for which a compiled list that no whole holds is kept."""
 
 ServicesOf = Callable[[Ruleset, Feeds], Services]
 """What policies are built with, here to be thrown away."""
@@ -101,6 +104,8 @@ def make(
     """
     try:
         wholes.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Lists of rulesets that were refused; not at once, since the next edit most often has the same.
+        sweep(wholes / COMPILED, now - UNUSED)
         for _ in range(TRIES):
             draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=wholes))
             try:
@@ -267,7 +272,8 @@ class OnDisk:
 
     def signature(self) -> Signature:
         paths = [location_of(self.policies, self.data, feed) for feed in self.feeds.all()]
-        return signature(self.policies, [path for path in paths if path is not None])
+        # All that was fetched, too: rules may be refused for want of what a command has just fetched.
+        return signature(self.policies, [*(path for path in paths if path is not None), *landed(self.data)])
 
     def list_ages(self, now: float) -> list[tuple[str, float, bool]]:
         """Name of each list that is a file, seconds since it was fetched or changed, whether that is too long."""
@@ -276,7 +282,7 @@ class OnDisk:
             path = location_of(self.policies, self.data, feed)
             try:
                 if path is not None:
-                    fetched = recall(self.data, feed).checked if feed.source is not None else 0.0
+                    fetched = last_checked(self.data, feed) if feed.source is not None else 0.0
                     age = max(0.0, now - (fetched or path.stat().st_mtime))
                     found.append((feed.name, age, bool(feed.stale_after) and age > feed.stale_after))
             except OSError:

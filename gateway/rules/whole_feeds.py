@@ -6,7 +6,9 @@ compiles no list again; a whole holds links to its own.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import math
 import os
 from pathlib import Path
 from typing import Final
@@ -54,11 +56,14 @@ def open_prepared(into: Path) -> Feeds:
     return open_feeds(prepared)
 
 
-def sweep(compiled: Path) -> None:
-    """Remove what no whole holds any more."""
+def sweep(compiled: Path, before: float = math.inf) -> None:
+    """Remove what no whole holds, or has held since `before` (Unix time)."""
     for path in compiled.glob("*") if compiled.is_dir() else ():
-        if path.stat().st_nlink == 1:
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            # A link that was made or removed is a change of the inode.
+            if status.st_nlink == 1 and status.st_ctime < before:
+                path.unlink()
 
 
 def _linked(path: Path, into: Path) -> Path:

@@ -208,3 +208,33 @@ async def test_other_methods_need_the_token_too(port: Port) -> None:
         async with port.http.request(method, "/policies") as answer:
             assert answer.status == 401
     assert isinstance(port.http.session, aiohttp.ClientSession)
+
+
+@pytest.mark.parametrize("path", ["/", "/policies", "/policies/history"])
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        pytest.param("127.0.0.1:8081", 200, id="address"),
+        pytest.param("[::1]:8081", 200, id="v6"),
+        pytest.param("localhost", 200, id="localhost"),
+        pytest.param("tidegate:8081", 200, id="a name without a dot"),
+        pytest.param("evil.example:8081", 421, id="a name of anybody's"),
+        pytest.param("127.0.0.1.evil.example", 421, id="a name like an address"),
+        pytest.param("[::1", 421, id="no name"),
+    ],
+)
+async def test_a_page_elsewhere_cannot_read_the_rules(port: Port, path: str, host: str, status: int) -> None:
+    """A browser that was led here by a name of the page's own (DNS rebinding) gets nothing of them."""
+    async with port.http.get(path, headers={"Host": host}) as answer:
+        assert answer.status == status
+    async with port.http.get(path, headers={"Host": host, **BEARER}) as answer:
+        assert answer.status == 200
+    async with port.http.get("/metrics", headers={"Host": host}) as answer:
+        assert answer.status == 200
+
+
+async def test_what_is_not_there_leaves_no_line(port: Port) -> None:
+    """Whoever fills the audit log has to know what there is to change."""
+    async with port.http.post("/nothing/" + "x" * 4000) as answer:
+        assert answer.status == 404
+    assert not port.live.audit.exists() or port.live.words == []

@@ -7,12 +7,14 @@ import hashlib
 import json
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from gateway.feeds import update as module
 from gateway.feeds.kinds import ListKind
 from gateway.feeds.sources import (
     DatabaseFeed,
@@ -24,7 +26,7 @@ from gateway.feeds.sources import (
     Unpack,
     UrlSource,
 )
-from gateway.feeds.update import World, recall, update
+from gateway.feeds.update import World, last_checked, recall, update
 from tests.feeds.elsewhere import Vendor, serve
 from tests.feeds.geo import BUILT, COUNTRIES, database
 from tests.feeds.test_unpack import archive
@@ -329,3 +331,22 @@ async def test_a_memory_that_is_no_memory(vendor: Vendor, world: World) -> None:
         (world.data / "lists" / "l.txt.json").write_text(content)
         assert recall(world.data, feed).checked == 0.0
         assert (await update(feed, world)).what == "unchanged"
+
+
+async def test_when_it_was_checked_last_is_known_without_reading_it(
+    vendor: Vendor, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each scrape of the metrics asks: a digest of a long list would be a pause of the supervisor."""
+    feed = ListFeed("l", ListKind.NETWORKS, source=UrlSource(f"{vendor.address}/l.txt"))
+    assert last_checked(world.data, feed) == 0.0
+    await update(feed, world)
+
+    def never(_: Path) -> str:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr(module, "file_digest", never)
+    assert last_checked(world.data, feed) == 1_795_000_000.0
+    assert last_checked(world.data, replace(feed, kind=ListKind.ASNS)) == 0.0
+    path = world.data / "lists" / "l.txt"
+    os.utime(path, (path.stat().st_mtime + 60, path.stat().st_mtime + 60))
+    assert last_checked(world.data, feed) == 0.0

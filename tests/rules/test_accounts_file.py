@@ -142,3 +142,16 @@ def test_a_gateway_does_not_start_on_a_bad_file(path: Path) -> None:
 
     with pytest.raises(Problems, match="must be a list"):
         AccountsWatcher(path, LiveDirectory(), ENVIRONMENT).load()
+
+
+def test_a_worker_that_starts_again_has_the_last_good_one(path: Path, tmp_path: Path) -> None:
+    """A bad edit must not take away the workers that happen to start after it; the copy is its owner's alone."""
+    last_good = tmp_path / "runtime.yaml"
+    AccountsWatcher(path, LiveDirectory(), ENVIRONMENT, last_good=last_good).load()
+    assert last_good.stat().st_mode & 0o777 == 0o600 and last_good.read_text() == GOOD
+    path.write_text("accounts: [")
+    directory = LiveDirectory()
+    AccountsWatcher(path, directory, ENVIRONMENT, last_good=last_good).load()
+    assert directory.account("acme") is not None and last_good.read_text() == GOOD
+    with pytest.raises(Problems):
+        AccountsWatcher(path, LiveDirectory(), ENVIRONMENT).load()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from gateway.accounts.file_directory import LiveDirectory
 from gateway.feeds.folder import Feeds
+from gateway.feeds.sources import FeedSet
 from gateway.policies import Services
 from gateway.rules import whole as module
 from gateway.rules.build import FREE, build, policy_kinds
@@ -243,3 +245,26 @@ def test_lists_elsewhere_are_watched_and_have_an_age(policies: Path) -> None:
     before = disk.signature()
     elsewhere.write_text("192.0.2.0/25\n")
     assert disk.signature() != before
+
+
+def test_what_is_fetched_is_seen_though_the_rules_that_want_it_are_refused(policies: Path) -> None:
+    """The author is told to fetch it, and then need not touch the rules once more."""
+    disk = OnDisk(policies, policies.parent / "data", FeedSet())
+    before = disk.signature()
+    (policies.parent / "data" / "lists").mkdir(parents=True)
+    (policies.parent / "data" / "lists" / "new.txt").write_text("192.0.2.0/24\n")
+    assert disk.signature() != before
+
+
+def test_what_refused_rules_compiled_goes_in_time(policies: Path) -> None:
+    """A list that is fetched each minute while the rules are refused must not fill the disk."""
+    (policies / "auth.yaml").write_text("jwt: [{issuer: i, audience: a, keys_file: chain.yaml}]\n")
+    compiled = policies.parent / "wholes" / COMPILED
+    with pytest.raises(Problems):
+        made(policies)
+    assert len(list(compiled.iterdir())) == 1
+    (policies / "feeds.yaml").unlink()
+    later = time.time() + module.UNUSED + 60.0
+    with pytest.raises(Problems):
+        make(policies, policies.parent, policies.parent / "wholes", 1, policy_kinds(), services, later, {})
+    assert list(compiled.iterdir()) == []
