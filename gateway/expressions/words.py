@@ -31,6 +31,9 @@ def type_words(name: str) -> str:
     if name.startswith("list("):
         items = {"list(string)": " of text", "list(int)": " of numbers"}
         return f"a list{items.get(name, '')}"
+    if name.startswith("T%"):
+        # What an empty list holds.
+        return "anything"
     return "a map" if name.startswith("map(") else _TYPES.get(name, name)
 
 

@@ -201,7 +201,7 @@ def test_volatile_conditions_are_asked_each_time() -> None:
 
 def test_memory_is_bounded_whatever_callers_send() -> None:
     """Neither many values nor long ones make it grow."""
-    policy = built({"action": "deny", "when": "request.model.contains('x') || request.path.contains('x')"})
+    policy = built({"action": "deny", "when": "request.model.startsWith('x') || request.path.startsWith('x')"})
     for number in range(300):
         policy.decide(asked(model="m" * 100_000 + str(number)))
     assert len(policy._memory) == 0
