@@ -98,12 +98,18 @@ class Comparison:
     """Sums. `add` once an exchange."""
 
     def __init__(self) -> None:
-        self.changes: dict[Change, int] = dict.fromkeys(Change, 0)
         self.groups: dict[GroupKey, Group] = {}
         self.accounts: dict[str, Account] = {}
         self.minutes: dict[int, list[int]] = {}
         """Minute of Unix time -> exchanges by Change, in its order."""
         self.first = self.last = 0.0
+
+    @property
+    def changes(self) -> dict[Change, int]:
+        """Exchanges by change. Summed here: the hash of an enum is a call, and `add` is for millions."""
+        return dict(zip(Change, map(sum, zip(*self.minutes.values(), strict=True)), strict=True)) if self.minutes else (
+            dict.fromkeys(Change, 0)
+        )
 
     @property
     def exchanges(self) -> int:
@@ -115,8 +121,8 @@ class Comparison:
 
     def add(self, past: Past, before: Verdict, after: Verdict | None) -> None:
         exchange = past.exchange
-        change = Change.STILL_ALLOWED if before is ALLOWED and after is ALLOWED else change_of(before, after)
-        self.changes[change] += 1
+        same = before is ALLOWED and after is ALLOWED
+        change = Change.STILL_ALLOWED if same else change_of(before, after)
         now = exchange.now
         self.first = self.first or now
         self.last = now
@@ -124,7 +130,7 @@ class Comparison:
         counts = self.minutes.get(minute)
         if counts is None:
             counts = self.minutes[minute] = [0] * len(_ORDER)
-        counts[_ORDER[change]] += 1
+        counts[_STILL_ALLOWED if same else _ORDER[change]] += 1
         principal = exchange.principal
         if principal is None:
             if change in CHANGED:
@@ -137,6 +143,8 @@ class Comparison:
         usage = past.outcome.usage
         if usage is not None:
             account.tokens += usage.input + usage.output
+        if same:
+            return
         if before is not ALLOWED:
             account.refused_before += 1
         if change in CHANGED:
@@ -182,3 +190,4 @@ class Comparison:
 
 
 _ORDER: Final = {change: index for index, change in enumerate(Change)}
+_STILL_ALLOWED: Final = _ORDER[Change.STILL_ALLOWED]

@@ -14,6 +14,7 @@ ASSUMED_OUTPUT: Final = 256
 """Tokens, where nothing is known and the caller states no cap."""
 ASSUMED_SECONDS: Final = 2.0
 PAIRS: Final = 200_000
+MODELS: Final = 10_000
 
 
 class _Sum:
@@ -35,23 +36,27 @@ class Expected:
 
     def __init__(self) -> None:
         self._pairs: dict[tuple[str, str], _Sum] = {}
+        self._models: dict[str, _Sum] = {}
 
     def learn(self, account: str, model: str, usage: Usage, seconds: float) -> None:
-        for key in ((account, model), ("", model)):
-            found = self._pairs.get(key)
-            if found is None:
-                if len(self._pairs) >= PAIRS:
-                    continue
-                found = self._pairs[key] = _Sum()
-            found.count += 1
-            found.output += usage.output
-            found.seconds += seconds
+        output = usage.output
+        known = self._models.get(model)
+        if known is None and len(self._models) < MODELS:
+            known = self._models[model] = _Sum()
+        pair = self._pairs.get((account, model))
+        if pair is None and len(self._pairs) < PAIRS:
+            pair = self._pairs[account, model] = _Sum()
+        for found in (known, pair):
+            if found is not None:
+                found.count += 1
+                found.output += output
+                found.seconds += seconds
 
     def of(self, account: str, ask: Ask) -> Estimate:
         """Its input is what was read from the request: that is known."""
         if not ask.generates:
             return Estimate(Outcome(200), ASSUMED_SECONDS)
-        found = self._pairs.get((account, ask.model)) or self._pairs.get(("", ask.model))
+        found = self._pairs.get((account, ask.model)) or self._models.get(ask.model)
         cap = ask.output_cap
         if found is None:
             output = float(ASSUMED_OUTPUT if cap is None else min(cap, ASSUMED_OUTPUT))

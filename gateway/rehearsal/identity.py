@@ -12,18 +12,29 @@ ANONYMOUS: Final = "missing_credentials"
 """Why a stranger is refused who sends no credential."""
 
 
+KNOWN_AT_MOST: Final = 1_000_000
+
+
 class Identity:
     """A policy in the place of one whose kind `identifies`. Told before each exchange what it will say."""
 
     def __init__(self) -> None:
         self._decision: Decision = ALLOW
+        self._known: dict[int, Decision] = {}
+        """By the id of a principal, which its decision holds on to."""
 
     def tell(self, principal: Principal | None, refused: str) -> None:
         """`refused` is the reason for which the credential is refused; a stranger has none to show."""
         if refused or principal is None:
             self._decision = refusal(refused or ANONYMOUS)
         else:
-            self._decision = Decision(Action.ALLOW, facts=Facts(principal))
+            self._decision = self._known.get(id(principal)) or self._proven(principal)
+
+    def _proven(self, principal: Principal) -> Decision:
+        if len(self._known) >= KNOWN_AT_MOST:
+            self._known.clear()
+        made = self._known[id(principal)] = Decision(Action.ALLOW, facts=Facts(principal))
+        return made
 
     def decide(self, context: Context) -> Decision:
         facts = self._decision.facts

@@ -33,13 +33,13 @@ class Guard:
     def decide(self, context: Context) -> Decision:
         ask = context.ask
         plan = self._plans.of(context, context.principal or NOBODY)
-        if not plan.lines:
+        if not plan.buckets:
             return self._unmatched
         if self._counts_tokens:
             costs = reserved(ask, min(self._assumed_output, plan.most_output), price_of(self._prices, ask.model))
-            wanted = [(bucket, costs[measure]) for bucket, measure, _ in plan.lines]
+            wanted = list(zip(plan.buckets, plan.pick(costs), strict=True))
         else:
             # The usual guard: no token is looked at.
-            wanted = [(line[0], float(ask.items)) for line in plan.lines]
+            wanted = [(bucket, float(ask.items)) for bucket in plan.buckets]
         taken = self._buckets.take(wanted, context.now)
         return ALLOW if taken is None else refusal(Take(*wanted[taken.short]), taken)

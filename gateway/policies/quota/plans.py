@@ -5,10 +5,11 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.partitions import partition
-from gateway.policies.quota.rule import INDEX
+from gateway.policies.quota.rule import INDEX, Costs
 from gateway.policy import Bucket, Context, Measure, Principal
 
 if TYPE_CHECKING:
@@ -17,19 +18,17 @@ if TYPE_CHECKING:
 PLANS_AT_MOST: Final = 65_536
 
 
-class Line(NamedTuple):
-    """One bucket of a plan."""
-
-    bucket: Bucket
-    measure: int
-    """Which of the costs it is: `rule.INDEX`."""
-    cached_weight: float
+Pick = Callable[[Costs], tuple[float, ...]]
 
 
 class Plan(NamedTuple):
     """The buckets of every exchange of one kind."""
 
-    lines: tuple[Line, ...]
+    buckets: tuple[Bucket, ...]
+    pick: Pick
+    """The costs that go to each of them, in their order."""
+    cached_weights: tuple[float, ...]
+    """One a bucket; one for all where they are the same."""
     most_output: float
     """The least that any bucket of output can hold: no reservation exceeds it."""
     principal: Principal
@@ -42,17 +41,21 @@ class Plans:
         self._limits = [(limit, limit.limit(), _matcher(limit.models)) for limit in limits]
         self._by_address = any({"client_address", "network"} & set(limit.per) for limit in limits)
         self._by_country = any("country" in limit.per for limit in limits)
-        self._plans: dict[tuple[int, str, str, str], Plan] = {}
+        self._by_model = any(limit.models or "model" in limit.per for limit in limits)
+        self._by_more = self._by_model or self._by_address or self._by_country
+        self._picks: dict[tuple[int, ...], Pick] = {}
+        self._plans: dict[int | tuple[int, str, str, str], Plan] = {}
 
     def of(self, context: Context, principal: Principal) -> Plan:
-        location = context.location
         # By identity of the principal, which its plan holds on to: auth gives the same object for the same key.
-        key = (
-            id(principal),
-            context.ask.model,
-            context.client_address if self._by_address else "",
-            location.country if self._by_country else "",
-        )
+        key: int | tuple[int, str, str, str] = id(principal)
+        if self._by_more:
+            key = (
+                id(principal),
+                context.ask.model if self._by_model else "",
+                context.client_address if self._by_address else "",
+                context.location.country if self._by_country else "",
+            )
         plan = self._plans.get(key)
         if plan is None:
             if len(self._plans) >= PLANS_AT_MOST:
@@ -61,7 +64,7 @@ class Plans:
         return plan
 
     def _make(self, context: Context, principal: Principal) -> Plan:
-        lines = []
+        buckets, measures, weights = [], [], []
         names: dict[tuple[str, ...], tuple[str, str]] = {}
         most_output = float("inf")
         for config, limit, matches in self._limits:
@@ -73,11 +76,31 @@ class Plans:
             name = names.get(config.per)
             if name is None:
                 name = names[config.per] = partition(config.per, context)
-            bucket = Bucket(*name, limit)
-            lines.append(Line(bucket, INDEX[limit.measure], config.cached_weight))
+            buckets.append(Bucket(*name, limit))
+            measures.append(INDEX[limit.measure])
+            weights.append(config.cached_weight)
             if limit.measure in (Measure.OUTPUT_TOKENS, Measure.TOTAL_TOKENS):
                 most_output = min(most_output, limit.capacity)
-        return Plan(tuple(lines), most_output, principal)
+        same = weights[:1] if len(set(weights)) == 1 else weights
+        return Plan(tuple(buckets), self._pick(tuple(measures)), tuple(same), most_output, principal)
+
+    def _pick(self, measures: tuple[int, ...]) -> Pick:
+        """Shared by the plans of a tier."""
+        pick = self._picks.get(measures)
+        if pick is None:
+            pick = self._picks[measures] = _picking(measures)
+        return pick
+
+
+def _picking(measures: tuple[int, ...]) -> Pick:
+    if len(measures) > 1:
+        return itemgetter(*measures)
+
+    # For less than two, itemgetter gives no tuple.
+    def pick(costs: Costs) -> tuple[float, ...]:
+        return tuple([costs[measure] for measure in measures])
+
+    return pick
 
 
 def _matcher(patterns: tuple[str, ...]) -> Callable[[str], object] | None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, cast
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from gateway.partitions import NOBODY
-from gateway.policies.quota.plans import Plans
+from gateway.policies.quota.plans import Plan, Plans
 from gateway.policies.quota.refusal import NO_QUOTA, refusal
-from gateway.policies.quota.rule import INDEX, NOTHING, OutputHistory, price_of, reserved, used
-from gateway.policy import ALLOW, Action, Bucket, Context, Decision, OnExhausted, Outcome, Take, Taken
+from gateway.policies.quota.rule import INDEX, Costs, OutputHistory, price_of, reserved, used
+from gateway.policy import ALLOW, Action, Context, Decision, OnExhausted, Outcome, Take, Taken
 
 if TYPE_CHECKING:
     from gateway.policies import Services
     from gateway.policies.quota.config import QuotaConfig
 
-_take: Final = cast("Callable[[type[Take], tuple[Bucket, float]], Take]", tuple.__new__)
-"""A NamedTuple without the call in between: half the price, and there is one a limit."""
+_take: Final[partial[Take]] = partial(tuple.__new__, Take)
+"""Of (bucket, cost). A NamedTuple without the call in between: half the price, and there is one a limit."""
 
 
 class Quota:
@@ -29,35 +29,40 @@ class Quota:
         self._history = OutputHistory(float(config.assumed_output))
 
     def decide(self, context: Context) -> Decision:
+        plan, costs = self.wanted(context)
+        if not plan.buckets:
+            return self._unmatched
+        takes = tuple(map(_take, zip(plan.buckets, plan.pick(costs), strict=True)))
+        return Decision(Action.ALLOW, "", "", "", 0, None, None, takes)
+
+    def wanted(self, context: Context) -> tuple[Plan, Costs]:
+        """The buckets, and what is to be taken from them."""
         ask = context.ask
         principal = context.principal or NOBODY
         plan = self._plans.of(context, principal)
-        if not plan.lines:
-            return self._unmatched
         expected = min(self._history.expect(principal.account, ask.model), plan.most_output)
-        costs = reserved(ask, expected, price_of(self._prices, ask.model))
-        takes = tuple([_take(Take, (bucket, costs[measure])) for bucket, measure, _ in plan.lines])
-        return Decision(Action.ALLOW, takes=takes)
+        return plan, reserved(ask, expected, price_of(self._prices, ask.model))
 
     def settle(self, context: Context, takes: tuple[Take, ...], outcome: Outcome) -> tuple[float, ...]:
         if not takes or not outcome.reached:
             # Nothing was taken, or all of it goes back: the chain needs no sums for that.
             return ()
+        return self.paid(context, self._plans.of(context, context.principal or NOBODY), outcome)
+
+    def paid(self, context: Context, plan: Plan, outcome: Outcome) -> tuple[float, ...]:
+        """What an exchange that came to an upstream really cost: one number a bucket. Learns how long answers are."""
         ask = context.ask
         principal = context.principal or NOBODY
         history = self._history
-        if outcome.usage is not None and outcome.reached and outcome.status < 400 and not outcome.aborted:
+        if outcome.usage is not None and outcome.status < 400 and not outcome.aborted:
             history.learn(principal.account, ask.model, outcome.usage.output)
         cap = ask.output_cap
         reserved_output = history.expect(principal.account, ask.model) if cap is None else float(cap)
         price = price_of(self._prices, ask.model)
-        finals = []
-        weight, costs = -1.0, NOTHING
-        for _, measure, cached_weight in self._plans.of(context, principal).lines:
-            if cached_weight != weight:
-                weight, costs = cached_weight, used(ask, outcome, price, cached_weight, reserved_output)
-            finals.append(costs[measure])
-        return tuple(finals)
+        finals = [plan.pick(used(ask, outcome, price, weight, reserved_output)) for weight in plan.cached_weights]
+        if len(finals) == 1:
+            return finals[0]
+        return tuple([picked[index] for index, picked in enumerate(finals)])
 
     def extend(self, context: Context, takes: tuple[Take, ...], delivered: int) -> tuple[Take, ...]:
         """What is lacking, in buckets that cut, for so many output tokens to be paid for."""
