@@ -28,7 +28,7 @@ from gateway.cli.period import (
     shown,
 )
 from gateway.history.columns import HistoryError
-from gateway.history.shares import WIDTH, bar, percent
+from gateway.history.shares import ROOM_FOR_BARS, WIDTH, bar, percent
 from gateway.rehearsal.buckets import Buckets
 from gateway.rehearsal.rehearsal import Rehearsal
 from gateway.rules.problems import Problems
@@ -140,7 +140,7 @@ def show(found: dict[str, Any], *, as_json: bool) -> None:
     out.print(_changes(found))
     for change in ("newly refused", "newly allowed", "refused for another reason"):
         if found["groups"][change]:
-            out.print(_groups(change, found["groups"][change]))
+            out.print(_groups(change, found["groups"][change], bars=out.width >= ROOM_FOR_BARS))
     if found["hurt"]:
         out.print(_hurt(found))
     out.print(found["verdict"], markup=False, style="bold")
@@ -166,7 +166,7 @@ def _changes(found: dict[str, Any]) -> Table:
     return table
 
 
-def _groups(change: str, groups: list[dict[str, Any]]) -> Table:
+def _groups(change: str, groups: list[dict[str, Any]], *, bars: bool) -> Table:
     title = {
         "newly refused": "Newly refused, by what refuses them now",
         "newly allowed": "Newly allowed, by what refused them then",
@@ -175,13 +175,14 @@ def _groups(change: str, groups: list[dict[str, Any]]) -> Table:
     for heading in ("tier", "country", "entry", "rule", "reason"):
         table.add_column(heading, overflow="fold")
     for heading in ("exchanges", "accounts", "share"):
-        table.add_column(heading, justify="right")
-    table.add_column("", width=WIDTH)
+        table.add_column(heading, justify="right", no_wrap=True)
+    if bars:
+        table.add_column("", width=WIDTH)
     most = max(group["exchanges"] for group in groups)
     for group in groups:
         names = [group[name] or "-" for name in ("tier", "country", "entry", "rule", "reason")]
         counts = [f"{group['exchanges']:,}", f"{group['accounts']:,}", percent(group["share"])]
-        table.add_row(*names, *counts, bar(group["exchanges"] / most))
+        table.add_row(*names, *counts, *([bar(group["exchanges"] / most)] if bars else []))
     return table
 
 

@@ -21,7 +21,7 @@ from gateway.cli.period import (
     shown,
 )
 from gateway.history.columns import HistoryError
-from gateway.history.shares import WIDTH, bar, percent
+from gateway.history.shares import ROOM_FOR_BARS, WIDTH, bar, percent
 
 app = typer.Typer(help="Rules in shadow: what they would have done.", no_args_is_help=True)
 
@@ -71,7 +71,7 @@ def show(out: Console, told: dict[str, Any]) -> None:
         out.print()
         out.print(f"{name}: {rule['action']} {rule['reason']}".rstrip(), markup=False, style="bold")
         out.print(rule["verdict"], markup=False, style="red" if rule["newly_refused"] else "green")
-        out.print(_cells(rule))
+        out.print(_cells(rule, bars=out.width >= ROOM_FOR_BARS))
         if rule["top"]:
             named = ", ".join(
                 f"{row['account'] or 'strangers'} ({row['newly_refused']:,}{', verified' if row['verified'] else ''})"
@@ -80,17 +80,18 @@ def show(out: Console, told: dict[str, Any]) -> None:
             out.print(f"most hit: {named}", markup=False, soft_wrap=True)
 
 
-def _cells(rule: dict[str, Any]) -> Table:
+def _cells(rule: dict[str, Any], *, bars: bool) -> Table:
     table = Table()
     for heading in ("tier", "country"):
         table.add_column(heading)
     for heading in ("exchanges", "of all", "accounts", "refused anyway", "newly refused"):
         table.add_column(heading, justify="right")
-    table.add_column("", width=WIDTH)
+    if bars:
+        table.add_column("", width=WIDTH)
     for cell in [*rule["by"], rule | {"tier": "all", "country": ""}]:
         table.add_row(
             cell["tier"] or "-", cell["country"] or "-", f"{cell['exchanges']:,}", percent(cell["share"]),
             f"{cell['accounts']:,}", f"{cell['refused_anyway']:,}", f"{cell['newly_refused']:,}",
-            bar(cell["newly_refused"] / max(1, rule["newly_refused"])),
+            *([bar(cell["newly_refused"] / max(1, rule["newly_refused"]))] if bars else []),
         )  # fmt: skip
     return table

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 WIDTH: Final = 24
+ROOM_FOR_BARS: Final = 110
+"""Columns of a terminal below which a bar would take the room that words and numbers need."""
 _EIGHTHS: Final = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 
 

@@ -16,9 +16,8 @@ from gateway.rehearsal.knowledge import know
 from gateway.rehearsal.sighted import Sighted
 from gateway.rehearsal.suite import FOLDER, TestFile, suites
 from gateway.rules.build import FREE, build, policy_kinds
-from gateway.rules.check import check
+from gateway.rules.check import check, read_as
 from gateway.rules.problems import Problem, Problems
-from gateway.rules.read import read
 from gateway.rules.ruleset import Ruleset, load
 from gateway.rules.suspicious import suspicions
 from gateway.rules.unknown import undated
@@ -92,7 +91,7 @@ def _shapes(folder: Path) -> set[Problem]:
     problems: set[Problem] = set()
     for path in (folder / FOLDER).rglob("*.yaml"):
         try:
-            check(read(path), TestFile, {})
+            check(read_as(path, TestFile), TestFile, {})
         except Problems as wrong:
             problems.update(wrong.problems)
     return problems

@@ -13,9 +13,9 @@ from gateway.policy import NetworkKind
 from gateway.quantities import COUNT_SCHEMA, MONEY_SCHEMA, Count, Duration, Name, count, money
 from gateway.rehearsal.given import AccountGiven, Given, Written
 from gateway.rehearsal.places import named, parts, rollouts
-from gateway.rules.check import check
+from gateway.rules.check import check, read_as
 from gateway.rules.problems import Problem, Problems, did_you_mean
-from gateway.rules.read import Document, Loc, read
+from gateway.rules.read import Document, Loc
 from gateway.rules.ruleset import Ruleset
 
 FOLDER: Final = "tests"
@@ -190,7 +190,7 @@ def suites(folder: Path, ruleset: Ruleset) -> tuple[Suite, ...]:
 
 def suite(path: Path, ruleset: Ruleset) -> Suite:
     """One file. Raises Problems."""
-    document = read(path)
+    document = read_as(path, TestFile)
     file = check(document, TestFile, {})
     problems = set(_Names(document, file, ruleset).problems())
     if problems:
@@ -200,7 +200,7 @@ def suite(path: Path, ruleset: Ruleset) -> Suite:
 
 def request(path: Path, ruleset: Ruleset) -> tuple[Document, Request]:
     """The file of `tidegate explain`. Raises Problems. Its account may be none of the file's own."""
-    document = read(path)
+    document = read_as(path, Request)
     found = check(document, Request, {})
     names = _Names(document, TestFile.model_construct(accounts=found.accounts), ruleset)
     problems = set(names.keys(("counters",), found.counters, names.limits, "limit"))

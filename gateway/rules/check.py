@@ -13,6 +13,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -20,8 +21,9 @@ from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
 
 from gateway.feeds.kinds import ListKind
+from gateway.rules import places
 from gateway.rules.problems import Problem, Problems, did_you_mean
-from gateway.rules.read import Document, Loc
+from gateway.rules.read import MAX_BYTES, Document, Loc, read
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -46,7 +48,14 @@ _MESSAGES = {
     "model_type": "must be a mapping",
     "dataclass_type": "must be a mapping",
     "timezone_aware": "must have a zone, such as 2026-01-31T12:00:00Z",
+    "datetime_parsing": "must be a time with its zone, such as 2026-01-31T12:00:00Z",
+    "datetime_from_date_parsing": "must be a time with its zone, such as 2026-01-31T12:00:00Z",
 }
+_PATTERNS = {
+    r"^([A-Z]{2})?$": "must be a country's two capital letters (ISO 3166-1 alpha-2), such as NO",
+    r"^[a-z][a-z0-9_-]{0,47}$": "must be a name: lower-case letters, digits, `_` and `-`, a letter first, 48 at most",
+}
+"""Pattern of a text -> what it says, in words."""
 
 
 def check(
@@ -69,6 +78,25 @@ def check(
             # A line with a misspelt key may hold one, too.
             found = {replace(problem, excerpt="") for problem in found}
         raise Problems(found) from None
+
+
+def read_as(path: Path, model: type[BaseModel]) -> Document:
+    """As `read`. What makes the file unreadable is shown with its line, where no file of this shape holds a secret."""
+    try:
+        return read(path)
+    except Problems as wrong:
+        if _holds_secret(model, set()):
+            raise
+        raise Problems([_with_line(problem) for problem in wrong.problems]) from None
+
+
+def _with_line(problem: Problem) -> Problem:
+    try:
+        with problem.path.open("rb") as file:
+            lines = places.lines(file.read(MAX_BYTES).decode("utf-8-sig"))
+    except (OSError, UnicodeDecodeError):
+        return problem
+    return replace(problem, excerpt=lines[problem.line - 1]) if problem.line <= len(lines) else problem
 
 
 def _holds_secret(annotation: Any, seen: set[Any]) -> bool:
@@ -151,7 +179,7 @@ def _message(details: ErrorDetails) -> str:
     if kind == "too_short" and context.get("min_length") == 1:
         return "is empty: state at least one"
     if kind == "string_pattern_mismatch":
-        return f"must match {context['pattern']}"
+        return _PATTERNS.get(context["pattern"], f"must match {context['pattern']}")
     if kind in {"enum", "literal_error"}:
         expected = str(context["expected"])
         words = expected.replace("'", "").replace(" or ", ", ").split(", ")

@@ -246,7 +246,7 @@ class _Builder:
             return self.alias(event)
         tag = getattr(event, "tag", None)
         if tag:
-            self.refuse(event, f"tag `{tag}` is not supported")
+            self.refuse(event, _tagged(tag))
         node = Node(event.start_mark.line + 1, event.start_mark.column + 1)
         if isinstance(event, ScalarEvent):
             node.value = self.scalar(event)
@@ -317,6 +317,13 @@ class _Builder:
         if not isinstance(key, str):
             self.refuse(event, f'a key must be text: write "{event.value}" in quotes')
         return key
+
+
+def _tagged(tag: str) -> str:
+    if tag.startswith("!"):
+        # A condition that begins with a not.
+        return f"`{tag}` begins with `!`, which YAML keeps for tags: put the whole value into single quotes"
+    return f"tag `{tag}` is not supported"
 
 
 def _kind(value: object) -> str:

@@ -16,11 +16,11 @@ from gateway.expressions.expression import Expression
 from gateway.feeds.kinds import ListKind
 from gateway.policy import PolicyKind
 from gateway.rules.chain_file import ChainEntry, ChainFile
-from gateway.rules.check import check
+from gateway.rules.check import check, read_as
 from gateway.rules.feeds_file import FeedsFile
 from gateway.rules.prices_file import PricesFile
 from gateway.rules.problems import Problem, Problems, did_you_mean
-from gateway.rules.read import Document, read
+from gateway.rules.read import Document
 
 CHAIN = "chain.yaml"
 PRICES = "prices.yaml"
@@ -114,7 +114,7 @@ class _Loading:
         try:
             document = self.documents.get(path)
             if document is None:
-                document = self.documents[path] = read(path)
+                document = self.documents[path] = read_as(path, model)
             return check(document, model, self.environment, self.lists)
         except Problems as found:
             self.problems.update(found.problems)

@@ -13,7 +13,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from gateway.expressions.expression import Expression
 from gateway.feeds.kinds import ListKind
 from gateway.quantities import Count, Duration, Money, Name, Secret, Size
-from gateway.rules.check import check
+from gateway.rules.check import check, read_as
 from gateway.rules.problems import Problem, Problems
 from gateway.rules.read import parse, read
 
@@ -297,3 +297,17 @@ def test_what_is_said_of_garbage_is_text(text: str) -> None:
     for said in (str(problem), problem.shown(), problem.message):
         assert text not in said
         assert said.encode()
+
+
+@pytest.mark.parametrize(
+    ("model", "shown"), [(Conditional, "\n    1 | when: !(a)\n      |       ^"), (Sample, "")], ids=["plain", "secret"]
+)
+def test_a_file_that_cannot_be_read_shows_its_line(model: type[BaseModel], shown: str, tmp_path: Path) -> None:
+    """As every other mistake; but not where such a file may hold a secret."""
+    (tmp_path / "x.yaml").write_text("when: !(a)\n")
+
+    with pytest.raises(Problems) as found:
+        read_as(tmp_path / "x.yaml", model)
+
+    said = "`!(a)` begins with `!`, which YAML keeps for tags: put the whole value into single quotes"
+    assert found.value.problems[0].shown() == f"{tmp_path}/x.yaml:1:7: {said}{shown}"
