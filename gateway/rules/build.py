@@ -9,9 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.chain.entry import Entry
+from gateway.feeds.sightings_aside import SightingsAside
+from gateway.feeds.sightings_memory import RecentSightings
 from gateway.policies import Services
 from gateway.policy import PolicyKind
 from gateway.rules.problems import Problem, Problems
+from gateway.rules.ruleset import Entry as Written
 from gateway.rules.ruleset import Ruleset
 
 log = logging.getLogger(__name__)
@@ -40,7 +43,7 @@ def build(ruleset: Ruleset, services: Services) -> tuple[Entry, ...]:
     problems: list[Problem] = []
     for entry in ruleset.entries:
         try:
-            policy = entry.kind.build(entry.config, replace(services, entry=entry.name))
+            policy = entry.kind.build(entry.config, _services(ruleset, entry, services))
             when = entry.when.bind(services.lists) if entry.when is not None else None
             entries.append(
                 Entry.of(entry.name, entry.kind.name, policy, entry.on_failure, when=when, rollout=entry.rollout)
@@ -50,3 +53,17 @@ def build(ruleset: Ruleset, services: Services) -> tuple[Entry, ...]:
     if problems:
         raise Problems(problems)
     return tuple(entries)
+
+
+def _services(ruleset: Ruleset, entry: Written, services: Services) -> Services:
+    """What one entry is built with.
+
+    Where another entry of its kind is enforced for more accounts, that one says where accounts are: what this one takes
+    for possible in shadow must not move them. An entry by itself is told to the fleet in shadow, too.
+    """
+    sightings = services.sightings
+    if sightings is not None and any(
+        other.kind.name == entry.kind.name and other.rollout > entry.rollout for other in ruleset.entries
+    ):
+        sightings = SightingsAside(sightings, RecentSightings(services.now))
+    return replace(services, entry=entry.name, sightings=sightings)
