@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import socket
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +17,7 @@ from aiohttp import web
 
 from gateway.app import Configuration, Worker, prepare_everything, read_configuration, rulesets, wall
 from gateway.cli.configured import ConfigOption, fail, fail_with
+from gateway.cli.runtime import runtime_folder
 from gateway.control import admin
 from gateway.control.fleet import Fleet
 from gateway.control.worker import Door
@@ -44,17 +44,16 @@ def serve(
     _log_to_stderr()
     # Until it can be heard it must not end us; whatever it tells of is found by the first look at the files.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    # A ruleset may still be in the making when we end.
-    with tempfile.TemporaryDirectory(prefix="tidegate-", ignore_cleanup_errors=True) as runtime:
+    with runtime_folder(wall()) as runtime:
         try:
-            configuration, whole, ruleset = prepare_everything(config, Path(runtime) / "wholes")
+            configuration, whole, ruleset = prepare_everything(config, runtime / "wholes")
         except Problems as problems:
             fail_with(problems)
         log.info("chain: %s", " → ".join(whole.entries))
         for problem in (*undated(ruleset), *placeless(ruleset)):
             log.warning("%s", problem)
         try:
-            uvloop.run(_supervise(configuration, workers or configuration.file.workers, Path(runtime), whole, ruleset))
+            uvloop.run(_supervise(configuration, workers or configuration.file.workers, runtime, whole, ruleset))
         except OSError as error:
             fail(f"cannot serve on {error.strerror or error}")
 

@@ -36,6 +36,7 @@ class Child:
     @classmethod
     async def start(cls, name: str, command: Sequence[str], log: Path) -> Child:
         """Start it. What it says goes to `log`."""
+        log.touch(mode=0o600)
         with log.open("ab") as said:
             process = await asyncio.create_subprocess_exec(
                 *command,

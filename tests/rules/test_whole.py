@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -268,3 +269,25 @@ def test_what_refused_rules_compiled_goes_in_time(policies: Path) -> None:
     with pytest.raises(Problems):
         make(policies, policies.parent, policies.parent / "wholes", 1, policy_kinds(), services, later, {})
     assert list(compiled.iterdir()) == []
+
+
+def test_a_mounted_folder_changes_by_a_link(policies: Path) -> None:
+    """As Kubernetes does it: every file is a link through `..data`, which is swapped, and the folders behind go."""
+    mount = policies.parent / "mount"
+    mount.mkdir()
+    shutil.copytree(policies, mount / "..one")
+    (mount / "..data").symlink_to("..one")
+    for path in policies.iterdir():
+        (mount / path.name).symlink_to(Path("..data") / path.name)
+    wholes = policies.parent / "wholes"
+    first, _ = make(mount, policies.parent, wholes, 1, policy_kinds(), services, 0.0, {})
+    before = signature(mount)
+    shutil.copytree(policies, mount / "..two")
+    (mount / "..two" / "auth.yaml").write_text("api_keys: true\nremember: 100\n")
+    (mount / "..new").symlink_to("..two")
+    (mount / "..new").replace(mount / "..data")
+    shutil.rmtree(mount / "..one")
+    assert signature(mount) != before
+    second, _ = make(mount, policies.parent, wholes, 2, policy_kinds(), services, 0.0, {})
+    assert second.digest != first.digest
+    assert not any(path.is_symlink() for path in second.folder.rglob("*"))
