@@ -13,6 +13,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -36,8 +37,7 @@ class Child:
     @classmethod
     async def start(cls, name: str, command: Sequence[str], log: Path) -> Child:
         """Start it. What it says goes to `log`."""
-        log.touch(mode=0o600)
-        with log.open("ab") as said:
+        with _opened(log) as said:
             process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -73,6 +73,12 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         await self._process.wait()
+
+
+def _opened(log: Path) -> BinaryIO:
+    """To append to, for its owner alone."""
+    log.touch(mode=0o600)
+    return log.open("ab")
 
 
 def _die_with(parent: int) -> Callable[[], None]:
