@@ -12,12 +12,16 @@ from gateway.policies.geo.config import Answer
 from gateway.policies.geo.countries import EEA
 from gateway.policies.geo.rule import Alike, Part, Said, Watch, differs, impossible, recent
 from gateway.policies.geo.values import LIST
-from gateway.policy import Location, Match, NetworkKind, Profile
+from gateway.policy import Ask, Location, Match, NetworkKind, Profile
 
 if TYPE_CHECKING:
     from gateway.policies.geo.config import Asns, Countries, GeoConfig, Rule, Words
 
 PLANS_AT_MOST: Final = 4096
+
+Matching = tuple[int, ...]
+"""Indices of the rules that match."""
+_NO_FEATURES: Final = frozenset[str]()
 
 REASONS: Final = {
     "countries": "country_not_allowed",
@@ -58,18 +62,19 @@ class Plan(NamedTuple):
 
 
 class Plans:
-    """Plans by tier, model and features. Bounded: the oldest goes, and is made again when it is needed."""
+    """Plans by the rules that match. Bounded: all are forgotten when there are too many, and made again when needed."""
 
     def __init__(self, config: GeoConfig, lists: Mapping[str, Container[object]]) -> None:
         self._config = config
         self._lists = lists
         self._alike = Alike([_holder(group, lists) for group in config.alike])
         self._rules = [(rule, _matcher(rule.models or ())) for rule in config.rules]
-        self._plans: dict[tuple[str, str, frozenset[str]], Plan] = {}
-        # What no rule asks for does not make a plan of its own.
-        self.by_tier = any(rule.tiers for rule in config.rules)
-        self.by_model = any(rule.models for rule in config.rules)
-        self.by_features = any(rule.features for rule in config.rules)
+        self._matching: dict[tuple[str, str, frozenset[str]], Matching] = {}
+        self._plans: dict[Matching, Plan] = {}
+        # What no rule asks for makes no difference.
+        self._by_tier = any(rule.tiers for rule in config.rules)
+        self._by_model = any(rule.models for rule in config.rules)
+        self._by_features = any(rule.features for rule in config.rules)
         self.by_asn = any(
             owner.asns is not None or (owner.unknown is not None and owner.unknown.asn is not None)
             for owner in self._owners()
@@ -77,13 +82,38 @@ class Plans:
         # Here, and not with the first caller: a list that is not there is a mistake in the files.
         self._judges = {id(block): _judge(block, lists) for block in self._blocks()}
 
-    def of(self, tier: str, model: str, features: frozenset[str]) -> Plan:
-        plan = self._plans.get((tier, model, features))
+    def matching(self, tier: str, ask: Ask) -> Matching:
+        """The rules for such an exchange. A flood of models that no rule names is one case."""
+        if not self._rules:
+            return ()
+        key = (
+            tier if self._by_tier else "",
+            ask.model if self._by_model else "",
+            ask.features if self._by_features else _NO_FEATURES,
+        )
+        found = self._matching.get(key)
+        if found is None:
+            if len(self._matching) >= PLANS_AT_MOST:
+                self._matching.clear()
+            found = self._matching[key] = tuple(self._match(*key))
+        return found
+
+    def of(self, matching: Matching) -> Plan:
+        plan = self._plans.get(matching)
         if plan is None:
             if len(self._plans) >= PLANS_AT_MOST:
-                del self._plans[next(iter(self._plans))]
-            plan = self._plans[tier, model, features] = self._make(tier, model, features)
+                self._plans.clear()
+            plan = self._plans[matching] = self._make([self._rules[index][0] for index in matching])
         return plan
+
+    def _match(self, tier: str, model: str, features: frozenset[str]) -> Iterator[int]:
+        for index, (rule, matches) in enumerate(self._rules):
+            if (
+                (rule.tiers is None or tier in rule.tiers)
+                and (rule.models is None or matches(model))
+                and (rule.features is None or not features.isdisjoint(rule.features))
+            ):
+                yield index
 
     def _owners(self) -> list[GeoConfig | Rule]:
         return [self._config, *self._config.rules]
@@ -95,14 +125,7 @@ class Plans:
             if owner.asns is not None:
                 yield owner.asns
 
-    def _make(self, tier: str, model: str, features: frozenset[str]) -> Plan:
-        rules = [
-            rule
-            for rule, matches in self._rules
-            if (rule.tiers is None or tier in rule.tiers)
-            and (rule.models is None or matches(model))
-            and (rule.features is None or not features.isdisjoint(rule.features))
-        ]
+    def _make(self, rules: Sequence[Rule]) -> Plan:
         answers = _answers(self._config, rules)
         mismatches = list(self._mismatches(answers))
         public = [*self._unknown(answers), *self._listed(rules), *_networks(answers), *mismatches]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.feeds.sightings_memory import RecentSightings
 from gateway.partitions import NOBODY
-from gateway.policies.geo.plans import Plans, counting
+from gateway.policies.geo.plans import Matching, Plans, counting
 from gateway.policies.geo.rule import Said, Watch, decide, read
 from gateway.policy import Action, Context, Decision, Finding, Location, Principal
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REMEMBERED_AT_MOST: Final = 65_536
 
-Key = tuple[str, str, frozenset[str], str, int, frozenset[str], bool, str, str, bool]
+Key = tuple[Matching, str, int, frozenset[str], bool, str, str, bool]
 
 
 class Verdict(NamedTuple):
@@ -55,11 +55,9 @@ class Geo:
 
     def decide(self, context: Context) -> Decision:
         principal = context.principal or NOBODY
-        plans, ask, profile, location = self._plans, context.ask, principal.profile, context.location
+        plans, profile, location = self._plans, principal.profile, context.location
         key = (
-            principal.tier if plans.by_tier else "",
-            ask.model if plans.by_model else "",
-            ask.features if plans.by_features else _NO_FEATURES,
+            plans.matching(principal.tier, context.ask),
             location.country,
             location.asn if plans.by_asn else 0,
             location.network_kinds,
@@ -77,14 +75,15 @@ class Geo:
 
     def _judge(self, key: Key, context: Context, principal: Principal) -> Verdict:
         location = context.location
-        plan = self._plans.of(*key[:3])
+        plan = self._plans.of(key[0])
         parts = plan.private if location.private else plan.public
         applied = tuple(
             part.said for part in parts if part.applies(location, principal.profile) and not _passed(part.said, context)
         )
         verdict = Verdict(decide(applied, location), applied, plan.watches if self._counts(location) else ())
         if len(self._verdicts) >= REMEMBERED_AT_MOST:
-            del self._verdicts[next(iter(self._verdicts))]
+            # All at once: to look for the first of a large dict costs more the more of them have gone.
+            self._verdicts.clear()
         self._verdicts[key] = verdict
         return verdict
 
@@ -121,19 +120,15 @@ class Geo:
         # With a sighting that is ahead of our clock the time between shrinks at first.
         if seen[0].time <= now:
             if len(self._clear) >= REMEMBERED_AT_MOST:
-                del self._clear[next(iter(self._clear))]
+                self._clear.clear()
             self._clear[principal.account, id(location)] = Clear(seen, location, verdict, now)
         return verdict.decision
 
     def explain(self, context: Context) -> tuple[Finding, ...]:
         """One Finding a part that is asked of such an exchange, in order."""
         principal = context.principal or NOBODY
-        location, profile, ask = context.location, principal.profile, context.ask
-        plan = self._plans.of(
-            principal.tier if self._plans.by_tier else "",
-            ask.model if self._plans.by_model else "",
-            ask.features if self._plans.by_features else _NO_FEATURES,
-        )
+        location, profile = context.location, principal.profile
+        plan = self._plans.of(self._plans.matching(principal.tier, context.ask))
         values = read(location, profile)
         findings = []
         for part in (*plan.private[:1], *plan.public):
@@ -150,9 +145,6 @@ class Geo:
             told = {"client.country": location.country, "seen (seconds ago)": where}
             findings.append(Finding(watch.name, bool(found), told, note))
         return tuple(findings)
-
-
-_NO_FEATURES: Final = frozenset[str]()
 
 
 def _passed(said: Said, context: Context) -> bool:

@@ -205,9 +205,18 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     for turn in range(1000):
         model = f"{'m' if turn % 3 == 0 else 'x'}-{turn}"
-        refused = policy.decide(of(replace(BERLIN), model=model, now=NOON + turn)).action is Action.DENY
+        profile = Profile(signup_country=f"X{turn}")
+        refused = policy.decide(of(replace(BERLIN), profile, model=model, now=NOON + turn)).action is Action.DENY
         assert refused is model.startswith("m")
-    assert len(policy._verdicts) == len(policy._clear) == len(policy._plans._plans) == 10
+        assert max(len(policy._verdicts), len(policy._clear), len(policy._plans._matching)) <= 10
+    assert len(policy._plans._plans) == 2
+
+
+def test_models_that_no_rule_tells_apart_are_one() -> None:
+    """A flood of made-up names is judged once for those that match, and once for those that do not."""
+    policy = geo("unknown: {country: allow}\nrules:\n- {name: r, models: [m-*], countries: {deny: [DE]}}\n")
+    decisions = {id(policy.decide(of(BERLIN, model=f"{kind}-{turn}"))) for turn in range(100) for kind in "mx"}
+    assert (len(decisions), len(policy._verdicts), len(policy._plans._plans)) == (2, 2, 2)
 
 
 def test_who_was_cleared_is_looked_at_again_when_something_is_new() -> None:
