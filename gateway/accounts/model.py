@@ -55,6 +55,7 @@ class KeyEntry(BaseModel):
     features: frozenset[Feature] = frozenset()
     """Features it may use. Empty: all."""
     revoked: bool = False
+    """Refused from now on."""
 
 
 class AccountEntry(BaseModel):
@@ -63,18 +64,25 @@ class AccountEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: AccountId
+    """Stable: its buckets are counted by it."""
     organisation: AccountId | Literal[""] = ""
+    """What it belongs to."""
     tier: Annotated[str, StringConstraints(pattern=TIER)] = "default"
+    """Its plan."""
     suspended: bool = False
+    """Refused, whatever its key."""
     created: AwareDatetime | None = None
     """When it signed up."""
     email_domain: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]{1,253}$")] | Literal[""] = ""
     """Of its owner's address."""
     signup_country: Country = ""
+    """Where it was made: ISO 3166-1 alpha-2, in capitals."""
     billing_country: Country = ""
+    """Where it pays from: ISO 3166-1 alpha-2, in capitals."""
     verification: Annotated[int, Field(ge=0, le=9)] = 0
     """How far its owner was verified: 0 not at all."""
     keys: tuple[KeyEntry, ...] = ()
+    """As `tidegate key mint` prints them."""
 
 
 class AccountsFile(BaseModel):
@@ -85,6 +93,7 @@ class AccountsFile(BaseModel):
     peppers: dict[str, Secret] = Field(default_factory=dict)
     """Id -> secret of 16 to 64 bytes. A key keeps the pepper it was made with: add a new one, replace none."""
     accounts: tuple[AccountEntry, ...]
+    """All of them."""
 
     @model_validator(mode="after")
     def fits_together(self) -> Self:

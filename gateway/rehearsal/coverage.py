@@ -43,6 +43,7 @@ class Seen:
         self.ruleset = ruleset
         self.things = named(ruleset)
         self._known = {(thing.entry, thing.name) for thing in self.things}
+        self._limits = {(thing.entry, thing.name) for thing in self.things if thing.is_limit}
         self.entries: set[str] = set()
         self.applied: set[tuple[str, str]] = set()
         self.spared: set[tuple[str, str]] = set()
@@ -64,7 +65,8 @@ class Seen:
             self.entries.add(name)
             for finding in step.findings:
                 key = self._key(step.entry, finding.rule)
-                if key is None:
+                if key is None or key in self._limits:
+                    # A limit is reached where something is taken from it.
                     continue
                 if NOT_ASKED not in finding.note:
                     (self.applied if finding.applies else self.spared).add(key)

@@ -78,8 +78,10 @@ class Given(Written):
     """Who asks: one of `accounts`, or an account that is described here."""
     tier: Tier | None = None
     """In place of the account's own."""
-    key: Literal["valid", "none", "invalid", "expired", "revoked"] | KeyGiven = "valid"
-    """Its credential: `none` makes it a stranger; or the key's scopes. With `claims` a token, and then no key."""
+    key: Literal["valid", "token", "none", "invalid", "expired", "revoked"] | KeyGiven = "valid"
+    """Its credential: an API key, or a token (so is `valid` beside `claims`), which has no `key.id`; `none` makes it a
+    stranger; or the key's scopes.
+    """
     claims: dict[str, Any] = {}
     """Claims of its token that auth keeps."""
     rollout: dict[str, Literal["inside", "outside"]] = {}

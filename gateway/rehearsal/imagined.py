@@ -74,7 +74,7 @@ def _account(given: Given, accounts: Mapping[str, AccountGiven]) -> AccountGiven
 
 def _principal(account: AccountGiven, given: Given) -> Principal:
     scopes = None if isinstance(given.key, str) else given.key
-    made_up = "" if given.claims else MADE_UP_KEY
+    made_up = "" if given.claims or given.key == "token" else MADE_UP_KEY
     return Principal(
         account=account.id or NOBODY_SPECIAL,
         organisation=account.organisation,

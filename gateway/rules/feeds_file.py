@@ -59,9 +59,11 @@ class MaxMindFile(Strict):
     account_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")]
     """In quotes."""
     licence_key: Secret
+    """Of that account."""
     edition: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
     """Such as GeoLite2-Country."""
     host: SafeUrl = "https://download.maxmind.com"
+    """Where it is fetched, such as a mirror of yours."""
 
 
 _GOES_WITH = {
@@ -78,6 +80,7 @@ class SourceFile(Strict):
     """Where `tidegate feeds update` gets it: exactly one of url, maxmind, npm, redis and file."""
 
     url: SafeUrl | None = None
+    """https, or http on loopback."""
     sha256: Digest | None = None
     """Of what is at the URL."""
     checksum_url: SafeUrl | None = None
@@ -87,9 +90,13 @@ class SourceFile(Strict):
     member: Text | None = None
     """Of a tar archive: how the name of the file ends. If not stated: the only database, or the only text."""
     username: Text | None = None
+    """For the URL, beside `password`."""
     password: Secret | None = None
+    """Of that user."""
     bearer: Secret | None = None
+    """For the URL, in place of user and password."""
     maxmind: MaxMindFile | None = None
+    """Of an account with MaxMind."""
     npm: Annotated[str, StringConstraints(pattern=r"^(@[a-z0-9~][a-z0-9._~-]*/)?[a-z0-9~][a-z0-9._~-]*$")] | None = None
     """A package. It is fetched by the npm client, with that one's configuration; nothing of it is run."""
     version: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z^~][0-9A-Za-z.+^~-]{0,63}$")] | None = None
@@ -160,6 +167,7 @@ class DatabaseFile(Strict):
     """One geo database of the MaxMind format; what it knows is found out from its schema."""
 
     name: Name
+    """In `tidegate feeds show`, metrics and logs."""
     path: Text | None = None
     """Relative to the folder of this file."""
     source: SourceFile | None = None
@@ -183,6 +191,7 @@ class ListFile(Strict):
     """One list."""
 
     kind: ListKind
+    """What its items are."""
     items: tuple[str, ...] | None = None
     """Written here, for a few."""
     path: Text | None = None

@@ -15,11 +15,13 @@ class Price(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     input: Money
+    """Input tokens."""
     output: Money
+    """Output tokens, reasoning included."""
     cached_input: Money | None = None
-    """Default: as input."""
+    """Input tokens read from a cache; as `input` if not stated."""
     cache_creation: Money | None = None
-    """Default: as input."""
+    """Input tokens written to a cache; as `input` if not stated."""
 
 
 class PricesFile(RootModel[dict[str, Price]]):

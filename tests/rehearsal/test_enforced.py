@@ -189,6 +189,7 @@ def test_a_rule_of_geo_is_covered_by_its_parts(tmp_path: Path) -> None:
         ("{}", "deny"),
         ("{key: {models: [m-large]}}", "deny"),
         ("{claims: {plan: gold}}", "allow"),
+        ("{key: token}", "allow"),
         ("{key: {name: abc}}", "deny"),
     ],
 )
@@ -196,3 +197,18 @@ def test_a_key_has_a_prefix(given: str, decision: str, tmp_path: Path) -> None:
     """Else rules about keys could not be tested. Who comes with a token has none."""
     rules = "rules:\n  - {name: keyed, when: 'key.id != \"\"', action: deny}\n"
     assert run(tmp_path, given, f"{{decision: {decision}}}", rules=rules, feeds="lists: {}\n").passed
+
+
+def test_a_limit_that_nobody_takes_from_is_a_gap(tmp_path: Path) -> None:
+    """That it was looked at and is for others reaches nothing."""
+    quota = FILES["quota"] + "  - {name: trial, measure: requests, per: [account], capacity: 1, tiers: [trial]}\n"
+    folder = folder_of(tmp_path, quota=quota, tests="tests:\n  - {name: a, expect: {decision: allow}}\n")
+    with Rehearsal(folder, {}) as rehearsal:
+        (suite,) = suites(folder, rehearsal.ruleset)
+        trial = Trial(rehearsal)
+        trial.run(suite, 0)
+        seen = Seen(rehearsal.ruleset)
+        seen.note(trial.heard)
+        limits = [gap.name for gap in seen.coverage().gaps if gap.what == "limit"]
+
+    assert limits == ["trial"]

@@ -12,7 +12,7 @@ from gateway.policies.quota.local import LocalBuckets
 from gateway.policies.quota.plans import Plans
 from gateway.policies.quota.refusal import NO_QUOTA, refusal
 from gateway.policies.quota.rule import price_of, reserved
-from gateway.policy import ALLOW, Context, Decision, Take
+from gateway.policy import ALLOW, Context, Decision, Finding, Take
 
 if TYPE_CHECKING:
     from gateway.policies import Services
@@ -43,3 +43,6 @@ class Guard:
             wanted = [(bucket, float(ask.items)) for bucket in plan.buckets]
         taken = self._buckets.take(wanted, context.now)
         return ALLOW if taken is None else refusal(Take(*wanted[taken.short]), taken)
+
+    def explain(self, context: Context) -> tuple[Finding, ...]:
+        return self._plans.explain(context, context.principal or NOBODY)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.partitions import partition
 from gateway.policies.quota.rule import INDEX, Costs
-from gateway.policy import Bucket, Context, Measure, Principal
+from gateway.policy import Bucket, Context, Finding, Measure, Principal
 
 if TYPE_CHECKING:
     from gateway.policies.quota.config import LimitConfig
@@ -62,6 +62,22 @@ class Plans:
                 del self._plans[next(iter(self._plans))]
             plan = self._plans[key] = self._make(context, principal)
         return plan
+
+    def explain(self, context: Context, principal: Principal) -> tuple[Finding, ...]:
+        """Every limit, and why it is not asked of such an exchange where it is not."""
+        findings = []
+        for config, limit, matches in self._limits:
+            read, notes = {}, []
+            if config.tiers:
+                read["account.tier"] = principal.tier
+                if principal.tier not in config.tiers:
+                    notes.append(f"for the tiers {', '.join(config.tiers)}")
+            if matches is not None:
+                read["request.model"] = context.ask.model
+                if not matches(context.ask.model):
+                    notes.append(f"for the models {', '.join(config.models)}")
+            findings.append(Finding(limit.name, not notes, read, "; ".join(notes)))
+        return tuple(findings)
 
     def _make(self, context: Context, principal: Principal) -> Plan:
         buckets, measures, weights = [], [], []

@@ -9,7 +9,7 @@ from gateway.partitions import NOBODY
 from gateway.policies.quota.plans import Plan, Plans
 from gateway.policies.quota.refusal import NO_QUOTA, refusal
 from gateway.policies.quota.rule import INDEX, Costs, OutputHistory, price_of, reserved, used
-from gateway.policy import ALLOW, Action, Context, Decision, OnExhausted, Outcome, Take, Taken
+from gateway.policy import ALLOW, Action, Context, Decision, Finding, OnExhausted, Outcome, Take, Taken
 
 if TYPE_CHECKING:
     from gateway.policies import Services
@@ -34,6 +34,9 @@ class Quota:
             return self._unmatched
         takes = tuple(map(_take, zip(plan.buckets, plan.pick(costs), strict=True)))
         return Decision(Action.ALLOW, "", "", "", 0, None, None, takes)
+
+    def explain(self, context: Context) -> tuple[Finding, ...]:
+        return self._plans.explain(context, context.principal or NOBODY)
 
     def wanted(self, context: Context) -> tuple[Plan, Costs]:
         """The buckets, and what is to be taken from them."""

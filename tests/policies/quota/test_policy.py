@@ -227,3 +227,30 @@ def test_plans_follow_the_principal() -> None:
     of = policy(limit("free", tiers=["free"]), limit("pro", tiers=["pro"]))
     assert takes(of, context(Principal("a", tier="free")))[0].bucket.limit.name == "free"
     assert takes(of, context(Principal("a", tier="pro")))[0].bucket.limit.name == "pro"
+
+
+@pytest.mark.parametrize("store", ["shared", "local"])
+def test_each_limit_says_why_it_is_not_asked(store: str) -> None:
+    """For whoever asks why: those that are asked, and of the others what they are for."""
+    built_one = built(
+        limit("all"),
+        limit("trial", tiers=["trial", "free"]),
+        limit("large", models=["m-large*"]),
+        limit("both", tiers=["free"], models=["m-x"]),
+        store=store,
+    )
+    assert isinstance(built_one, Quota | Guard)
+    context = Context("x", 0.0, "POST", "/", {}, "192.0.2.7", Ask("openai", "chat.completions", model="m-large-2"))
+    note_facts(context, Facts(ACME))
+
+    assert [(one.rule, one.applies, dict(one.read), one.note) for one in built_one.explain(context)] == [
+        ("all", True, {}, ""),
+        ("trial", False, {"account.tier": "pro"}, "for the tiers trial, free"),
+        ("large", True, {"request.model": "m-large-2"}, ""),
+        (
+            "both",
+            False,
+            {"account.tier": "pro", "request.model": "m-large-2"},
+            "for the tiers free; for the models m-x",
+        ),
+    ]
