@@ -38,7 +38,10 @@ class Audit:
             log.info("%s", orjson.dumps(line).decode())
             return
         try:
-            os.write(self._descriptor, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+            text = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+            # A disk that is nearly full takes a part of it, and says no only to the rest.
+            while text:
+                text = text[os.write(self._descriptor, text) :]
         except OSError as error:
             log.error("the audit log cannot be written (%s): %s", error, orjson.dumps(line).decode())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,13 @@ def test_without_a_file_the_log_has_it(caplog: pytest.LogCaptureFixture) -> None
     with caplog.at_level(logging.INFO):
         Audit(None, lambda: 1.0).note("admin_token", "rollback", "rolled_back", (2, "b"), (1, "a"))
     assert json.loads(caplog.messages[0])["who"] == "admin_token"
+
+
+def test_a_disk_that_takes_a_part_gets_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a line is none, and spoils the next."""
+    audit = Audit(tmp_path / "audit.log", lambda: 1.0)
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, text: write(descriptor, text[:7]))
+    audit.note("signal", "reload", "applied", (1, "a"), (2, "b"))
+    audit.close()
+    assert json.loads((tmp_path / "audit.log").read_text())["who"] == "signal"
