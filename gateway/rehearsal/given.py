@@ -88,7 +88,7 @@ class Given(Written):
     """Name of an entry or a rule with a `rollout` -> on which side the account is. It gets an id that is there."""
     enforced: frozenset[str] = frozenset()
     """Entries and rules that are enforced for everybody in this test, whatever their `mode` and `rollout`: so it holds
-    in shadow, for a part and for all.
+    in shadow, for a part and for all. One that states a side of its `rollout` is judged by that.
     """
     time: AwareDatetime = USUAL_TIME
     """When the request comes. 2026-01-05T12:00:00Z, a Monday, if it is not stated."""
@@ -158,8 +158,13 @@ class Given(Written):
         return self
 
     def over(self, below: Given) -> Given:
-        """These keys over others: what is not stated here is as it is there."""
+        """These keys over others: what is not stated here is as it is there.
+
+        Who states a side of a rollout wants that rule as it is written.
+        """
         stated = {name: getattr(self, name) for name in self.model_fields_set}
+        if "enforced" not in stated:
+            stated["enforced"] = below.enforced - self.rollout.keys()
         return below.model_copy(update=stated)
 
     @property

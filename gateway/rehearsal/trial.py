@@ -68,7 +68,8 @@ class Trial:
         """One test, from a fresh start. Raises Problems where its exchange cannot be, by a body that is none."""
         test = suite.file.tests[index]
         shared = test.given.over(suite.file.given)
-        self.rehearsal.reset(snapshot_of(suite.file.accounts), shared.enforced)
+        sided = {name for step in test.steps for name in step.given.rollout}
+        self.rehearsal.reset(snapshot_of(suite.file.accounts), shared.enforced - sided)
         self.rehearsal.store.leave(test.counters)
         self._number = 0
         now = shared.time.timestamp()

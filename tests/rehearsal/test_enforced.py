@@ -109,6 +109,18 @@ def test_sides_are_those_of_the_gateway(tmp_path: Path) -> None:
     assert run(tmp_path, "{model: m-new, rollout: {ramp: inside}}", expect, **files).passed
 
 
+@pytest.mark.parametrize("steps", [False, True], ids=["test", "step"])
+def test_a_side_goes_before_what_the_file_enforces(steps: bool, tmp_path: Path) -> None:
+    """Most tests of a file are of the rule, and one is of its rollout."""
+    one = "given: {model: m-new, rollout: {ramp: outside}}, expect: {decision: allow, shadow: [ramp]}"
+    tests = f"given: {{enforced: [ramp]}}\ntests:\n  - {{name: it, {f'steps: [{{{one}}}]' if steps else one}}}\n"
+    folder = folder_of(tmp_path, tests=tests)
+    with Rehearsal(folder, {}) as rehearsal:
+        (suite,) = suites(folder, rehearsal.ruleset)
+
+        assert Trial(rehearsal).run(suite, 0).differences == ()
+
+
 def test_a_step_enforces_nothing_of_its_own(tmp_path: Path) -> None:
     """Policies are made once a test."""
     steps = "  - name: steps\n    steps: [{given: {enforced: [ramp]}, expect: {decision: allow}}]\n"
