@@ -1,16 +1,18 @@
 """An entry in shadow: asked, counted and settled like all, and what it says changes nothing.
 
-Its takes are performed beside those that hold: under a name of their own for the exchange, so that buckets fill and
-empty as they would, and an empty one refuses nobody.
+Its takes are performed beside those that hold: in buckets of their own, which fill and empty as the real ones would,
+and an empty one refuses nobody. The real ones may be in force for some: a rollout tries a limit on all the others, and
+nobody may find a bucket short because of that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gateway.chain.entry import POLICY_FAILED, Entry, OnFailure
-from gateway.policy import ALLOW, Action, Context, Decision, Match, Outcome, Take, Taken
+from gateway.policy import ALLOW, Action, Bucket, Context, Decision, Match, Outcome, Take, Taken
 from gateway.stores.interface import StoreUnavailable
 from gateway.tasks import spawn
 
@@ -63,7 +65,7 @@ class Shadow:
         return ALLOW if self.entry.on_failure is OnFailure.ALLOW else POLICY_FAILED
 
     def _hear(self, decision: Decision) -> None:
-        self.takes = decision.takes
+        self.takes = tuple([Take(_aside(bucket), cost) for bucket, cost in decision.takes])
         if decision.matches:
             self.said(self.entry, decision.matches)
         elif decision.action is not Action.ALLOW:
@@ -110,6 +112,11 @@ class Shadow:
                 chain.note_failure(self.entry, "settle", error)
         if takes and len(finals) == len(takes):
             chain.store.settle(_beside(context), takes, finals)
+
+
+@lru_cache(maxsize=65_536)
+def _aside(bucket: Bucket) -> Bucket:
+    return Bucket(bucket.tag, f"{bucket.partition},shadow", bucket.limit)
 
 
 def _beside(context: Context) -> str:

@@ -26,6 +26,7 @@ from gateway.policy import (
     Take,
     Taken,
 )
+from gateway.rollout import share_of
 from gateway.stores.interface import TakeAnswer
 from gateway.stores.memory import MemoryStore
 from gateway.testing import Clock, context
@@ -331,3 +332,17 @@ def test_the_matches_of_a_late_refusal_are_counted() -> None:
     asked = ask(of)
     assert [match.rule for _, match in asked.matches] == ["seen", "slow"]
     assert of.matched == {("tried", "seen", "weigh", "", True): 1, ("tried", "slow", "throttle", "short", True): 1}
+
+
+def test_a_shadow_leaves_the_real_buckets_alone() -> None:
+    """A limit that is enforced for some is not used up by those on whom it is only tried."""
+    shared = Bucket("model=m", "model=m", Limit("scarce", Measure.REQUESTS, 3, 3, 3600.0))
+    of = chain(entry(Scripted(Decision(Action.ALLOW, takes=(Take(shared, 1),))), rollout=0.5))
+    names = [f"account-{number}" for number in range(60)]
+    inside = [name for name in names if share_of("tried", context(account=name)) < 0.5]
+    for number, name in enumerate(name for name in names if name not in inside):
+        assert ask(of, context(exchange=f"out{number}", account=name)).decision is ALLOW
+    granted = [
+        ask(of, context(exchange=f"in{number}", account=name)).decision is ALLOW for number, name in enumerate(inside)
+    ]
+    assert granted == [True] * 3 + [False] * (len(inside) - 3)
