@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 RECORDED = "recorded"
 NO_COMPARISON = "A comparison needs something on both sides."
+NARROW = 80
+"""Columns of a terminal below which a table leaves out what can be had with --json: words and numbers stay whole."""
 EVERY = 2_000
 """Exchanges between two steps of the progress bar."""
 
@@ -137,22 +139,24 @@ def show(found: dict[str, Any], *, as_json: bool) -> None:
         f" {shown(found['last'])} UTC: {found['policies']} against {found['against']}",
         markup=False,
     )
-    out.print(_changes(found))
+    bars, narrow = out.width >= ROOM_FOR_BARS, out.width < NARROW
+    out.print(_changes(found, bars=bars))
     for change in ("newly refused", "newly allowed", "refused for another reason"):
         if found["groups"][change]:
-            out.print(_groups(change, found["groups"][change], bars=out.width >= ROOM_FOR_BARS))
+            out.print(_groups(change, found["groups"][change], bars=bars, narrow=narrow))
     if found["hurt"]:
-        out.print(_hurt(found))
+        out.print(_hurt(found, narrow=narrow))
     out.print(found["verdict"], markup=False, style="bold")
     for note in _notes(found):
         out.print(note, markup=False, style="dim")
 
 
-def _changes(found: dict[str, Any]) -> Table:
+def _changes(found: dict[str, Any], *, bars: bool) -> Table:
     table = Table(title="Decisions", title_justify="left")
     for heading in ("", "exchanges", "share", "accounts"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    table.add_column("", width=WIDTH)
+        table.add_column(heading, justify="left" if not heading else "right", no_wrap=bool(heading))
+    if bars:
+        table.add_column("", width=WIDTH)
     for row in found["changes"]:
         share = row["share"]
         table.add_row(
@@ -160,21 +164,21 @@ def _changes(found: dict[str, Any]) -> Table:
             f"{row['exchanges']:,}",
             "" if share is None else percent(share),
             "" if row["accounts"] is None else f"{row['accounts']:,}",
-            bar(share or 0.0),
+            *((bar(share or 0.0),) if bars else ()),
             style="bold red" if row["change"] == "newly refused" and row["exchanges"] else None,
         )
     return table
 
 
-def _groups(change: str, groups: list[dict[str, Any]], *, bars: bool) -> Table:
+def _groups(change: str, groups: list[dict[str, Any]], *, bars: bool, narrow: bool) -> Table:
     title = {
         "newly refused": "Newly refused, by what refuses them now",
         "newly allowed": "Newly allowed, by what refused them then",
     }.get(change, "Refused then as now, by what refuses them now")
     table = Table(title=title, title_justify="left")
-    for heading in ("tier", "country", "entry", "rule", "reason"):
+    for heading in ("tier", "from", "entry", "rule", "reason"):
         table.add_column(heading, overflow="fold")
-    for heading in ("exchanges", "accounts", "share"):
+    for heading in ("exch.", "acc.") if narrow else ("exch.", "acc.", "share"):
         table.add_column(heading, justify="right", no_wrap=True)
     if bars:
         table.add_column("", width=WIDTH)
@@ -182,21 +186,22 @@ def _groups(change: str, groups: list[dict[str, Any]], *, bars: bool) -> Table:
     for group in groups:
         names = [group[name] or "-" for name in ("tier", "country", "entry", "rule", "reason")]
         counts = [f"{group['exchanges']:,}", f"{group['accounts']:,}", percent(group["share"])]
-        table.add_row(*names, *counts, *([bar(group["exchanges"] / most)] if bars else []))
+        table.add_row(*names, *counts[: 2 if narrow else 3], *([bar(group["exchanges"] / most)] if bars else []))
     return table
 
 
-def _hurt(found: dict[str, Any]) -> Table:
+def _hurt(found: dict[str, Any], *, narrow: bool) -> Table:
     title = f"Accounts newly refused, those that look honest first ({len(found['hurt'])} of {found['hurt_accounts']})"
     table = Table(title=title, title_justify="left")
-    for heading in ("account", "tier", "e-mail", "from"):
+    for heading in ("account", "tier") if narrow else ("account", "tier", "e-mail", "from"):
         table.add_column(heading, overflow="fold")
-    for heading in ("verified", "days old", "refused before", "newly refused", "of its own"):
-        table.add_column(heading, justify="right")
+    for heading in ("ver.", "days", "before", "newly", "share"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in found["hurt"]:
         age = "" if row["age_days"] is None else f"{row['age_days']:,.0f}"
         table.add_row(
-            row["account"], row["tier"], row["email_domain"] or "-", " ".join(row["countries"][:3]) or "-",
+            row["account"], row["tier"],
+            *(() if narrow else (row["email_domain"] or "-", " ".join(row["countries"][:3]) or "-")),
             str(row["verification"] or "-"), age, f"{row['refused_before']:,}", f"{row['newly_refused']:,}",
             f"{row['share']:.0%}", style="bold" if row["honest"] else "dim",
         )  # fmt: skip

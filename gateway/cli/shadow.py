@@ -82,10 +82,10 @@ def show(out: Console, told: dict[str, Any]) -> None:
 
 def _cells(rule: dict[str, Any], *, bars: bool) -> Table:
     table = Table()
-    for heading in ("tier", "country"):
-        table.add_column(heading)
-    for heading in ("exchanges", "of all", "accounts", "refused anyway", "newly refused"):
-        table.add_column(heading, justify="right")
+    for heading in ("tier", "from"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("exch.", "of all", "acc.", "anyway", "newly"):
+        table.add_column(heading, justify="right", no_wrap=True)
     if bars:
         table.add_column("", width=WIDTH)
     for cell in [*rule["by"], rule | {"tier": "all", "country": ""}]:

@@ -107,8 +107,10 @@ class Comparison:
     @property
     def changes(self) -> dict[Change, int]:
         """Exchanges by change. Summed here: the hash of an enum is a call, and `add` is for millions."""
-        return dict(zip(Change, map(sum, zip(*self.minutes.values(), strict=True)), strict=True)) if self.minutes else (
-            dict.fromkeys(Change, 0)
+        return (
+            dict(zip(Change, map(sum, zip(*self.minutes.values(), strict=True)), strict=True))
+            if self.minutes
+            else (dict.fromkeys(Change, 0))
         )
 
     @property

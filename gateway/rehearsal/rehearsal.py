@@ -26,13 +26,14 @@ from gateway.accounts.file_directory import EMPTY, LiveDirectory, Snapshot
 from gateway.chain import entry as chain_entry
 from gateway.chain.chain import Asked, Chain
 from gateway.policies import Services
-from gateway.policy import NOWHERE, Context, Decision, Location, Outcome, Policy, PolicyKind, note_facts
+from gateway.policy import NOWHERE, Context, Decision, Location, Outcome, Policy, PolicyKind, note_facts, place
 from gateway.rehearsal.answer import Answer, Stage, Step
 from gateway.rehearsal.counters import Counters
 from gateway.rehearsal.exchange import Exchange
 from gateway.rehearsal.identity import Identity
 from gateway.rehearsal.knowledge import Knowledge, know
 from gateway.rehearsal.places import enforcing
+from gateway.rehearsal.short_way import Running, ShortWay
 from gateway.rehearsal.sighted import Sighted
 from gateway.rules.build import FREE, build, policy_kinds
 from gateway.rules.ruleset import Entry, Ruleset, load
@@ -73,6 +74,8 @@ class Rehearsal:
         self._policies: list[Policy] = []
         self._runner: asyncio.Runner | None = None
         self._plain: _Chain
+        self._short_way: ShortWay | None
+        self._awaited = False
         self._traced: _Chain
         self.reset()
 
@@ -98,6 +101,23 @@ class Rehearsal:
         """Ask every entry, and nothing more. The answer is there when this returns."""
         return self._begin(self._plain, exchange)
 
+    def begin_shortly(self, exchange: Exchange) -> Asked | Running | None:
+        """As `begin`, with as little as can be. None where it is allowed and nobody waits for its end."""
+        short_way = self._short_way
+        if short_way is None:
+            asked = self._begin(self._plain, exchange)
+            return asked if asked.entry or asked.store is not None or self._awaited or asked.shadows else None
+        context = self._told(exchange)
+        place(context, exchange.location or self._locate(exchange.address))
+        return short_way.begin(context)
+
+    def settle_shortly(self, running: Asked | Running, outcome: Outcome, at: float) -> None:
+        """As `settle`, of what `begin_shortly` gave."""
+        if type(running) is Running and self._short_way is not None:
+            self._short_way.settle(running, outcome, at)
+        else:
+            self.settle(running, outcome, at)  # type: ignore[arg-type]  # a Running is given by a short way alone
+
     def settle(self, answer: Answer | Asked, outcome: Outcome, at: float | None = None) -> None:
         """The exchange has ended so, at that Unix time (else in its own moment). Once counts."""
         if at is not None:
@@ -105,6 +125,10 @@ class Rehearsal:
         (answer.asked if isinstance(answer, Answer) else answer).settle(outcome)
 
     def _begin(self, chain: Chain, exchange: Exchange) -> Asked:
+        return chain.begin(self._told(exchange), _answered)
+
+    def _told(self, exchange: Exchange) -> Context:
+        """Turn the clock to it, tell those who must know, and make its context."""
         self.now = exchange.now
         self._here = exchange.location
         for identity in self._identities:
@@ -112,7 +136,7 @@ class Rehearsal:
         context = exchange.context()
         if exchange.facts is not None:
             note_facts(context, exchange.facts)
-        return chain.begin(context, _answered)
+        return context
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -149,6 +173,8 @@ class Rehearsal:
         self._policies = [entry.policy for entry in entries]
         failures: dict[tuple[str, str], int] = {}
         self._plain = _Chain(tuple(self._waiting(entry) for entry in entries), self.store, local, failures)
+        self._short_way = ShortWay.of(entries, self._plain, self._wait)
+        self._awaited = any(entry.settle for entry in entries)
         watched = tuple(self._watched(index, entry) for index, entry in enumerate(entries))
         self._traced = _Chain(watched, self.store, local, failures)
         self._plain.locate = self._traced.locate = self._locate

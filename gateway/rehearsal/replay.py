@@ -17,6 +17,7 @@ from gateway.rehearsal.comparison import Comparison
 from gateway.rehearsal.expected import Expected
 from gateway.rehearsal.past import ALLOWED, UNKNOWN, Past, Reader, Verdict
 from gateway.rehearsal.rehearsal import Rehearsal
+from gateway.rehearsal.short_way import Running
 
 
 class Side:
@@ -24,7 +25,7 @@ class Side:
 
     def __init__(self, rehearsal: Rehearsal) -> None:
         self.rehearsal = rehearsal
-        self._running: list[tuple[float, int, Asked, Outcome]] = []
+        self._running: list[tuple[float, int, Asked | Running, Outcome]] = []
         self._number = 0
         self._expected = Expected()
         self._verdicts: dict[tuple[str, str, str, str], Verdict] = {}
@@ -34,8 +35,8 @@ class Side:
         exchange = past.exchange
         now = exchange.now
         self.settle(now)
-        asked = self.rehearsal.begin(exchange)
-        if asked.entry:
+        asked = self.rehearsal.begin_shortly(exchange)
+        if isinstance(asked, Asked) and asked.entry:
             return self._refused(asked)
         account = exchange.principal.account if exchange.principal is not None else ""
         if past.verdict is ALLOWED:
@@ -44,8 +45,7 @@ class Side:
                 self._expected.learn(account, exchange.ask.model, outcome.usage, seconds)
         else:
             outcome, seconds = self._expected.of(account, exchange.ask)
-        if asked.store is None and asked.shadows is None and not any(entry.settle for entry in asked.chain.entries):
-            # Nobody waits for its end.
+        if asked is None:
             return ALLOWED
         self._number += 1
         heapq.heappush(self._running, (now + seconds, self._number, asked, outcome))
@@ -56,7 +56,7 @@ class Side:
         running = self._running
         while running and running[0][0] <= until:
             end, _, asked, outcome = heapq.heappop(running)
-            self.rehearsal.settle(asked, outcome, at=end)
+            self.rehearsal.settle_shortly(asked, outcome, end)
 
     def _refused(self, asked: Asked) -> Verdict | None:
         decision = asked.decision
