@@ -147,7 +147,7 @@ def _feeds(snapshots: Sequence[Snapshot], lists: Sequence[tuple[str, float, bool
 
 
 def _changes(rules: Mapping[str, Any]) -> Iterator[Metric]:
-    reloads = Counter({(outcome,): count for outcome, count in rules["reloads"].items()})
+    reloads: Counter[tuple[str, ...]] = Counter({(outcome,): count for outcome, count in rules["reloads"].items()})
     yield _family("tidegate_ruleset_reloads", "Changes of rules by what came of them.", ["outcome"], reloads)
     yield GaugeMetricFamily(
         "tidegate_ruleset_last_success_timestamp_seconds",
