@@ -95,17 +95,19 @@ def read_configuration(
     return Configuration(check(document, GatewayFile, environment), path.resolve(), document.source)
 
 
-def check_everything(path: Path, environment: Mapping[str, str] = os.environ) -> tuple[Configuration, Ruleset]:
-    """What `serve` needs, read and checked, and thrown away. Raises Problems with all that is wrong in all files."""
+def check_everything(path: Path, environment: Mapping[str, str] = os.environ) -> tuple[Configuration, Whole, Ruleset]:
+    """What `serve` needs, read and checked; the folder of the whole is thrown away.
+
+    Raises Problems with all that is wrong in all files.
+    """
     with tempfile.TemporaryDirectory(prefix="tidegate-check-") as folder:
-        configuration, _, ruleset = prepare_everything(path, Path(folder), environment)
-        return configuration, ruleset
+        return prepare_everything(path, Path(folder), environment)
 
 
 def prepare_everything(
     path: Path, wholes: Path, environment: Mapping[str, str] = os.environ
 ) -> tuple[Configuration, Whole, Ruleset]:
-    """As `check_everything`, and what was made of the policies is kept in the folder `wholes`."""
+    """As `check_everything`, and the whole is kept in the folder `wholes`."""
     configuration = read_configuration(path, environment)
     found: list[Any] = []
     made = None

@@ -33,7 +33,7 @@ def configuration(tmp_path: Path) -> Path:
 
 def test_what_is_right_has_no_problems(configuration: Path) -> None:
     """The same files, without a fault."""
-    assert [entry.name for entry in check_everything(configuration)[1].entries] == ["auth"]
+    assert [entry.name for entry in check_everything(configuration)[2].entries] == ["auth"]
 
 
 def test_a_policy_that_cannot_be_made_is_a_problem(configuration: Path) -> None:

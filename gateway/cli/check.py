@@ -42,12 +42,12 @@ def check(
 
 def _everything(config: Path) -> Checked:
     try:
-        configuration, ruleset = check_everything(config)
+        configuration, whole, ruleset = check_everything(config)
     except Problems as wrong:
         return Checked(None, tuple(wrong.problems), ())
     problems = tuple(problems_of_tests(configuration.policies, ruleset))
     warnings = sorted({*suspicions(ruleset, _tiers(configuration, ruleset)), *undated(ruleset), *placeless(ruleset)})
-    return Checked(ruleset, problems, tuple(warnings))
+    return Checked(ruleset, problems, tuple(warnings), digest=whole.digest)
 
 
 def _tiers(configuration: Configuration, ruleset: Ruleset) -> Collection[str] | None:
@@ -62,7 +62,7 @@ def _data(checked: Checked, *, ok: bool) -> dict[str, object]:
     found += [_problem("warning", problem) for problem in checked.warnings]
     data: dict[str, object] = {"ok": ok, "problems": found, "notes": list(checked.notes)}
     if checked.ruleset is not None:
-        data |= {"digest": checked.ruleset.digest, "chain": _chain(checked.ruleset)}
+        data |= {"digest": checked.digest or checked.ruleset.digest, "chain": _chain(checked.ruleset)}
     return data
 
 
@@ -82,10 +82,11 @@ def _show(checked: Checked, path: Path) -> None:
         typer.echo(f"warning: {warning.shown()}")
     if checked.problems or checked.ruleset is None:
         count = _counted(len(checked.problems), "problem")
-        fail("\n".join([*(problem.shown() for problem in checked.problems), f"{count} found; nothing was changed"]))
+        fail("\n".join([*(problem.shown() for problem in checked.problems), f"{count} found"]))
     found = _counted(len(checked.warnings), "warning") if checked.warnings else "no problems"
     typer.echo(f"{path}: {found}. The chain: {' → '.join(_chain(checked.ruleset))}")
-    typer.echo(f"digest {checked.ruleset.digest}")
+    alone = "" if checked.digest else " (of the files alone: a gateway's has lists and databases in it, too)"
+    typer.echo(f"digest {checked.digest or checked.ruleset.digest}{alone}")
 
 
 def _counted(count: int, what: str) -> str:

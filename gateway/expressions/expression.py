@@ -305,5 +305,13 @@ def _shown(name: str, value: Any) -> Any:
     if kind is Type.TIME:
         return moment(value).isoformat().replace("+00:00", "Z")
     if kind is Type.DURATION:
-        return f"{value / 1e6:g}s"
+        return _span(value / 1e6)
     return sorted(value) if kind is Type.TEXTS else value
+
+
+def _span(seconds: float) -> str:
+    """As people would write it in a condition: 36h, 90m, 1.5s."""
+    for size, unit in ((3600, "h"), (60, "m")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:.12g}{unit}"
+    return f"{seconds:.12g}s"

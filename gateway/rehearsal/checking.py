@@ -33,6 +33,8 @@ class Checked(NamedTuple):
     """What is right by the letter, and surely not meant."""
     notes: tuple[str, ...] = ()
     """What could not be looked at."""
+    digest: str = ""
+    """Of the whole that a gateway would make of it, with lists and databases; empty where that was not made."""
 
 
 def check_folder(

@@ -19,7 +19,8 @@ def explain(rules: Sequence[Rule], context: Context) -> tuple[Finding, ...]:
         notes = [ended] if ended else []
         enforced = rule.enforced(context)
         if not enforced:
-            notes.append("in shadow" if rule.share <= 0.0 else f"in shadow: outside of its rollout of {rule.share:.4g}")
+            part = f": outside of its rollout of {rule.share * 100:g}%" if rule.share > 0.0 else ""
+            notes.append(f"in shadow{part}")
         passed = rule.action == "challenge" and context.captcha
         if passed:
             notes.append("the challenge was passed before")
