@@ -85,12 +85,13 @@ def test_a_configuration(tmp_path: Path) -> None:
     """With it the accounts are checked, and tests beside the policies."""
     config = configured(tmp_path)
     good = tidegate("check", "--config", config)
+    digest = check_everything(config)[1].digest
     (tmp_path / "policies" / "tests" / "first.yaml").write_text("tests: [{name: one, expect: {rule: none}}]\n")
     (tmp_path / "accounts.yaml").write_text("accounts: [{id: acme, teir: pro}]\n")
     bad = tidegate("check", "--config", config)
 
     assert good.exit_code == 0, good.stderr
-    assert good.stdout.splitlines()[-1] == f"digest {check_everything(config)[1].digest}", "as the gateway will have it"
+    assert good.stdout.splitlines()[-1] == f"digest {digest}", "as the gateway will have it"
     assert bad.exit_code == 1
     assert "accounts.yaml:1:23: unknown key `teir`: did you mean `tier`?" in bad.stderr
 

@@ -47,7 +47,7 @@ limits:
      capacity: 1000, every: 1d}
 """
 TIERS = {
-    "pro": 40, "short": 4, "daily": 2, "single": 2, "burst": 2, "all": 18, "cut": 2, "debt": 1, "live": 1, "known": 2,
+    "pro": 40, "short": 4, "daily": 3, "single": 2, "burst": 2, "all": 18, "cut": 2, "debt": 1, "live": 1, "known": 2,
     "nobody": 1,
 }  # fmt: skip
 PRICES = harness.PRICES + "m-dear: {input: 1, cached_input: 1, cache_creation: 1, output: 20}\n"
