@@ -101,6 +101,7 @@ admin_token: {json.dumps(secrets.token_urlsafe(24))}
 redis: {json.dumps(places.redis)}
 accounts: accounts.yaml
 policies: policies
+trusted_hops: [127.0.0.0/8]  # So that X-Forwarded-For plays a caller from anywhere.
 upstreams:
   - name: inference
     url: {json.dumps(places.upstream)}
