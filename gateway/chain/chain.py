@@ -51,7 +51,8 @@ class Chain:
         version: tuple[int, str] = (0, ""),
     ) -> None:
         self.entries = entries
-        self.plain = [entry.plain for entry in entries]
+        self.asks = [entry.decide if entry.plain else None for entry in entries]
+        """Whom to ask without a thought; None where something is to be looked at first."""
         self.store = store
         self.local = local
         self.failures = failures
@@ -122,9 +123,9 @@ class Asked:
         self.settled = False
         self.extends = False
         """Asked for more once: from then on each take's cost is what its bucket gave."""
-        self.matches: list[tuple[Entry, Match]] = []
+        self.matches: Sequence[tuple[Entry, Match]] = ()
         """The rules that applied, in order, with those in shadow."""
-        self.shadows: list[Shadow] | None = None
+        self.shadows: tuple[Shadow, ...] = ()
         """Entries in shadow that were asked."""
         self.exhausted = False
         """Nothing more can be taken for this stream: it ends when what it has is used up."""
@@ -134,25 +135,17 @@ class Asked:
     def run(self) -> None:
         decisions = self.decisions
         context = self.context
-        entries, plain = self.chain.entries, self.chain.plain
-        for index in range(len(decisions), len(entries)):
-            entry = entries[index]
+        entries, asks = self.chain.entries, self.chain.asks
+        for index in range(len(decisions), len(asks)):
+            decide = asks[index]
             try:
-                if not plain[index]:
-                    # First: a shadow's condition may fail as its policy may, and changes as little.
-                    if not entry.enforced(context):
-                        decisions.append(NOT_ASKED)
-                        self._shadow(entry)
-                        continue
-                    if entry.when is not None and not entry.when(context):
-                        decisions.append(NOT_ASKED)
-                        continue
-                decision = entry.decide(context)
+                decision = self._ask(entries[index]) if decide is None else decide(context)
             except Exception as error:  # noqa: BLE001 - the one border at which a broken policy becomes its on_failure
-                decision = self._broken(entry, error)
+                decision = self._broken(entries[index], error)
             if decision is ALLOW:
                 decisions.append(decision)
                 continue
+            entry = entries[index]
             if type(decision) is not Decision:
                 spawn(self._wait(entry, decision), name=f"policy {entry.name}")  # type: ignore[arg-type]
                 return
@@ -166,6 +159,15 @@ class Asked:
             if decision.matches:
                 self._match(entry, decision.matches)
         self._take()
+
+    def _ask(self, entry: Entry) -> Decision | Awaitable[Decision]:
+        # The shadow first: its condition may fail as its policy may, and changes as little.
+        if not entry.enforced(self.context):
+            self._shadow(entry)
+            return NOT_ASKED
+        if entry.when is not None and not entry.when(self.context):
+            return NOT_ASKED
+        return entry.decide(self.context)
 
     async def _wait(self, entry: Entry, awaitable: Awaitable[Decision]) -> None:
         try:
@@ -192,8 +194,8 @@ class Asked:
         return ALLOW if entry.on_failure is OnFailure.ALLOW else POLICY_FAILED
 
     def _match(self, entry: Entry, matches: tuple[Match, ...]) -> None:
+        self.matches = [*self.matches, *[(entry, match) for match in matches]]
         for match in matches:
-            self.matches.append((entry, match))
             self.chain.note_match(entry, match)
 
     def _refuse(self, entry: Entry, decision: Decision) -> None:
@@ -201,9 +203,8 @@ class Asked:
         self.entry = entry.name
         self._match(entry, decision.matches or (Match("", decision.action.value, decision.reason),))
         self._settle_policies(NOT_REACHED)
-        if self.shadows is not None:
-            for shadow in self.shadows:
-                shadow.settle(self.context, self.chain, NOT_REACHED)
+        for shadow in self.shadows:
+            shadow.settle(self.context, self.chain, NOT_REACHED)
         self.settled = True
         self._answer()
 
@@ -218,11 +219,8 @@ class Asked:
     def _shadow(self, entry: Entry) -> None:
         """Ask an entry whose answer changes nothing."""
         shadow = Shadow(entry, self._shadow_said)
-        if not shadow.ask(self.context, self.chain):
-            return
-        if self.shadows is None:
-            self.shadows = []
-        self.shadows.append(shadow)
+        if shadow.ask(self.context, self.chain):
+            self.shadows = (*self.shadows, shadow)
 
     def _shadow_said(self, entry: Entry, matches: tuple[Match, ...]) -> None:
         self._match(entry, tuple([match._replace(enforced=False) for match in matches]))
@@ -234,9 +232,8 @@ class Asked:
         for decision in self.decisions:
             if decision.takes:
                 takes = takes + decision.takes if takes else decision.takes
-        if self.shadows is not None:
-            for shadow in self.shadows:
-                shadow.take(self.context, self.chain)
+        for shadow in self.shadows:
+            shadow.take(self.context, self.chain)
         if not takes:
             self._answer()
             return
@@ -368,9 +365,8 @@ class Asked:
         finals = self._settle_policies(outcome)
         if self.store is not None:
             self.store.settle(self.context.exchange, self.takes, finals)
-        if self.shadows is not None:
-            for shadow in self.shadows:
-                shadow.settle(self.context, self.chain, outcome)
+        for shadow in self.shadows:
+            shadow.settle(self.context, self.chain, outcome)
 
     def _settle_policies(self, outcome: Outcome) -> list[float]:
         """Tell everyone who was asked, last first; returns one final a take."""

@@ -124,7 +124,7 @@ def test_a_shadow_whose_condition_does_not_hold_is_not_asked() -> None:
     policy = Scripted(DENIED)
     asked = ask(chain(entry(policy, when=lambda context: context.ask.model == "m-small", rollout=0.0)))
     asked.settle(Outcome(200))
-    assert (policy.asked, policy.outcomes, asked.matches) == (0, [], [])
+    assert (policy.asked, policy.outcomes, asked.matches) == (0, [], ())
 
 
 async def test_a_shadow_that_waits_and_decides_nonsense_is_broken() -> None:
@@ -187,7 +187,7 @@ async def test_a_shadow_that_waits_keeps_nobody_waiting() -> None:
         return DENIED
 
     asked = ask(chain(entry(Scripted(lambda _: slow()), rollout=0.0)))
-    assert (asked.decision, asked.matches) == (ALLOW, [])
+    assert (asked.decision, asked.matches) == (ALLOW, ())
     gate.set()
     for _ in range(3):
         await asyncio.sleep(0)
