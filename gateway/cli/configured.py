@@ -26,4 +26,4 @@ def fail_with(problems: Problems) -> NoReturn:
     """Every problem with the line that it stands in, and how many there are."""
     count = len(problems.problems)
     lines = [problem.shown() for problem in problems.problems]
-    fail("\n".join([*lines, f"{count} problem{'s' if count != 1 else ''} found; nothing was changed"]))
+    fail("\n".join([*lines, f"{count} problem{'s' if count != 1 else ''} found"]))
