@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from gateway.chain.entry import NOT_ASKED, POLICY_FAILED, STORE_UNAVAILABLE, Entry, OnFailure
+from gateway.chain.entry import NOT_ASKED, POLICY_FAILED, STORE_UNAVAILABLE, Entry, OnFailure, applied
 from gateway.chain.shadow import Shadow
 from gateway.policy import ALLOW, Action, Context, Decision, Location, Match, Outcome, Take, Taken, note_facts, place
 from gateway.stores.interface import Store, StoreUnavailable
@@ -75,6 +75,11 @@ class Chain:
     def note_match(self, entry: Entry, match: Match) -> None:
         key = (entry.name, match.rule, match.action, match.reason, match.enforced)
         self.matched[key] = self.matched.get(key, 0) + 1
+
+    def broken(self, entry: Entry, error: Exception) -> Decision:
+        """What an entry whose policy could not decide comes to: its `on_failure`."""
+        self.note_failure(entry, "decide", error)
+        return ALLOW if entry.on_failure is OnFailure.ALLOW else POLICY_FAILED
 
     def note_failure(self, entry: Entry, what: str, error: BaseException) -> None:
         """Count it, and say it aloud once in a while: a broken policy under load must not write a book."""
@@ -141,7 +146,7 @@ class Asked:
             try:
                 decision = self._ask(entries[index]) if decide is None else decide(context)
             except Exception as error:  # noqa: BLE001 - the one border at which a broken policy becomes its on_failure
-                decision = self._broken(entries[index], error)
+                decision = self.chain.broken(entries[index], error)
             if decision is ALLOW:
                 decisions.append(decision)
                 continue
@@ -175,7 +180,7 @@ class Asked:
             if type(decision) is not Decision:
                 raise TypeError(f"{entry.name} decided {decision!r}, which is no Decision")
         except Exception as error:  # noqa: BLE001 - as above
-            decision = self._broken(entry, error)
+            decision = self.chain.broken(entry, error)
         if self._note(entry, decision):
             self.run()
 
@@ -189,10 +194,6 @@ class Asked:
         self._refuse(entry, decision)
         return False
 
-    def _broken(self, entry: Entry, error: Exception) -> Decision:
-        self.chain.note_failure(entry, "decide", error)
-        return ALLOW if entry.on_failure is OnFailure.ALLOW else POLICY_FAILED
-
     def _match(self, entry: Entry, matches: tuple[Match, ...]) -> None:
         self.matches = [*self.matches, *[(entry, match) for match in matches]]
         for match in matches:
@@ -201,7 +202,7 @@ class Asked:
     def _refuse(self, entry: Entry, decision: Decision) -> None:
         self.decision = decision
         self.entry = entry.name
-        self._match(entry, decision.matches or (Match("", decision.action.value, decision.reason),))
+        self._match(entry, applied(decision))
         self._settle_policies(NOT_REACHED)
         for shadow in self.shadows:
             shadow.settle(self.context, self.chain, NOT_REACHED)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.policy import Action, Context, Decision, Outcome, Policy, Take, Taken
+from gateway.policy import Action, Context, Decision, Match, Outcome, Policy, Take, Taken
 from gateway.rollout import share_of
 
 Settle = Callable[[Context, tuple[Take, ...], Outcome], tuple[float, ...]]
@@ -76,6 +76,13 @@ def _ability(policy: object, name: str) -> Any:
     if found is not None and inspect.iscoroutinefunction(found):
         raise TypeError(f"{type(policy).__name__}.{name} must be a plain function: only decide may wait")
     return found
+
+
+def applied(decision: Decision) -> tuple[Match, ...]:
+    """The rules that applied. A refusal without any is one rule, which has no name."""
+    if decision.matches or decision.action is Action.ALLOW:
+        return decision.matches
+    return (Match("", decision.action.value, decision.reason),)
 
 
 NOT_ASKED = Decision(Action.ALLOW, note="not asked")

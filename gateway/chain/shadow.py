@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from gateway.chain.entry import POLICY_FAILED, Entry, OnFailure
-from gateway.policy import ALLOW, Action, Bucket, Context, Decision, Match, Outcome, Take, Taken
+from gateway.chain.entry import POLICY_FAILED, Entry, applied
+from gateway.policy import Bucket, Context, Decision, Match, Outcome, Take, Taken
 from gateway.stores.interface import StoreUnavailable
 from gateway.tasks import spawn
 
@@ -43,7 +43,7 @@ class Shadow:
                 return False
             decision = self.entry.decide(context)
         except Exception as error:  # noqa: BLE001 - as in Asked.run: the border at which a broken policy is a value
-            decision = self._broken(chain, error)
+            decision = chain.broken(self.entry, error)
         if type(decision) is Decision:
             self._hear(decision)
         else:
@@ -56,20 +56,13 @@ class Shadow:
             if type(decision) is not Decision:
                 raise TypeError(f"{self.entry.name} decided {decision!r}, which is no Decision")
         except Exception as error:  # noqa: BLE001 - as above
-            decision = self._broken(chain, error)
+            decision = chain.broken(self.entry, error)
         # Too late to take anything: what it would have said of the exchange is what counts.
         self._hear(decision._replace(takes=()))
 
-    def _broken(self, chain: Chain, error: Exception) -> Decision:
-        chain.note_failure(self.entry, "decide", error)
-        return ALLOW if self.entry.on_failure is OnFailure.ALLOW else POLICY_FAILED
-
     def _hear(self, decision: Decision) -> None:
         self.takes = tuple([Take(_aside(bucket), cost) for bucket, cost in decision.takes])
-        if decision.matches:
-            self.said(self.entry, decision.matches)
-        elif decision.action is not Action.ALLOW:
-            self.said(self.entry, (Match("", decision.action.value, decision.reason),))
+        self.said(self.entry, applied(decision))
 
     def take(self, context: Context, chain: Chain) -> None:
         """Take beside the exchange, if it takes at all."""
@@ -92,8 +85,9 @@ class Shadow:
         try:
             decision = self.entry.refuse(context, self.takes[taken.short], taken)
         except Exception as error:  # noqa: BLE001 - as above
-            decision = self._broken(chain, error)
-        self.said(self.entry, decision.matches or (Match("", decision.action.value, decision.reason),))
+            chain.note_failure(self.entry, "refuse", error)
+            decision = POLICY_FAILED
+        self.said(self.entry, applied(decision))
 
     def settle(self, context: Context, chain: Chain, outcome: Outcome) -> None:
         """As the chain settles what holds; once the store has said what was taken."""

@@ -40,7 +40,7 @@ class Resumed(Asked):
         """`said` is what the entries before `entry` answered: a plain yes each, whose facts are noted."""
         self.decisions.extend(said)
         if isinstance(decision, Exception):
-            decision = self._broken(entry, decision)
+            decision = self.chain.broken(entry, decision)
         if self._note(entry, decision):
             self.run()
 

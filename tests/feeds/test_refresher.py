@@ -14,19 +14,12 @@ from gateway.feeds.refresher import Refresher
 from gateway.feeds.sources import FeedSet, FileSource, ListFeed
 from gateway.feeds.update import Updated, World
 from gateway.tasks import spawn
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = 1_795_000_000.0
-
-    def __call__(self) -> float:
-        return self.time
+from gateway.testing import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_795_000_000.0)
 
 
 @pytest.fixture
@@ -50,10 +43,10 @@ async def test_when_it_is_due(world: World, clock: Clock) -> None:
     """At once, and then every so often; what does not say `every` is not touched."""
     refresher = Refresher(feeds(), world)
     assert [one.what for one in await refresher.look()] == ["updated"]
-    clock.time += 599
+    clock.turn(599)
     assert await refresher.look() == []
     assert refresher.pause() == 1.0
-    clock.time += 1
+    clock.turn(1)
     assert [one.what for one in await refresher.look()] == ["unchanged"]
     assert refresher.pause() == 60.0
 
@@ -61,10 +54,10 @@ async def test_when_it_is_due(world: World, clock: Clock) -> None:
 async def test_a_new_start_fetches_nothing_again(world: World, clock: Clock) -> None:
     """A gateway that starts often is no burden to a vendor."""
     await Refresher(feeds(), world).look()
-    clock.time += 300
+    clock.turn(300)
     again = Refresher(feeds(), world)
     assert await again.look() == []
-    clock.time += 300
+    clock.turn(300)
     assert len(await again.look()) == 1
 
 
@@ -76,10 +69,10 @@ async def test_a_failure(world: World, clock: Clock, tmp_path: Path, caplog: pyt
         await refresher.look()
         assert "list l was not refreshed from file l.txt" in caplog.text
         assert list(refresher.failing) == ["list l"]
-        clock.time += 299
+        clock.turn(299)
         assert await refresher.look() == []
         (tmp_path / "l.txt").write_text("AS1\n")
-        clock.time += 1
+        clock.turn(1)
         assert [one.what for one in await refresher.look()] == ["updated"]
         assert "list l is refreshed again" in caplog.text
     assert refresher.failing == {}

@@ -27,6 +27,7 @@ from gateway.feeds.sources import (
     UrlSource,
 )
 from gateway.feeds.update import World, last_checked, recall, update
+from gateway.testing import Clock
 from tests.feeds.elsewhere import Vendor, serve
 from tests.feeds.geo import BUILT, COUNTRIES, database
 from tests.feeds.test_unpack import archive
@@ -36,17 +37,9 @@ GOOD = "".join(f"8.{n}.0.0/16\n" for n in range(20)).encode()
 OTHER = "".join(f"9.{n}.0.0/16\n" for n in range(20)).encode()
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.time = 1_795_000_000.0
-
-    def __call__(self) -> float:
-        return self.time
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_795_000_000.0)
 
 
 @pytest.fixture
@@ -96,7 +89,7 @@ async def test_a_condition_is_remembered(vendor: Vendor, world: World, clock: Cl
     vendor.etags["/l.txt"] = '"1"'
     feed = networks(UrlSource(f"{vendor.address}/l.txt"))
     await update(feed, world)
-    clock.time += 60
+    clock.turn(60)
     found = await update(feed, world)
     assert (found.what, found.entries) == ("unchanged", 20)
     assert vendor.asked[1][1]["If-None-Match"] == '"1"'
