@@ -12,8 +12,10 @@ Units: tokens and requests are counted as such, `spend` in US dollars, time in s
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Mapping
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -107,6 +109,24 @@ class Taken(NamedTuple):
     wait: float = 0.0
 
 
+class Evidence(NamedTuple):
+    """Something that an account has shown of its owner, by kind (`gateway.accounts.evidence`); never what it says."""
+
+    kind: str
+    obtained: float
+    """Unix time."""
+    expires: float = math.inf
+    """Unix time at which it ends by itself, whatever a ladder says of how long it lasts."""
+
+
+class Fall(NamedTuple):
+    """A reason for which an account may not stand as high as its evidence says."""
+
+    reason: str
+    """Of `gateway.accounts.evidence.FALLS`."""
+    until: float = math.inf
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """What is known of an account beyond its name. Empty and 0 mean unknown."""
@@ -119,6 +139,13 @@ class Profile:
     billing_country: str = ""
     verification: int = 0
     """How far its owner was verified: 0 not at all; each step of the ladder is one more."""
+    evidence: tuple[Evidence, ...] = ()
+    """What holds, or held, one a kind: the latest."""
+    falls: tuple[Fall, ...] = ()
+    identity: str = ""
+    """Accounts that one person or company stands behind have the same; empty where the account has its own."""
+    signup_burst: int = 0
+    """How many accounts signed up from the same place, or with the same e-mail domain, within a day of this one."""
 
 
 NO_PROFILE = Profile()
@@ -225,10 +252,12 @@ class Facts(NamedTuple):
     tags: frozenset[str] = frozenset()
     captcha: bool = False
     """The caller has passed a challenge."""
+    share: float = 1.0
+    """Of each quota of the account, how much this exchange may draw on: less than 1 while a model is new."""
 
 
 class Context:
-    """What is known of an exchange: frozen for policies; the chain alone fills the last five slots."""
+    """What is known of an exchange: frozen for policies; the chain alone fills the last six slots."""
 
     __slots__ = (
         "ask",
@@ -242,6 +271,7 @@ class Context:
         "now",
         "path",
         "principal",
+        "share",
         "tags",
         "weight",
     )
@@ -266,6 +296,8 @@ class Context:
     """Suspicion: what policies have added so far."""
     tags: frozenset[str]
     captcha: bool
+    share: float
+    """The smallest that a policy named; 1 if none did."""
 
     def __init__(
         self,
@@ -291,6 +323,7 @@ class Context:
         _set_weight(self, 0)
         _set_tags(self, NO_TAGS)
         _set_captcha(self, False)
+        _set_share(self, 1.0)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Context is read-only: return Facts to change {name}")
@@ -321,6 +354,7 @@ _set_principal = _slot("principal")
 _set_weight = _slot("weight")
 _set_tags = _slot("tags")
 _set_captcha = _slot("captcha")
+_set_share = _slot("share")
 
 place = _set_location
 """`place(context, location)`: where the caller is. For the chain alone."""
@@ -336,6 +370,8 @@ def note_facts(context: Context, facts: Facts) -> None:
         _set_tags(context, context.tags | facts.tags)
     if facts.captcha:
         _set_captcha(context, True)
+    if facts.share < context.share:
+        _set_share(context, facts.share)
 
 
 class Match(NamedTuple):
@@ -347,6 +383,9 @@ class Match(NamedTuple):
     """What it does, in the words of its YAML, such as deny or weigh."""
     reason: str = ""
     enforced: bool = True
+
+
+NO_MEMBERS: Mapping[str, str | Sequence[str]] = MappingProxyType({})
 
 
 class Decision(NamedTuple):
@@ -368,7 +407,11 @@ class Decision(NamedTuple):
     matches: tuple[Match, ...] = ()
     """The rules that applied, in order. They are counted, logged, and shown to whoever asks why."""
     link: str = ""
-    """Where the caller can read more; the page of the reason if not stated."""
+    """Where the caller can read more; the page of the reason if not stated. One that begins with `/` is on this
+    gateway's own pages.
+    """
+    members: Mapping[str, str | Sequence[str]] = NO_MEMBERS
+    """More members of the error, safe to show, such as what is missing. `verification_url` is completed as `link` is."""
 
 
 ALLOW = Decision(Action.ALLOW)

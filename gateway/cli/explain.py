@@ -164,12 +164,15 @@ def _as_the_caller_sees_it(answer: Answer, configuration: Configuration | None) 
     if decision is ALLOW:
         return None
     base = (configuration.file.public_url.rstrip("/") if configuration is not None else "") or "http://localhost"
-    link = decision.link or f"{base}/tidegate/reasons/{decision.reason}"
+
+    def linked(path: str) -> str:
+        return f"{base}{path}" if path.startswith("/") else path
+
     limits = tuple(take.bucket.limit for take in answer.takes) if answer.remaining else ()
     dialect = dialects.of(context.method, context.path, context.fields)
     whole = reply.refuse(
         dialect,
-        reply.refusal_of(decision, context.exchange, link),
+        reply.refusal_of(decision, context.exchange, linked),
         limits=limits,
         remaining=answer.remaining,
         now=context.now,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from gateway.policy import Ask, Limit, Usage
+from gateway.policy import NO_MEMBERS, Ask, Limit, Usage
 
 
 class MalformedRequest(Exception):
@@ -31,7 +31,9 @@ class Refusal(NamedTuple):
     retry_after: float | None
     """Seconds; None: do not retry."""
     link: str
-    """The page that explains `reason`."""
+    """The page that explains `reason`, or where its remedy is."""
+    members: Mapping[str, str | Sequence[str]] = NO_MEMBERS
+    """More members of the error object, beside the dialect's own."""
 
 
 class StreamReader(Protocol):

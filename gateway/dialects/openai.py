@@ -157,7 +157,8 @@ class OpenAI:
 
 def _error(refusal: Refusal) -> dict[str, Any]:
     kind = _TYPES.get(refusal.status) or ("server_error" if refusal.status >= 500 else "invalid_request_error")
-    return {"message": sentence(refusal), "type": kind, "param": None, "code": refusal.reason}
+    own = {"message": sentence(refusal), "type": kind, "param": None, "code": refusal.reason}
+    return {**refusal.members, **own}
 
 
 def _output_cap(route: str, document: dict[str, Any]) -> int | None:

@@ -135,10 +135,18 @@ class Edge:
 
     def link(self, reason: str, fields: Mapping[bytes, bytes]) -> str:
         """The page that explains a reason; empty for an author's own reason, of which we know nothing."""
-        if reason not in REASONS:
-            return ""
-        base = self.settings.public_url or f"http://{fields.get(b'host', b'localhost').decode('latin-1')}"
-        return f"{base}/tidegate/reasons/{reason}"
+        return self.linked(fields)(f"/tidegate/reasons/{reason}") if reason in REASONS else ""
+
+    def linked(self, fields: Mapping[bytes, bytes]) -> Callable[[str], str]:
+        """Makes a path of our own pages an address that the caller can open; what is one already stays."""
+
+        def link(path: str) -> str:
+            if not path.startswith("/"):
+                return path
+            base = self.settings.public_url or f"http://{fields.get(b'host', b'localhost').decode('latin-1')}"
+            return f"{base}{path}"
+
+        return link
 
     def learn_path(self, target: bytes, path: bytes) -> bytes:
         if len(self.paths) < REMEMBERED_AT_MOST and len(target) <= LONGEST_REMEMBERED:

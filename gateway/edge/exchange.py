@@ -130,8 +130,7 @@ class Exchange:
             return
         decision = asked.decision
         if decision is not ALLOW:
-            link = decision.link or edge.link(decision.reason, self.client.fields)
-            self._refuse(reply.refusal_of(decision, self.request_id, link), self._limits())
+            self._refuse(reply.refusal_of(decision, self.request_id, edge.linked(self.client.fields)), self._limits())
             return
         if asked.context.ask.streaming:
             self.allowance = allowance_of(asked)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gateway import dialects
 from gateway.dialects.interface import Dialect, Refusal
 from gateway.policy import Action, Decision, Limit
+from gateway.wire.reasons import REASONS
 from gateway.wire.request_head import BadHead
 from gateway.wire.status import status_line
 
@@ -55,14 +56,18 @@ def cut(request_id: str, link: str) -> Refusal:
     return Refusal(429, CUT_REASON, detail, request_id, None, link)
 
 
-def refusal_of(decision: Decision, request_id: str, link: str) -> Refusal:
-    """A chain's no as a value for the dialect."""
+def refusal_of(decision: Decision, request_id: str, linked: Callable[[str], str]) -> Refusal:
+    """A chain's no as a value for the dialect. `linked` makes whole what begins with `/`."""
     status = decision.status or USUAL_STATUS[decision.action]
     wait = decision.retry_after
     if wait is not None and not 0 <= wait < NEVER:
         # Of a policy of somebody else's: no number that a field could hold.
         wait = None
-    return Refusal(status, decision.reason, decision.detail, request_id, wait, link)
+    link = decision.link or (f"/tidegate/reasons/{decision.reason}" if decision.reason in REASONS else "")
+    members = decision.members
+    if "verification_url" in members:
+        members = {**members, "verification_url": linked(str(members["verification_url"]))}
+    return Refusal(status, decision.reason, decision.detail, request_id, wait, linked(link), members)
 
 
 def ruleset_field(asked: Asked | None) -> bytes:

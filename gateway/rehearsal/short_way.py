@@ -78,7 +78,7 @@ class ShortWay:
             except Exception as error:  # noqa: BLE001 - as in Asked.run, which hears of it
                 return self._resumed(context, said, index, error)
             if decision is not ALLOW:
-                action, _, _, _, _, _, facts, takes, matches, _ = decision
+                action, _, _, _, _, _, facts, takes, matches, _, _ = decision
                 if action is not Action.ALLOW or takes or matches:
                     return self._resumed(context, said, index, decision)
                 if facts is not None:
