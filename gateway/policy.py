@@ -411,7 +411,7 @@ class Decision(NamedTuple):
     gateway's own pages.
     """
     members: Mapping[str, str | Sequence[str]] = NO_MEMBERS
-    """More members of the error, safe to show, such as what is missing. `verification_url` is completed as `link` is."""
+    """More members of the error, safe to show, such as what is missing. `verification_url` is made whole as `link`."""
 
 
 ALLOW = Decision(Action.ALLOW)

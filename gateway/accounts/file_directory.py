@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from gateway.accounts.directory import KeyRecord
+from gateway.accounts.directory import AccountRecord, KeyRecord
 from gateway.accounts.model import AccountEntry, AccountsFile
 from gateway.policy import Principal, Profile
 
@@ -117,8 +117,12 @@ class LiveDirectory:
     def pepper(self, name: str) -> bytes | None:
         return self._content.peppers.get(name)
 
-    def account(self, account: str) -> Principal | None:
-        return self._content.accounts.get(account)
+    async def load(self, prefix: str) -> KeyRecord | None:
+        return self.find(prefix)
 
-    def suspended(self, account: str) -> bool:
-        return account in self._content.suspended or account in self._suspended_accounts
+    def account(self, account: str) -> AccountRecord:
+        suspended = account in self._content.suspended or account in self._suspended_accounts
+        return AccountRecord(self._content.accounts.get(account), suspended)
+
+    async def load_account(self, account: str) -> AccountRecord:
+        return self.account(account)

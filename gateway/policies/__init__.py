@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from gateway.feeds.sightings import Sightings
 
 
+def no_link(_: str) -> str:
+    """Where there are no pages for owners."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the world offers a policy, handed over once, when it is built."""
@@ -27,5 +32,7 @@ class Services:
     """Name -> the list of `feeds.yaml`, as it was when this policy was built."""
     sightings: Sightings | None = None
     """Where accounts were seen before, in the whole fleet; None where nothing is remembered."""
+    owner_link: Callable[[str], str] = no_link
+    """Account -> a path on our own pages that works once: where its owner sees what is missing (accounts.one_time)."""
     entry: str = ""
     """The name in chain.yaml of what is built; empty where it stands in no chain. Two entries may read one file."""

@@ -130,6 +130,47 @@ class ExchangeLogFile(Strict):
     """What is kept of callers' addresses."""
 
 
+class DirectoryFile(Strict):
+    """The durable directory of accounts."""
+
+    url: str = "sqlite:///directory.db"
+    """sqlite:///PATH (relative to this file) or postgresql://USER:PASSWORD@HOST/NAME; `${NAME}` and file:// as well."""
+    secrets: dict[Name, Secret] = Field(default_factory=dict)
+    """Id -> secret of at least 32 bytes, the newest first: they make keyed hashes, keys' digests and one-time links.
+    Without any, one is made and kept beside the SQLite file; PostgreSQL needs them stated."""
+    remember: Annotated[Count, Field(ge=100, le=10_000_000)] = 100_000
+    """Accounts that a worker holds in memory."""
+
+
+class ProviderFile(Strict):
+    """One provider of verifications. What its `key`, `secret` and `flow` are: docs/verification.md"""
+
+    name: Name
+    """What ladders and addresses of webhooks call it."""
+    kind: Literal["stripe", "persona", "onfido", "sumsub", "didit", "veriff", "manual"]
+    url: OriginUrl | None = None
+    """Of its API; the provider's own if not stated."""
+    key: Secret | None = None
+    """The credential for its API."""
+    secret: Secret | None = None
+    """With which requests to its API are signed, where it wants that."""
+    webhook_secrets: Annotated[tuple[Secret, ...], Field(max_length=2)] = ()
+    """With which its webhooks are signed: two while one takes over from the other."""
+    flow: str = ""
+    """Its name of what is asked of a person: template, workflow, level."""
+    gives: Annotated[tuple[str, ...], Field(min_length=1)] = ("document", "liveness")
+    """Kinds of evidence that its approval is."""
+
+
+class MailFile(Strict):
+    """How one-time links are sent to owners."""
+
+    smtp: Secret
+    """smtp://USER:PASSWORD@HOST:587 (STARTTLS) or smtps://…:465; smtp to loopback without either."""
+    sender: str
+    """The From address."""
+
+
 class GatewayFile(Strict):
     """The whole file."""
 
@@ -150,6 +191,13 @@ class GatewayFile(Strict):
     data: str = "data"
     """The folder where `tidegate feeds update` puts lists and databases."""
     accounts: str = "accounts.yaml"
+    """Accounts beside those of the directory, in a file. It need not be there unless it is named."""
+    directory: DirectoryFile = DirectoryFile()
+    """Where accounts, keys and evidence are kept."""
+    providers: tuple[ProviderFile, ...] = ()
+    """Who verifies people."""
+    mail: MailFile | None = None
+    """Without it no links are sent, and owners come by a link that an operator makes."""
     public_url: str = ""
     """Where callers reach the gateway, for the links in its answers; from their Host field if not stated."""
     trusted_hops: tuple[NetworkText, ...] = ()

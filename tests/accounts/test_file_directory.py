@@ -63,10 +63,10 @@ def test_what_the_file_forbids(directory: LiveDirectory) -> None:
     assert gone is not None
     assert (old.expires, old.revoked) == (1798761600.0, True)
     assert gone.suspended
-    assert directory.suspended("gone")
-    assert not directory.suspended("acme")
-    assert directory.account("acme") == Principal("acme", "acme-corp", tier="gold")
-    assert directory.account("nobody") is None
+    assert directory.account("gone").suspended
+    assert not directory.account("acme").suspended
+    assert directory.account("acme").principal == Principal("acme", "acme-corp", tier="gold")
+    assert directory.account("nobody").principal is None
 
 
 def test_an_overlay_forbids_and_never_allows(directory: LiveDirectory) -> None:
@@ -74,7 +74,7 @@ def test_an_overlay_forbids_and_never_allows(directory: LiveDirectory) -> None:
     directory.overlay(frozenset({"Prefix0001"}), frozenset({"acme"}))
     record = directory.find("Prefix0001")
     assert record is not None
-    assert (record.revoked, record.suspended, directory.suspended("acme")) == (True, True, True)
+    assert (record.revoked, record.suspended, directory.account("acme").suspended) == (True, True, True)
 
     directory.overlay(frozenset(), frozenset())
     first, old = directory.find("Prefix0001"), directory.find("Prefix0002")

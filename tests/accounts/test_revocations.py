@@ -79,10 +79,12 @@ async def test_a_revoked_key_stops_on_all_workers(server: EmbeddedServer, redis:
         assert not revoked(one, "Prefix0002")
 
         await suspend(redis, "acme")
-        await until(lambda: one.suspended("acme") and two.suspended("acme"))
+        await until(lambda: one.account("acme").suspended and two.account("acme").suspended)
 
         await restore(redis, prefix="Prefix0001", account="acme")
-        await until(lambda: not (revoked(one) or revoked(two) or one.suspended("acme") or two.suspended("acme")))
+        await until(
+            lambda: not (revoked(one) or revoked(two) or one.account("acme").suspended or two.account("acme").suspended)
+        )
 
 
 async def test_a_worker_that_starts_later_knows(server: EmbeddedServer, redis: Redis) -> None:

@@ -96,7 +96,7 @@ async def test_a_change_goes_live(path: Path) -> None:
 
     path.write_text(GOOD.replace("gold", "silver"))
     assert await watcher.look()
-    account = directory.account("acme")
+    account = directory.account("acme").principal
 
     assert account is not None
     assert account.tier == "silver"

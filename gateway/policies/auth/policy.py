@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hmac
-import math
 import secrets
 from collections.abc import Awaitable
 from hashlib import blake2b
 from typing import NamedTuple
 
 from gateway.accounts import keys
+from gateway.accounts.directory import AccountRecord, Cell, DirectoryUnavailable, KeyRecord, NotLoaded
 from gateway.feeds.signing_keys import SigningKey
 from gateway.policies import Services
 from gateway.policies.auth import rule, tokens
@@ -27,6 +27,8 @@ class Known(NamedTuple):
     """Unix time at which it has to be proved again, `inf` for never."""
     scoped: Principal | None
     """Who it is, if scopes bind it: then every request is looked at."""
+    cell: Cell
+    """Whether its account is still as it was then."""
 
 
 class Auth:
@@ -74,7 +76,7 @@ class Auth:
             self._forget()
         recent = self._recent
         known = recent.young.get(mark) or recent.get(mark)
-        if known is None or context.now >= known.until:
+        if known is None or context.now >= known.until or not known.cell.current:
             return self._prove(context, credential.strip(), mark)
         if known.scoped is not None:
             return rule.out_of_scope(known.scoped, context.ask) or known.decision
@@ -91,11 +93,23 @@ class Auth:
             return self._prove_token(context, credential, mark)
         return rule.refuse("invalid_credentials")
 
-    def _prove_key(self, context: Context, key: bytes, mark: bytes) -> Decision:
+    def _prove_key(self, context: Context, key: bytes, mark: bytes) -> Decision | Awaitable[Decision]:
         prefix = keys.parse(key)
         if prefix is None:
             return rule.refuse("invalid_credentials", note="malformed key")
         record = self._directory.find(prefix)
+        if isinstance(record, NotLoaded):
+            return self._wait_for_record(context, key, prefix, mark)
+        return self._judge_key(context, key, prefix, record, mark)
+
+    async def _wait_for_record(self, context: Context, key: bytes, prefix: str, mark: bytes) -> Decision:
+        try:
+            record = await self._directory.load(prefix)
+        except DirectoryUnavailable as error:
+            return rule.unavailable(f"key {prefix}: {error}")
+        return self._judge_key(context, key, prefix, record, mark)
+
+    def _judge_key(self, context: Context, key: bytes, prefix: str, record: KeyRecord | None, mark: bytes) -> Decision:
         pepper = self._directory.pepper(record.pepper) if record else None
         # Whether the prefix exists or not, the same work is done: one digest, one comparison.
         expected = record.digest if record and pepper else self._no_digest
@@ -103,7 +117,8 @@ class Auth:
         decision = rule.judge_key(record, proved and pepper is not None, context.now)
         if record is None or decision.action is not Action.ALLOW:
             return decision if decision.note else decision._replace(note=f"key {prefix}")
-        return self._remember(context, mark, record.principal, decision, record.expires)
+        until = record.until if record.expires is None else min(record.expires, record.until)
+        return self._remember(context, mark, record.principal, decision, until, record.cell)
 
     def _prove_token(self, context: Context, token: bytes, mark: bytes) -> Decision | Awaitable[Decision]:
         verified = self._verified.get(mark)
@@ -120,34 +135,52 @@ class Auth:
 
     async def _wait_for_key(self, context: Context, claimed: Claimed, mark: bytes) -> Decision:
         key = await claimed.issuer.keys.fetch(claimed.kid)
-        return self._judge_token(context, claimed, key, mark)
+        decision = self._judge_token(context, claimed, key, mark)
+        return decision if isinstance(decision, Decision) else await decision
 
-    def _judge_token(self, context: Context, claimed: Claimed, key: SigningKey | None, mark: bytes) -> Decision:
+    def _judge_token(
+        self, context: Context, claimed: Claimed, key: SigningKey | None, mark: bytes
+    ) -> Decision | Awaitable[Decision]:
         verified = tokens.verify(claimed, key, context.now)
         if isinstance(verified, Decision):
             return verified
         self._verified.put(mark, verified)
         return self._admit_token(context, verified, mark)
 
-    def _admit_token(self, context: Context, verified: Verified, mark: bytes) -> Decision:
+    def _admit_token(self, context: Context, verified: Verified, mark: bytes) -> Decision | Awaitable[Decision]:
         account = rule.account_of(verified.claims, verified.issuer)
         if isinstance(account, Decision):
             return account
-        known, suspended = self._directory.account(account), self._directory.suspended(account)
-        decision = rule.judge_token(verified.claims, verified.issuer, account, known, suspended)
+        known = self._directory.account(account)
+        if isinstance(known, NotLoaded):
+            return self._wait_for_account(context, verified, account, mark)
+        return self._judge_account(context, verified, account, known, mark)
+
+    async def _wait_for_account(self, context: Context, verified: Verified, account: str, mark: bytes) -> Decision:
+        try:
+            known = await self._directory.load_account(account)
+        except DirectoryUnavailable as error:
+            return rule.unavailable(f"account {account}: {error}")
+        return self._judge_account(context, verified, account, known, mark)
+
+    def _judge_account(
+        self, context: Context, verified: Verified, account: str, known: AccountRecord, mark: bytes
+    ) -> Decision:
+        decision = rule.judge_token(verified.claims, verified.issuer, account, known.principal, known.suspended)
         if decision.facts is None or decision.facts.principal is None:
             return decision
-        return self._remember(context, mark, decision.facts.principal, decision, verified.until)
+        until = min(verified.until, known.until)
+        return self._remember(context, mark, decision.facts.principal, decision, until, known.cell)
 
     async def close(self) -> None:
         for issuer in self._trusted.values():
             await issuer.keys.close()
 
     def _remember(
-        self, context: Context, mark: bytes, principal: Principal, decision: Decision, until: float | None
+        self, context: Context, mark: bytes, principal: Principal, decision: Decision, until: float, cell: Cell
     ) -> Decision:
         if self._directory.generation != self._generation:
             self._forget()
         scoped = principal if principal.models or principal.features else None
-        self._recent.put(mark, Known(decision, math.inf if until is None else until, scoped))
+        self._recent.put(mark, Known(decision, until, scoped, cell))
         return (rule.out_of_scope(principal, context.ask) if scoped else None) or decision

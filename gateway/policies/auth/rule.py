@@ -43,6 +43,12 @@ def refuse(reason: str, note: str = "", detail: str = "") -> Decision:
     return Decision(Action.DENY, reason, detail or _DETAILS[reason], note, status)
 
 
+def unavailable(note: str) -> Decision:
+    """Nobody can say who it is just now: not the caller's fault, and soon over."""
+    detail = "Accounts cannot be looked up at the moment."
+    return Decision(Action.DENY, "directory_unavailable", detail, note, 503, 1.0)
+
+
 def admit(principal: Principal, note: str) -> Decision:
     """Yes, and who it is."""
     return Decision(Action.ALLOW, note=note, facts=Facts(principal=principal))

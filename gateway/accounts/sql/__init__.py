@@ -1,0 +1,1 @@
+"""The durable directory, in SQLite or PostgreSQL: plain functions of a connection, called in threads of their own."""

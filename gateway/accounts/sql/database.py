@@ -1,0 +1,182 @@
+"""The database: one engine, reads and writes in a few threads, each write a transaction with its version.
+
+A write bumps the one row of `version` before it commits, so versions become visible in their order (whoever waits for
+that row's lock commits later), and names the accounts that it changed in `changes`: whoever has seen all up to N
+reads what is above N and misses nothing. `announce` is told after the commit; that it may fail is why workers look at
+the version as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+import orjson
+import sqlalchemy as sql
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from gateway.accounts.sql import tables
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+ALL: Final = ""
+"""Stands in `changes` for every account."""
+THREADS: Final = 4
+BUSY: Final = 10.0
+"""Seconds for which a writer of SQLite waits for another one."""
+
+
+class BadUrl(ValueError):
+    """The text is for people."""
+
+
+class Change(NamedTuple):
+    """What a write changed. No accounts and `version` 0 for nothing that workers have to hear of."""
+
+    version: int
+    accounts: tuple[str, ...]
+
+
+Announce = Callable[[Change], None]
+
+
+class Writing:
+    """A write that is under way: its connection, who does it, and when."""
+
+    def __init__(self, connection: Connection, who: str, now: float) -> None:
+        self.connection = connection
+        self.who = who
+        """`cli:USER`, `admin_token`, `owner`, `provider:NAME`, `clerk`: for the audit."""
+        self.now = now
+        self._changed: dict[str, None] = {}
+
+    def changed(self, account: str) -> None:
+        """Workers have to read this account again: ALL for every one."""
+        self._changed[account] = None
+
+    def audit(self, did: str, subject: str, **detail: object) -> None:
+        """One line, in the same transaction. Never a secret, and nothing that identifies a person."""
+        self.connection.execute(
+            tables.audit.insert(),
+            {"at": self.now, "who": self.who, "did": did, "subject": subject, "detail": orjson.dumps(detail).decode()},
+        )
+
+    def close(self) -> Change:
+        """Last in the transaction: the version, and what it changed."""
+        if not self._changed:
+            return Change(0, ())
+        changed = (ALL,) if ALL in self._changed else tuple(self._changed)
+        bump = tables.version.update().values(version=tables.version.c.version + 1).returning(tables.version.c.version)
+        version = self.connection.execute(bump).scalar_one()
+        rows = [{"version": version, "account": account, "at": self.now} for account in changed]
+        self.connection.execute(tables.changes.insert(), rows)
+        return Change(version, changed)
+
+
+class Database:
+    """Closed by `close`."""
+
+    def __init__(
+        self, url: str, now: Callable[[], float], base: Path = Path(), announce: Announce | None = None
+    ) -> None:
+        """`url` is sqlite:///PATH (relative to `base`) or postgresql://… . Raises BadUrl."""
+        self.url = parse(url, base)
+        self.now = now
+        self.announce = announce
+        self.engine = _engine(self.url)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="directory")
+
+    def __repr__(self) -> str:
+        return f"<Database {self.url.render_as_string(hide_password=True)}>"
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Raises SQLAlchemyError where the database cannot be asked."""
+        with self.engine.connect() as connection:
+            return work(connection)
+
+    def write(self, who: str, work: Callable[[Writing], T]) -> T:
+        """One transaction: all of it, or nothing. Raises SQLAlchemyError, and whatever `work` raises."""
+        with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+            writing = Writing(connection, who, self.now())
+            result = work(writing)
+            change = writing.close()
+        if change.accounts and self.announce is not None:
+            self.announce(change)
+        return result
+
+    async def reading(self, work: Callable[[Connection], T]) -> T:
+        """`read` in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self.read, work)
+
+    async def writing(self, who: str, work: Callable[[Writing], T]) -> T:
+        """`write` in a thread. Once it has begun it is not cancelled: its outcome would be unknown."""
+        task = asyncio.get_running_loop().run_in_executor(self._threads, self.write, who, work)
+        return await asyncio.shield(task)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self.engine.dispose()
+
+
+def parse(url: str, base: Path = Path()) -> URL:
+    """Raises BadUrl, whose text holds no password."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise BadUrl("must be sqlite:///directory.db or postgresql://USER:PASSWORD@HOST/NAME") from None
+    if parsed.get_backend_name() == "sqlite":
+        if not parsed.database or parsed.database == ":memory:":
+            raise BadUrl("must name a file, such as sqlite:///directory.db: workers and commands share it")
+        return parsed.set(drivername="sqlite", database=str(base / parsed.database))
+    if parsed.get_backend_name() == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    raise BadUrl(f"must be sqlite or postgresql, not {parsed.get_backend_name()}")
+
+
+def changes_since(connection: Connection, seen: int) -> tuple[int, Collection[str] | None]:
+    """The version now, and the accounts that changed after `seen`; None for all, also where rows are gone already."""
+    version = connection.execute(sql.select(tables.version.c.version)).scalar_one()
+    if version == seen:
+        return version, ()
+    found = connection.execute(
+        sql.select(tables.changes.c.version, tables.changes.c.account).where(
+            tables.changes.c.version > seen, tables.changes.c.version <= version
+        )
+    ).all()
+    whole = len({row.version for row in found}) == version - seen
+    accounts = {row.account for row in found}
+    return version, accounts if whole and ALL not in accounts else None
+
+
+def reachable(database: Database) -> str:
+    """Why the database cannot be asked, in words; empty where it can."""
+    try:
+        database.read(lambda connection: connection.execute(sql.select(1)))
+    except SQLAlchemyError as error:
+        return str(getattr(error, "orig", None) or error)
+    return ""
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return sql.create_engine(url, pool_size=THREADS, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    engine = sql.create_engine(url, pool_size=THREADS, connect_args={"timeout": BUSY, "check_same_thread": False})
+
+    @sql.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        # BEGIN is ours: the driver's own would be deferred, and a reader that turns writer fails at once when busy.
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={int(BUSY * 1000)}"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sql.event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
+
+    return engine

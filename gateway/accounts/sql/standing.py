@@ -1,0 +1,145 @@
+"""What moves an account on the ladder: evidence, falls, and the links that say whose it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import sqlalchemy as sql
+from sqlalchemy.engine import Connection
+
+from gateway.accounts.secrets import Secrets
+from gateway.accounts.sql import tables
+from gateway.accounts.sql.accounts import NoSuch, ensure
+from gateway.accounts.sql.database import Writing
+from gateway.policy import Evidence, Fall, Profile
+
+evidence, falls, links = tables.evidence, tables.falls, tables.links
+LINK: Final = "link:"
+"""Before the kind: purpose of a link's keyed hash."""
+
+
+def add_evidence(
+    writing: Writing,
+    account: str,
+    kind: str,
+    *,
+    provider: str = "",
+    reference: str = "",
+    obtained: float = 0.0,
+    expires: float | None = None,
+) -> None:
+    """An account that only tokens have named so far gets a row. `obtained` 0 is now."""
+    ensure(writing, account)
+    values = {"account": account, "kind": kind, "provider": provider, "reference": reference, "by": writing.who}
+    writing.connection.execute(evidence.insert(), values | {"obtained": obtained or writing.now, "expires": expires})
+    writing.changed(account)
+    writing.audit("evidence.add", account, kind=kind, provider=provider, reference=reference)
+
+
+def withdraw_evidence(writing: Writing, account: str, kinds: Iterable[str], why: str, *, reference: str = "") -> int:
+    """Of these kinds, all that is there, or what one session of a provider gave. Returns how many."""
+    found: list[sql.ColumnElement[bool]] = [evidence.c.kind.in_(list(kinds)), evidence.c.withdrawn.is_(None)]
+    if reference:
+        found.append(evidence.c.reference == reference)
+    done = writing.connection.execute(
+        evidence.update().where(evidence.c.account == account, *found).values(withdrawn=writing.now, why=why)
+    )
+    if done.rowcount:
+        writing.changed(account)
+        writing.audit("evidence.withdraw", account, kinds=sorted(kinds), why=why, reference=reference)
+    return done.rowcount
+
+
+def add_fall(writing: Writing, account: str, reason: str, note: str = "", until: float | None = None) -> None:
+    """As `add_evidence`: an account without a row gets one."""
+    ensure(writing, account)
+    values = {"account": account, "reason": reason, "note": note, "by": writing.who, "at": writing.now}
+    writing.connection.execute(falls.insert(), values | {"until": until})
+    writing.changed(account)
+    writing.audit("fall.add", account, reason=reason, note=note, until=until)
+
+
+def clear_falls(writing: Writing, account: str, reason: str, why: str) -> int:
+    """All that are there for this reason. Returns how many."""
+    done = writing.connection.execute(
+        falls.update()
+        .where(falls.c.account == account, falls.c.reason == reason, falls.c.cleared.is_(None))
+        .values(cleared=writing.now)
+    )
+    if done.rowcount:
+        writing.changed(account)
+        writing.audit("fall.clear", account, reason=reason, why=why)
+    return done.rowcount
+
+
+def add_link(writing: Writing, secrets: Secrets, account: str, kind: str, value: str, source: str = "") -> None:
+    """`value` is what identifies: only its keyed hash is kept. One that is there is seen again."""
+    ensure(writing, account)
+    for hashed in secrets.hashes(LINK + kind, value):
+        same = (links.c.account == account, links.c.kind == kind, links.c.digest == hashed.digest)
+        if writing.connection.execute(links.update().where(*same).values(seen=writing.now)).rowcount:
+            return
+    hashed = secrets.hash(LINK + kind, value)
+    row = {"account": account, "kind": kind, "secret": hashed.secret, "digest": hashed.digest}
+    writing.connection.execute(links.insert(), row | {"seen": writing.now, "source": source})
+
+
+def accounts_linked_by(connection: Connection, secrets: Secrets, kind: str, value: str) -> list[str]:
+    """The accounts that have this attribute."""
+    digests = [hashed.digest for hashed in secrets.hashes(LINK + kind, value)]
+    found = sql.select(links.c.account).where(links.c.kind == kind, links.c.digest.in_(digests)).distinct()
+    return list(connection.scalars(found))
+
+
+def profiles(connection: Connection, accounts: Iterable[str], now: float) -> dict[str, Profile]:
+    """Account -> what the hot path knows of it, for those that are there."""
+    ids = list(accounts)
+    table = tables.accounts
+    shown = _by_account(connection, evidence, ids, evidence.c.withdrawn.is_(None))
+    fell = _by_account(connection, falls, ids, falls.c.cleared.is_(None))
+    found = {}
+    for row in connection.execute(sql.select(table).where(table.c.id.in_(ids))):
+        found[row.id] = Profile(
+            created=row.created,
+            email_domain=row.email_domain,
+            signup_country=row.signup_country,
+            billing_country=row.billing_country,
+            evidence=_latest(shown.get(row.id, ())),
+            falls=tuple(
+                Fall(fall.reason, math.inf if fall.until is None else fall.until)
+                for fall in fell.get(row.id, ())
+                if fall.until is None or fall.until > now
+            ),
+            identity=row.identity,
+            signup_burst=row.signup_burst,
+        )
+    return found
+
+
+def profile(connection: Connection, account: str, now: float) -> Profile:
+    """Raises NoSuch."""
+    found = profiles(connection, (account,), now)
+    if account not in found:
+        raise NoSuch(f"there is no account `{account}`")
+    return found[account]
+
+
+def _by_account(
+    connection: Connection, table: sql.Table, accounts: list[str], holds: sql.ColumnElement[bool]
+) -> Mapping[str, list[sql.Row[Any]]]:
+    found: dict[str, list[sql.Row[Any]]] = {}
+    for row in connection.execute(sql.select(table).where(table.c.account.in_(accounts), holds).order_by(table.c.id)):
+        found.setdefault(row.account, []).append(row)
+    return found
+
+
+def _latest(rows: Iterable[sql.Row[Any]]) -> tuple[Evidence, ...]:
+    """One a kind: the one that was obtained last."""
+    latest: dict[str, Evidence] = {}
+    for row in rows:
+        one = Evidence(row.kind, row.obtained, math.inf if row.expires is None else row.expires)
+        if row.kind not in latest or one.obtained >= latest[row.kind].obtained:
+            latest[row.kind] = one
+    return tuple(latest.values())

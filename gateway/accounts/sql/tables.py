@@ -1,0 +1,248 @@
+"""The tables. Times are Unix seconds. What identifies a person stands here as a keyed hash, or not at all.
+
+`migrations/` makes them; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sql
+
+metadata: Final = sql.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = sql.String(128)
+Word = sql.String(64)
+Text = sql.Text
+Time = sql.Double
+Number: Final = sql.BigInteger().with_variant(sql.Integer, "sqlite")
+"""SQLite counts only INTEGER keys up by itself."""
+
+
+def _moment(name: str) -> sql.Column[float]:
+    """A time that need not be."""
+    return sql.Column(name, Time, nullable=True)
+
+
+def _word(name: str) -> sql.Column[str]:
+    return sql.Column(name, Text, nullable=False, server_default="")
+
+
+def _account(*, index: bool = True) -> sql.Column[str]:
+    return sql.Column("account", Id, sql.ForeignKey("accounts.id"), nullable=False, index=index)
+
+
+organisations = sql.Table(
+    "organisations",
+    metadata,
+    sql.Column("id", Id, primary_key=True),
+    _word("name"),
+    sql.Column("suspended", sql.Boolean, nullable=False, server_default=sql.false()),
+    sql.Column("created", Time, nullable=False),
+)
+
+accounts = sql.Table(
+    "accounts",
+    metadata,
+    sql.Column("id", Id, primary_key=True),
+    sql.Column("organisation", Id, sql.ForeignKey("organisations.id"), nullable=True, index=True),
+    _word("name"),
+    _word("tier"),  # Assigned by somebody; empty where evidence decides.
+    sql.Column("suspended", sql.Boolean, nullable=False, server_default=sql.false()),
+    _word("suspended_for"),
+    sql.Column("created", Time, nullable=False),
+    _word("email_domain"),
+    _word("signup_country"),
+    _word("billing_country"),
+    _word("identity"),  # Accounts with the same have the same people behind them; empty: its own.
+    sql.Column("signup_burst", sql.Integer, nullable=False, server_default="0"),
+    _moment("erased"),
+)
+
+members = sql.Table(
+    "members",  # People who may sign in, by the keyed hash of their address.
+    metadata,
+    sql.Column("id", Number, primary_key=True, autoincrement=True),
+    _account(),
+    sql.Column("secret", Word, nullable=False),
+    sql.Column("digest", sql.LargeBinary, nullable=False, index=True),
+    sql.Column("role", Word, nullable=False, server_default="owner"),
+    sql.Column("created", Time, nullable=False),
+    sql.UniqueConstraint("account", "digest"),
+)
+
+keys = sql.Table(
+    "keys",
+    metadata,
+    sql.Column("prefix", Word, primary_key=True),
+    _account(),
+    sql.Column("name", Text, nullable=False),
+    sql.Column("digest", sql.LargeBinary, nullable=False),
+    sql.Column("pepper", Word, nullable=False),
+    sql.Column("models", Text, nullable=False, server_default="[]"),  # JSON; empty: all.
+    sql.Column("features", Text, nullable=False, server_default="[]"),
+    sql.Column("created", Time, nullable=False),
+    _moment("expires"),
+    _moment("revoked"),
+    _word("replaces"),  # The prefix of the key that it took over from.
+)
+
+evidence = sql.Table(
+    "evidence",
+    metadata,
+    sql.Column("id", Number, primary_key=True, autoincrement=True),
+    _account(),
+    sql.Column("kind", Word, nullable=False),
+    _word("provider"),  # Empty where the operator's own systems have said so.
+    _word("reference"),  # The provider's session.
+    sql.Column("obtained", Time, nullable=False),
+    _moment("expires"),
+    _moment("withdrawn"),
+    _word("why"),
+    _word("by"),
+)
+
+falls = sql.Table(
+    "falls",
+    metadata,
+    sql.Column("id", Number, primary_key=True, autoincrement=True),
+    _account(),
+    sql.Column("reason", Word, nullable=False),
+    _word("note"),
+    _word("by"),
+    sql.Column("at", Time, nullable=False),
+    _moment("until"),
+    _moment("cleared"),
+)
+
+overrides = sql.Table(
+    "overrides",  # What somebody has set for one account, for a while.
+    metadata,
+    sql.Column("id", Number, primary_key=True, autoincrement=True),
+    _account(),
+    sql.Column("name", Word, nullable=False),  # `tier`
+    sql.Column("value", Text, nullable=False),
+    _word("reason"),
+    _word("by"),
+    sql.Column("created", Time, nullable=False),
+    _moment("expires"),
+    _moment("withdrawn"),
+)
+
+links = sql.Table(
+    "links",  # What two accounts may have in common, as keyed hashes.
+    metadata,
+    sql.Column("id", Number, primary_key=True, autoincrement=True),
+    _account(),
+    sql.Column("kind", Word, nullable=False),
+    sql.Column("secret", Word, nullable=False),
+    sql.Column("digest", sql.LargeBinary, nullable=False),
+    sql.Column("seen", Time, nullable=False),
+    _word("source"),
+    sql.UniqueConstraint("account", "kind", "digest"),
+    sql.Index("ix_links_kind_digest", "kind", "digest"),
+)
+
+verifications = sql.Table(
+    "verifications",  # One session with a provider.
+    metadata,
+    sql.Column("id", Word, primary_key=True),
+    _account(),
+    sql.Column("provider", Word, nullable=False),
+    sql.Column("kinds", Text, nullable=False),  # JSON: the evidence that it is to give.
+    sql.Column("state", Word, nullable=False),
+    _word("reference"),  # The provider's own id of it.
+    _word("reason"),  # Why it is in that state: a code.
+    sql.Column("created", Time, nullable=False),
+    sql.Column("updated", Time, nullable=False),
+    sql.Column("stated", Time, nullable=False, server_default="0"),  # By the provider's clock: of the latest news.
+    sql.Index("ix_verifications_provider_reference", "provider", "reference"),
+)
+
+inbox = sql.Table(
+    "inbox",  # What providers have told us, before it is acknowledged. Never their content: what was read of it.
+    metadata,
+    sql.Column("id", Number, primary_key=True, autoincrement=True),
+    sql.Column("provider", Word, nullable=False),
+    sql.Column("event", Text, nullable=False),  # The provider's id of it; its hash where there is none.
+    sql.Column("digest", sql.LargeBinary, nullable=False),  # SHA-256 of the content.
+    _word("kind"),
+    _word("state"),
+    _word("reference"),
+    sql.Column("stated", Time, nullable=False, server_default="0"),
+    sql.Column("received", Time, nullable=False),
+    sql.Column("attempts", sql.Integer, nullable=False, server_default="0"),
+    sql.Column("due", Time, nullable=True, index=True),  # When it is worked off next; null when done or dead.
+    _moment("done"),
+    _moment("dead"),
+    _word("outcome"),  # What came of it, or why not: a code and a word.
+    sql.UniqueConstraint("provider", "event"),
+)
+
+reviews = sql.Table(
+    "reviews",  # What people decide: verifications of the provider `manual`, and appeals.
+    metadata,
+    sql.Column("id", Number, primary_key=True, autoincrement=True),
+    _account(),
+    sql.Column("subject", Word, nullable=False),  # `verification` or `appeal`
+    _word("verification"),
+    _word("statement"),  # What the owner has written.
+    sql.Column("state", Word, nullable=False, index=True),  # open, seconded, approved, declined
+    sql.Column("opened", Time, nullable=False),
+    _word("first"),  # Who decided.
+    _moment("first_at"),
+    _word("second"),  # Whose the second pair of eyes was.
+    _moment("second_at"),
+    _word("reason"),
+)
+
+spent = sql.Table(
+    "spent",  # One-time links that were used.
+    metadata,
+    sql.Column("mark", Word, primary_key=True),
+    sql.Column("expires", Time, nullable=False, index=True),
+)
+
+sessions = sql.Table(
+    "sessions",  # Of account owners in a browser.
+    metadata,
+    sql.Column("digest", sql.LargeBinary, primary_key=True),
+    _account(),
+    sql.Column("scope", Word, nullable=False),
+    _word("key"),  # The prefix of the key that was shown, where one was.
+    sql.Column("created", Time, nullable=False),
+    sql.Column("expires", Time, nullable=False, index=True),
+)
+
+audit = sql.Table(
+    "audit",  # Every change that a person, a provider or a clock made. Never changed; erased accounts have pseudonyms.
+    metadata,
+    sql.Column("id", Number, primary_key=True, autoincrement=True),
+    sql.Column("at", Time, nullable=False),
+    sql.Column("who", Text, nullable=False),
+    sql.Column("did", Word, nullable=False),
+    sql.Column("subject", Id, nullable=False, index=True),
+    sql.Column("detail", Text, nullable=False, server_default="{}"),  # JSON
+)
+
+changes = sql.Table(
+    "changes",  # Which accounts each version changed; an empty account means all.
+    metadata,
+    sql.Column("version", sql.BigInteger, primary_key=True, autoincrement=False),
+    sql.Column("account", Id, primary_key=True),
+    sql.Column("at", Time, nullable=False),
+)
+
+version = sql.Table(
+    "version",  # One row. Its lock puts the changes in the order in which they become visible.
+    metadata,
+    sql.Column("id", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("version", sql.BigInteger, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""One module a provider; what they share is in `provider`, `contract` and `signatures`."""
