@@ -133,8 +133,8 @@ class ExchangeLogFile(Strict):
 class DirectoryFile(Strict):
     """The durable directory of accounts."""
 
-    url: str = "sqlite:///directory.db"
-    """sqlite:///PATH (relative to this file) or postgresql://USER:PASSWORD@HOST/NAME; `${NAME}` and file:// as well."""
+    url: Secret = SecretStr("sqlite:///directory.db")
+    """sqlite:///PATH (relative to this file) or postgresql://USER:PASSWORD@HOST/NAME."""
     secrets: dict[Name, Secret] = Field(default_factory=dict)
     """Id -> secret of at least 32 bytes, the newest first: they make keyed hashes, keys' digests and one-time links.
     Without any, one is made and kept beside the SQLite file; PostgreSQL needs them stated."""

@@ -23,8 +23,11 @@ from gateway.policies.quota.config import LimitConfig, QuotaConfig
 from gateway.policies.rules import config as rules
 from gateway.rules.chain_file import ChainEntry, ChainFile
 from gateway.rules.gateway_file import (
+    DirectoryFile,
     ExchangeLogFile,
     GatewayFile,
+    MailFile,
+    ProviderFile,
     RouteFile,
     SizesFile,
     TimeoutsFile,
@@ -44,6 +47,9 @@ ROOMS: Final = ROOT / "gateway" / "policies"
 MODELS: Final[list[tuple[type[BaseModel], Path, str]]] = [
     (GatewayFile, PAGE, "tidegate.yaml"),
     (TlsFile, PAGE, "tls"),
+    (DirectoryFile, PAGE, "directory"),
+    (ProviderFile, PAGE, "providers"),
+    (MailFile, PAGE, "mail"),
     (UpstreamFile, PAGE, "upstreams"),
     (RouteFile, PAGE, "routes"),
     (TimeoutsFile, PAGE, "timeouts"),
