@@ -39,9 +39,11 @@ class AccountsWatcher:
         environment: Mapping[str, str] = os.environ,
         interval: float = 0.5,
         last_good: Path | None = None,
+        *,
+        required: bool = True,
     ) -> None:
         """`last_good` is where a copy of the last one without errors is kept, for a worker that starts when the file
-        has some.
+        has some. One that is not `required` may be missing when we begin: then nobody is in it.
         """
         self.path = path
         self.directory = directory
@@ -49,6 +51,7 @@ class AccountsWatcher:
         self.interval = interval
         """Seconds between looks."""
         self.last_good = last_good
+        self.required = required
         self._seen: Signature = None
 
     def load(self) -> None:
@@ -56,6 +59,8 @@ class AccountsWatcher:
         that is started again has to.
         """
         self._seen = _signature(self.path)
+        if self._seen is None and not self.required:
+            return
         try:
             content = self._read()
         except Problems as error:

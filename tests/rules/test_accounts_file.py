@@ -155,3 +155,17 @@ def test_a_worker_that_starts_again_has_the_last_good_one(path: Path, tmp_path: 
     assert directory.account("acme") is not None and last_good.read_text() == GOOD
     with pytest.raises(Problems):
         AccountsWatcher(path, LiveDirectory(), ENVIRONMENT).load()
+
+
+async def test_a_file_that_nobody_named_need_not_be_there(tmp_path: Path) -> None:
+    """It is nobody's until it is written; one that was named has to be there, and a file that comes later counts."""
+    path, directory = tmp_path / "accounts.yaml", LiveDirectory()
+    with pytest.raises(Problems):
+        AccountsWatcher(path, LiveDirectory()).load()
+    watcher = AccountsWatcher(path, directory, required=False)
+    watcher.load()
+    assert not await watcher.look()
+
+    path.write_text(GOOD)
+    assert await watcher.look()
+    assert directory.account("acme").principal is not None

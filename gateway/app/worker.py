@@ -1,4 +1,4 @@
-"""The composition root, the only module that knows every layer: from a checked file to a worker that serves."""
+"""One process's gateway: builds everything, serves, changes its rules, drains."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ import logging
 import os
 import socket
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +15,28 @@ from redis.exceptions import RedisError
 
 from gateway.accounts.file_directory import LiveDirectory
 from gateway.accounts.revocations import RevocationWatcher
+from gateway.app.clocks import monotonic, wall
+from gateway.app.configuration import Configuration
+from gateway.app.services import services_of
 from gateway.chain.chain import Chain
 from gateway.chain.entry import Entry
 from gateway.control import pages
-from gateway.control.audit import Audit
-from gateway.control.fleet import Fleet
 from gateway.control.in_force import InForce, Loaded
-from gateway.control.rulesets import Rulesets
 from gateway.edge.edge import Edge
-from gateway.edge.from_file import origin_of, routes_of, settings_of
+from gateway.edge.from_file import routes_of, settings_of
 from gateway.edge.handover import Pages
 from gateway.edge.listener import listen, tls_context
 from gateway.feeds.folder import Feeds
-from gateway.feeds.refresher import Refresher
 from gateway.feeds.sightings_fleet import FleetSightings
-from gateway.feeds.update import World
 from gateway.history.exchange_log import ExchangeLog
-from gateway.policies import Services
 from gateway.rules.accounts_file import AccountsWatcher
-from gateway.rules.build import FREE, build, policy_kinds
-from gateway.rules.check import check
-from gateway.rules.gateway_file import ExchangeLogFile, GatewayFile
+from gateway.rules.build import build, policy_kinds
+from gateway.rules.gateway_file import ExchangeLogFile
 from gateway.rules.problems import Problem, Problems
-from gateway.rules.read import read
-from gateway.rules.ruleset import Ruleset
-from gateway.rules.whole import OnDisk, Whole, make, open_whole, pointed, read_whole
+from gateway.rules.whole import open_whole, pointed, read_whole
 from gateway.stores.fallback import LocalShare
 from gateway.stores.redis.client import client
-from gateway.stores.redis.connect import connect, parse
+from gateway.stores.redis.connect import connect
 from gateway.stores.redis.store import RedisStore
 from gateway.tasks import spawn
 from gateway.telemetry.access_log import AccessLog
@@ -53,157 +44,6 @@ from gateway.telemetry.counters import Counters
 from gateway.wire.forwarded import TrustedHops
 
 log = logging.getLogger(__name__)
-Live = Rulesets[OnDisk]
-Refresh = Callable[[], Coroutine[Any, Any, None]]
-wall = time.time
-"""Unix time, for those whom this module hands out its clocks."""
-
-__all__ = ["FREE", "Configuration", "Worker", "build", "check_everything", "policy_kinds", "read_configuration"]
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """`tidegate.yaml`, checked, and the paths that it means."""
-
-    file: GatewayFile
-    path: Path
-    source: bytes = b""
-    """As it was read. Workers that start later go by it, whatever stands in the file by then."""
-
-    @property
-    def policies(self) -> Path:
-        return self.path.parent / self.file.policies
-
-    @property
-    def accounts(self) -> Path:
-        return self.path.parent / self.file.accounts
-
-    @property
-    def data(self) -> Path:
-        return self.path.parent / self.file.data
-
-    @property
-    def audit_log(self) -> Path | None:
-        return self.path.parent / self.file.audit_log if self.file.audit_log else None
-
-
-def read_configuration(
-    path: Path, environment: Mapping[str, str] = os.environ, copy: Path | None = None
-) -> Configuration:
-    """Raises Problems with all that is wrong in the file. `copy` is read instead; its paths are relative to `path`."""
-    document = read(copy or path)
-    return Configuration(check(document, GatewayFile, environment), path.resolve(), document.source)
-
-
-def check_everything(path: Path, environment: Mapping[str, str] = os.environ) -> tuple[Configuration, Whole, Ruleset]:
-    """What `serve` needs, read and checked; the folder of the whole is thrown away.
-
-    Raises Problems with all that is wrong in all files.
-    """
-    with tempfile.TemporaryDirectory(prefix="tidegate-check-") as folder:
-        return prepare_everything(path, Path(folder), environment)
-
-
-def prepare_everything(
-    path: Path, wholes: Path, environment: Mapping[str, str] = os.environ
-) -> tuple[Configuration, Whole, Ruleset]:
-    """As `check_everything`, and the whole is kept in the folder `wholes`."""
-    configuration = read_configuration(path, environment)
-    found: list[Any] = []
-    made = None
-    try:
-        parse(configuration.file.redis.get_secret_value())
-    except ValueError as error:
-        found.append(Problem(configuration.path, 1, 1, f"redis: {error}"))
-    found.extend(_unusable(configuration))
-    try:
-        made = make_whole(configuration, wholes, 1, environment)
-    except Problems as problems:
-        found.extend(problems.problems)
-    try:
-        AccountsWatcher(configuration.accounts, LiveDirectory(), environment).load()
-    except Problems as problems:
-        found.extend(problems.problems)
-    if found or made is None:
-        raise Problems(found)
-    return configuration, *made
-
-
-def _unusable(configuration: Configuration) -> list[Problem]:
-    """Files that cannot be used: better said here than by every worker in turn."""
-    file, base = configuration.file, configuration.path.parent
-    problems = []
-    try:
-        if file.tls is not None:
-            tls_context(base / file.tls.certificate, base / file.tls.key)
-    except OSError as error:
-        problems.append(Problem(configuration.path, 1, 1, f"tls: certificate or key cannot be used: {error}"))
-    logs = {"audit_log": file.audit_log}
-    if file.access_log not in ("stdout", "off"):
-        logs["access_log"] = file.access_log
-    if file.exchange_log is not None:
-        logs["exchange_log"] = file.exchange_log.folder
-    for key, name in logs.items():
-        if name and not os.access((base / name).parent, os.W_OK):
-            problems.append(Problem(configuration.path, 1, 1, f"{key}: nothing can be written beside {name}"))
-    upstreams = [*file.upstreams, *(upstream for route in file.routes for upstream in route.upstreams)]
-    for upstream in upstreams:
-        try:
-            origin_of(upstream, base)
-        except OSError as error:
-            said = f"upstream {upstream.name}: ca {upstream.ca} cannot be used: {error}"
-            problems.append(Problem(configuration.path, 1, 1, said))
-    return problems
-
-
-# -- the supervisor's part -----------------------------------------------------------------------------------------
-
-
-def make_whole(
-    configuration: Configuration, wholes: Path, generation: int, environment: Mapping[str, str] = os.environ
-) -> tuple[Whole, Ruleset]:
-    """The policies on disk, checked, as a folder for workers. Raises Problems."""
-    return make(
-        configuration.policies,
-        configuration.data,
-        wholes,
-        generation,
-        policy_kinds(),
-        lambda ruleset, feeds: _services(ruleset, feeds, LiveDirectory(), FleetSightings(time.time)),
-        time.time(),
-        environment,
-    )
-
-
-def rulesets(configuration: Configuration, first: Whole, ruleset: Ruleset, fleet: Fleet) -> tuple[Live, Refresh]:
-    """What changes the rules of all workers, and what fetches lists and databases when they are due, for ever.
-
-    Raises OSError where the audit log cannot be written.
-    """
-
-    def on_disk(made: Ruleset) -> OnDisk:
-        return OnDisk(configuration.policies, configuration.data, made.feeds.plain())
-
-    def again(generation: int) -> tuple[Whole, OnDisk]:
-        whole, made = make_whole(configuration, first.folder.parent, generation)
-        return whole, on_disk(made)
-
-    disk = on_disk(ruleset)
-    redis = client(configuration.file.redis.get_secret_value())
-    refresher = Refresher(disk.feeds, World(configuration.policies, configuration.data, time.time, redis))
-    audit = Audit(configuration.audit_log, time.time)
-    live = Rulesets(first, disk, again, fleet, audit, time.time, lambda seen: refresher.replace(seen.feeds))
-
-    async def refresh() -> None:
-        try:
-            await refresher.run()
-        finally:
-            await redis.aclose()
-
-    return live, refresh
-
-
-# -- a worker ------------------------------------------------------------------------------------------------------
 
 
 class Worker:
@@ -219,7 +59,7 @@ class Worker:
         self.failures: dict[tuple[str, str], int] = {}
         self.matched: dict[tuple[str, str, str, str, bool], int] = {}
         self.directory = LiveDirectory()
-        self.sightings = FleetSightings(time.time)
+        self.sightings = FleetSightings(wall)
         """For all rulesets: a change of rules forgets nobody."""
         self.rules = InForce(self._load, self._swap)
         self.edge: Edge
@@ -237,7 +77,13 @@ class Worker:
         file = self.configuration.file
         base = self.configuration.path.parent
         kept = wholes.parent / "accounts-last-good.yaml"
-        accounts = AccountsWatcher(self.configuration.accounts, self.directory, self.environment, last_good=kept)
+        accounts = AccountsWatcher(
+            self.configuration.accounts,
+            self.directory,
+            self.environment,
+            last_good=kept,
+            required=self.configuration.accounts_required,
+        )
         accounts.load()
         redis_url = file.redis.get_secret_value()
         self.store = await connect(redis_url, deadline=file.timeouts.store, worker=self.name)
@@ -250,10 +96,10 @@ class Worker:
         self.edge = Edge(
             settings=settings_of(file),
             chain=chain,
-            routes=routes_of(file, base, self.counters, time.monotonic),
+            routes=routes_of(file, base, self.counters, monotonic),
             counters=self.counters,
-            wall=time.time,
-            clock=time.monotonic,
+            wall=wall,
+            clock=monotonic,
             trusted=TrustedHops(file.trusted_hops),
             access_log=self._access_log,
             hand_over=self._pages.take_over,
@@ -284,7 +130,7 @@ class Worker:
         opened = open_whole(folder, policy_kinds(), self.environment)
         feeds = opened.feeds
         try:
-            entries = build(opened.ruleset, _services(opened.ruleset, feeds, self.directory, self.sightings))
+            entries = build(opened.ruleset, services_of(opened.ruleset, feeds, self.directory, self.sightings))
         except Problems:
             feeds.close()
             raise
@@ -321,7 +167,7 @@ class Worker:
         if written is None:
             return None
         folder = self.configuration.path.parent / written.folder
-        return ExchangeLog(folder, self.name, time.time, addresses=written.addresses, rotate=written.rotate)
+        return ExchangeLog(folder, self.name, wall, addresses=written.addresses, rotate=written.rotate)
 
     def snapshot(self) -> dict[str, Any]:
         """What the supervisor adds up."""
@@ -337,7 +183,7 @@ class Worker:
             "policy_failures": [[*key, count] for key, count in self.failures.items()],
             "matched": [[*key, count] for key, count in self.matched.items()],
             "sightings": {name: getattr(seen, name) for name in seen.__slots__},
-            "feeds": [[one.name, one.age, one.stale] for one in self.rules.ages(time.time())],
+            "feeds": [[one.name, one.age, one.stale] for one in self.rules.ages(wall())],
             "draining": int(self.edge.draining),
             "digest": digest,
             "generation": generation,
@@ -358,10 +204,6 @@ class Worker:
             self._access_log.close()
         if self._exchange_log is not None:
             self._exchange_log.close()
-
-
-def _services(ruleset: Ruleset, feeds: Feeds, directory: LiveDirectory, sightings: FleetSightings) -> Services:
-    return Services(time.time, directory, ruleset.prices or FREE, feeds.lists, sightings)
 
 
 def _ageless(_: float) -> tuple[()]:

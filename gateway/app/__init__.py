@@ -1,0 +1,23 @@
+"""The composition root, the only package that knows every layer: from checked files to processes that serve."""
+
+from __future__ import annotations
+
+from gateway.app.clocks import wall
+from gateway.app.configuration import Configuration, read_configuration
+from gateway.app.supervisor import check_everything, make_whole, prepare_everything, rulesets
+from gateway.app.worker import Worker
+from gateway.rules.build import FREE, build, policy_kinds
+
+__all__ = [
+    "FREE",
+    "Configuration",
+    "Worker",
+    "build",
+    "check_everything",
+    "make_whole",
+    "policy_kinds",
+    "prepare_everything",
+    "read_configuration",
+    "rulesets",
+    "wall",
+]

@@ -1,0 +1,109 @@
+"""What one supervisor does for its workers: check everything, make wholes, change the rules of all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway.accounts.file_directory import LiveDirectory
+from gateway.app.clocks import wall
+from gateway.app.configuration import Configuration, read_configuration, unusable
+from gateway.app.services import services_of
+from gateway.control.audit import Audit
+from gateway.control.fleet import Fleet
+from gateway.control.rulesets import Rulesets
+from gateway.feeds.refresher import Refresher
+from gateway.feeds.sightings_fleet import FleetSightings
+from gateway.feeds.update import World
+from gateway.rules.accounts_file import AccountsWatcher
+from gateway.rules.build import policy_kinds
+from gateway.rules.problems import Problem, Problems
+from gateway.rules.ruleset import Ruleset
+from gateway.rules.whole import OnDisk, Whole, make
+from gateway.stores.redis.client import client
+from gateway.stores.redis.connect import parse
+
+Live = Rulesets[OnDisk]
+Refresh = Callable[[], Coroutine[Any, Any, None]]
+
+
+def check_everything(path: Path, environment: Mapping[str, str] = os.environ) -> tuple[Configuration, Whole, Ruleset]:
+    """What `serve` needs, read and checked; the folder of the whole is thrown away.
+
+    Raises Problems with all that is wrong in all files.
+    """
+    with tempfile.TemporaryDirectory(prefix="tidegate-check-") as folder:
+        return prepare_everything(path, Path(folder), environment)
+
+
+def prepare_everything(
+    path: Path, wholes: Path, environment: Mapping[str, str] = os.environ
+) -> tuple[Configuration, Whole, Ruleset]:
+    """As `check_everything`, and the whole is kept in the folder `wholes`."""
+    configuration = read_configuration(path, environment)
+    found: list[Any] = []
+    made = None
+    try:
+        parse(configuration.file.redis.get_secret_value())
+    except ValueError as error:
+        found.append(Problem(configuration.path, 1, 1, f"redis: {error}"))
+    found.extend(unusable(configuration))
+    try:
+        made = make_whole(configuration, wholes, 1, environment)
+    except Problems as problems:
+        found.extend(problems.problems)
+    try:
+        required = configuration.accounts_required
+        AccountsWatcher(configuration.accounts, LiveDirectory(), environment, required=required).load()
+    except Problems as problems:
+        found.extend(problems.problems)
+    if found or made is None:
+        raise Problems(found)
+    return configuration, *made
+
+
+def make_whole(
+    configuration: Configuration, wholes: Path, generation: int, environment: Mapping[str, str] = os.environ
+) -> tuple[Whole, Ruleset]:
+    """The policies on disk, checked, as a folder for workers. Raises Problems."""
+    return make(
+        configuration.policies,
+        configuration.data,
+        wholes,
+        generation,
+        policy_kinds(),
+        lambda ruleset, feeds: services_of(ruleset, feeds, LiveDirectory(), FleetSightings(wall)),
+        wall(),
+        environment,
+    )
+
+
+def rulesets(configuration: Configuration, first: Whole, ruleset: Ruleset, fleet: Fleet) -> tuple[Live, Refresh]:
+    """What changes the rules of all workers, and what fetches lists and databases when they are due, for ever.
+
+    Raises OSError where the audit log cannot be written.
+    """
+
+    def on_disk(made: Ruleset) -> OnDisk:
+        return OnDisk(configuration.policies, configuration.data, made.feeds.plain())
+
+    def again(generation: int) -> tuple[Whole, OnDisk]:
+        whole, made = make_whole(configuration, first.folder.parent, generation)
+        return whole, on_disk(made)
+
+    disk = on_disk(ruleset)
+    redis = client(configuration.file.redis.get_secret_value())
+    refresher = Refresher(disk.feeds, World(configuration.policies, configuration.data, wall, redis))
+    audit = Audit(configuration.audit_log, wall)
+    live = Rulesets(first, disk, again, fleet, audit, wall, lambda seen: refresher.replace(seen.feeds))
+
+    async def refresh() -> None:
+        try:
+            await refresher.run()
+        finally:
+            await redis.aclose()
+
+    return live, refresh
