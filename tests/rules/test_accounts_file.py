@@ -161,8 +161,8 @@ async def test_a_file_that_nobody_named_need_not_be_there(tmp_path: Path) -> Non
     """It is nobody's until it is written; one that was named has to be there, and a file that comes later counts."""
     path, directory = tmp_path / "accounts.yaml", LiveDirectory()
     with pytest.raises(Problems):
-        AccountsWatcher(path, LiveDirectory()).load()
-    watcher = AccountsWatcher(path, directory, required=False)
+        AccountsWatcher(path, LiveDirectory(), ENVIRONMENT).load()
+    watcher = AccountsWatcher(path, directory, ENVIRONMENT, required=False)
     watcher.load()
     assert not await watcher.look()
 
