@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 import sqlalchemy as sql
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -66,6 +67,11 @@ class Writing:
             tables.audit.insert(),
             {"at": self.now, "who": self.who, "did": did, "subject": subject, "detail": orjson.dumps(detail).decode()},
         )
+
+    def add_new(self, table: sql.Table, row: Mapping[str, object]) -> bool:
+        """Insert it; False, and nothing done, where a row of the same key is there already."""
+        insert = sqlite.insert if self.connection.dialect.name == "sqlite" else postgresql.insert
+        return self.connection.execute(insert(table).values(row).on_conflict_do_nothing()).rowcount > 0
 
     def close(self) -> Change:
         """Last in the transaction: the version, and what it changed."""

@@ -16,8 +16,8 @@ from gateway.accounts.sql.database import Writing
 from gateway.policy import Evidence, Fall, Profile
 
 evidence, falls, links = tables.evidence, tables.falls, tables.links
-LINK: Final = "link:"
-"""Before the kind: purpose of a link's keyed hash."""
+LINK: Final = "l:"
+"""Before the kind: purpose of a link's keyed hash. As short as it is because a purpose has at most 16 letters."""
 
 
 def add_evidence(
