@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class State(enum.StrEnum):
@@ -126,3 +126,14 @@ class Provider(Protocol):
         """The decision as it stands. Raises ProviderUnavailable, NoSuchSession."""
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Disputes(Protocol):
+    """What a provider that is a payment processor can be asked as well: whose payment it was that was taken back."""
+
+    async def disputed(self, reference: str) -> tuple[Identified, ...]:
+        """Of the payment that an Event of State.DISPUTED names: links `customer` and `payment`, as far as it has them.
+
+        Raises ProviderUnavailable, and NoSuchSession where it does not know the payment.
+        """
