@@ -1,6 +1,6 @@
 """The operators' own port: health, readiness, metrics, and the rules in force with what changes them.
 
-Whoever reaches the port may look; who changes something has to bear the admin token.
+Whoever reaches the port may look; who changes something, or looks at accounts, has to bear the admin token.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 WHO: Final = "admin_token"
 """How whoever bears the token is called in the audit log: by its name in tidegate.yaml."""
+PERSONAL: Final = "/accounts"
+"""Routes below it tell of people: who only looks has to bear the token as well."""
 OPEN: Final = ("/healthz", "/readyz", "/metrics")
 """Asked by any name: probes and scrapers have theirs, and no line of a file stands there."""
 STATUS: Final = {"refused": 422, "unknown": 404, "set_aside": 409}
@@ -33,8 +35,14 @@ STATUS: Final = {"refused": 422, "unknown": 404, "set_aside": 409}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(fleet: Fleet, rulesets: Rulesets[Any], token: str, now: Callable[[], float]) -> web.Application:
-    """Everything on the port. Without a token nothing can be changed by it."""
+def application(
+    fleet: Fleet,
+    rulesets: Rulesets[Any],
+    token: str,
+    now: Callable[[], float],
+    more: Callable[[web.Application], None] | None = None,
+) -> web.Application:
+    """Everything on the port. Without a token nothing can be changed by it. `more` adds routes of others."""
     admin = _Admin(fleet, rulesets, now)
     app = web.Application(middlewares=[_guard(token, rulesets)])
     app.router.add_get("/", admin.page)
@@ -45,6 +53,8 @@ def application(fleet: Fleet, rulesets: Rulesets[Any], token: str, now: Callable
     app.router.add_get("/policies/history", admin.history)
     app.router.add_post("/policies/reload", admin.reload)
     app.router.add_post("/policies/rollback", admin.rollback)
+    if more is not None:
+        more(app)
     return app
 
 
@@ -136,13 +146,15 @@ def _guard(token: str, rulesets: Rulesets[Any]) -> Any:
             return await handler(request)
         stated = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
         bears = bool(token) and hmac.compare_digest(stated, expected)
-        if request.method in ("GET", "HEAD"):
+        resource = request.match_info.route.resource
+        personal = resource is not None and resource.canonical.startswith(PERSONAL)
+        if request.method in ("GET", "HEAD") and not personal:
             if bears or request.path in OPEN or _is_own_name(request.host):
                 return await handler(request)
             said = "ask by address, or as localhost, or with the admin token: by this name anybody's page could ask"
             return _json({"error": said}, 421)
         if not token:
-            said = "changes need a token: set admin_token in tidegate.yaml, and start again"
+            said = "changes and accounts need a token: set admin_token in tidegate.yaml, and start again"
             return _json({"error": said}, 403)
         if not bears:
             rulesets.note_denied(request.path)
