@@ -9,7 +9,9 @@ the version as well.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -173,6 +175,14 @@ def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
         return sql.create_engine(url, pool_size=THREADS, pool_pre_ping=True, connect_args={"connect_timeout": 5})
     engine = sql.create_engine(url, pool_size=THREADS, connect_args={"timeout": BUSY, "check_same_thread": False})
+    path = Path(str(url.database))
+
+    @sql.event.listens_for(engine, "do_connect")
+    def make(*_: object) -> None:
+        # For its owner alone; SQLite gives -wal and -shm the same permissions. Only ever a new file is opened here: to
+        # close another descriptor of one that is in use would drop its locks (SQLite, How To Corrupt, section 2.2).
+        with contextlib.suppress(OSError):  # What is wrong with the path SQLite says better.
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
 
     @sql.event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:

@@ -61,9 +61,11 @@ accounts = sql.Table(
     _word("email_domain"),
     _word("signup_country"),
     _word("billing_country"),
+    _moment("erased"),
     _word("identity"),  # Accounts with the same have the same people behind them; empty: its own.
     sql.Column("signup_burst", sql.Integer, nullable=False, server_default="0"),
-    _moment("erased"),
+    sql.Index("ix_accounts_identity", "identity"),
+    sql.Index("ix_accounts_email_domain_created", "email_domain", "created"),
 )
 
 members = sql.Table(

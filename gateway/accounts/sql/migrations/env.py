@@ -1,0 +1,15 @@
+"""What Alembic runs to migrate: on the connection of `gateway.accounts.sql.migrate`, inside its one transaction."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from gateway.accounts.sql import tables
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=tables.metadata,
+    # Alembic takes SQLite for unable because Python's driver commits before DDL by itself; ours is told not to.
+    transactional_ddl=True,
+)
+context.run_migrations()
