@@ -1,0 +1,334 @@
+"""What news of a provider does to a verification, its account's evidence and its falls.
+
+`step` is the law, and pure: the provider's clock orders the news of a session, what is older never changes what is
+newer, and nothing rises that the provider was not asked about. `settle` does what it says, in one transaction.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
+
+import orjson
+import sqlalchemy as sql
+from sqlalchemy.engine import Connection
+
+from gateway.accounts.evidence import IDENTIFYING, LINKS
+from gateway.accounts.secrets import Secrets
+from gateway.accounts.sql import standing, tables
+from gateway.accounts.sql.database import Writing
+from gateway.verification.provider import Identified, State, Verdict
+
+verifications, evidence, falls = tables.verifications, tables.evidence, tables.falls
+
+DECIDED: Final = frozenset({State.APPROVED, State.DECLINED, State.REVERSED})
+WEAK: Final = frozenset({State.CREATED, State.SUBMITTED, State.EXPIRED})
+"""Say nothing of a session that is decided."""
+RANK: Final[Mapping[State, int]] = {
+    state: rank
+    for rank, state in enumerate(
+        (
+            State.CREATED, State.SUBMITTED, State.EXPIRED, State.RETRY, State.REVIEW,
+            State.APPROVED, State.DECLINED, State.REVERSED,
+        )
+    )
+}  # fmt: skip
+"""Of two with the same time the later here holds: clocks of providers go in seconds, and what lowers wins."""
+IN_USE: Final = "identity_in_use"
+
+
+class Then(enum.Enum):
+    """What has to happen with news."""
+
+    APPLY = "applied"
+    ASK = "ask"
+    """The provider, for the decision as it stands; and then it is `asked`."""
+    OLDER = "older"
+    """Newer news is known."""
+    SAME = "known"
+    KEPT = "kept"
+    """The session is decided, and this does not change it."""
+    IGNORED = "ignored"
+
+
+def step(known: State, stated: float, news: State, at: float, *, asked: bool = False) -> Then:
+    """`known` as of `stated` by the provider's clock (0 for unknown), and news `at` (0 where it states no time)."""
+    if news not in RANK:
+        return Then.IGNORED
+    if known in DECIDED and news in WEAK:
+        return Then.KEPT
+    if not at:
+        return _undated(known, news, asked=asked)
+    if at < stated:
+        # What is under way says nothing against a decision, even if it is a little newer: that is for the provider.
+        if known in DECIDED or news not in DECIDED:
+            return Then.OLDER
+        return Then.APPLY if asked else Then.ASK
+    if at == stated and RANK[news] <= RANK[known]:
+        return Then.SAME if news is known else Then.OLDER
+    return Then.APPLY if asked or news is not State.APPROVED else Then.ASK
+
+
+def _undated(known: State, news: State, *, asked: bool) -> Then:
+    if (news is known and news is not State.APPROVED) or (known is State.REVERSED and news is State.DECLINED):
+        return Then.SAME
+    if news is State.REVERSED or (news in WEAK and known not in DECIDED):
+        return Then.APPLY
+    if not asked:
+        return Then.ASK
+    if news is known:
+        return Then.SAME
+    # Without a time nobody can tell whether this approval is the one that was taken back. A new session can.
+    return Then.KEPT if known is State.REVERSED and news is State.APPROVED else Then.APPLY
+
+
+class News(NamedTuple):
+    """What is to be settled: an event, with what the provider has said when it was asked."""
+
+    provider: str
+    reference: str
+    state: State
+    at: float
+    verdict: Verdict | None = None
+    payer: tuple[Identified, ...] = ()
+    """For DISPUTED: who has paid, as the provider names them."""
+
+
+class Verification(NamedTuple):
+    """A row of `verifications`."""
+
+    id: str
+    account: str
+    provider: str
+    kinds: tuple[str, ...]
+    state: State
+    reference: str
+    reason: str
+    created: float
+    updated: float
+    stated: float
+
+
+class Limit(NamedTuple):
+    """Of organisations that one identity may stand behind."""
+
+    organisations: int
+    within: float
+    """Seconds."""
+
+
+@runtime_checkable
+class Disputes(Protocol):
+    """An ability of a provider that takes payments."""
+
+    async def disputed(self, reference: str) -> tuple[Identified, ...]:
+        """Who has paid what is disputed: customer, payment. Raises ProviderUnavailable, NoSuchSession."""
+
+
+class Identities(Protocol):
+    """Who shares an identity: as gateway.accounts.sql.identities."""
+
+    def used_elsewhere(
+        self, connection: Connection, secrets: Secrets, account: str, kind: str, value: str, since: float
+    ) -> int:
+        """Other organisations that have shown this attribute since then."""
+
+    def regroup(self, writing: Writing, account: str) -> None:
+        """Links of this account have changed: put it together with those who share them."""
+
+
+class World(NamedTuple):
+    """What consequences are drawn with."""
+
+    secrets: Secrets
+    limits: Callable[[], Mapping[str, Limit]]
+    """Kind of link -> its limit, as the ladder's file states it now."""
+    identities: Identities
+
+
+class Changed(Exception):
+    """The verification has changed since the provider was asked: ask again."""
+
+
+def find(connection: Connection, provider: str, reference: str, ours: str = "", *, lock: bool = False) -> Verification | None:
+    """By the provider's id of the session; by ours where that was not kept any more before the process died."""
+    conditions = []
+    if reference:
+        conditions.append((verifications.c.provider == provider) & (verifications.c.reference == reference))
+    if ours:
+        mine = (verifications.c.provider == provider) & (verifications.c.id == ours)
+        conditions.append(mine & verifications.c.reference.in_(("", reference)))
+    for condition in conditions:
+        chosen = sql.select(verifications).where(condition).order_by(verifications.c.created.desc()).limit(1)
+        row = connection.execute(chosen.with_for_update() if lock else chosen).first()
+        if row is not None:
+            return shaped(row)
+    return None
+
+
+def shaped(row: sql.Row[Any]) -> Verification:
+    return Verification(
+        row.id, row.account, row.provider, tuple(orjson.loads(row.kinds)), State(row.state), row.reference, row.reason,
+        row.created, row.updated, row.stated,
+    )  # fmt: skip
+
+
+def settle(writing: Writing, world: World, news: News, before: Verification | None) -> str:
+    """All effects of one piece of news. Returns what came of it: a code. Raises Changed.
+
+    `before` is the verification as it was when the provider was asked.
+    """
+    if news.state is State.DISPUTED:
+        return _disputed(writing, world, news)
+    ours = news.verdict.ours if news.verdict is not None else ""
+    current = find(writing.connection, news.provider, news.reference, ours, lock=True)
+    if current is None:
+        return _reversed_without_session(writing, news) if news.state is State.REVERSED else "unknown_reference"
+    if news.verdict is None:
+        then, state, at, reason = step(current.state, current.stated, news.state, news.at), news.state, news.at, ""
+    else:
+        if before is not None and before != current:
+            raise Changed
+        state, at, reason = news.verdict.state, _dated(news), news.verdict.reason
+        then = step(current.state, current.stated, state, at, asked=True)
+    if then is Then.ASK:
+        raise Changed
+    if then is not Then.APPLY:
+        return then.value
+    return _apply(writing, world, news, current._replace(reference=news.reference), state, at, reason)
+
+
+def _dated(news: News) -> float:
+    """When the verdict came about: the event says it where the verdict does not, if both say the same."""
+    verdict = news.verdict
+    if verdict is None:
+        return news.at
+    return verdict.at or (news.at if verdict.state is news.state else 0.0)
+
+
+def _apply(
+    writing: Writing, world: World, news: News, current: Verification, state: State, at: float, reason: str
+) -> str:
+    if state is State.APPROVED and news.verdict is not None:
+        used = _identify(writing, world, current, news.verdict.identified)
+        if used:
+            state, reason = State.DECLINED, IN_USE
+            writing.audit("identity.limit", current.account, kind=used, verification=current.id)
+        else:
+            give(writing, current, news.verdict.gives, news.verdict.expires, at)
+    if state in (State.DECLINED, State.REVERSED):
+        state = _take_back(writing, current, state, reason)
+    mark(writing, current, state, reason, at)
+    return f"{state.value} {reason}".strip()
+
+
+def mark(writing: Writing, current: Verification, state: State, reason: str, at: float = 0.0) -> None:
+    """The state of a verification, with its line in the audit. `at` is 0 where the provider states no time."""
+    values: dict[str, Any] = {"state": state.value, "reason": reason, "updated": writing.now}
+    values |= {"reference": current.reference, "stated": at or current.stated}
+    writing.connection.execute(verifications.update().where(verifications.c.id == current.id).values(**values))
+    writing.audit("verification.state", current.account, verification=current.id, state=state.value, reason=reason)
+
+
+def give(writing: Writing, current: Verification, kinds: frozenset[str], expires: float, at: float) -> None:
+    """The evidence of an approval, once; and the fall of an earlier reversal of the same session is over."""
+    live = sql.select(evidence.c.kind).where(
+        evidence.c.account == current.account, evidence.c.provider == current.provider,
+        evidence.c.reference == current.reference, evidence.c.withdrawn.is_(None),
+    )  # fmt: skip
+    there = set(writing.connection.scalars(live))
+    for kind in sorted(kinds - there):
+        standing.add_evidence(
+            writing, current.account, kind, provider=current.provider, reference=current.reference,
+            obtained=min(at, writing.now) if at else 0.0, expires=None if math.isinf(expires) else expires,
+        )  # fmt: skip
+    done = writing.connection.execute(
+        falls.update()
+        .where(
+            falls.c.account == current.account, falls.c.reason == "reversal",
+            falls.c.note == _note(current.provider, current.reference), falls.c.cleared.is_(None),
+        )
+        .values(cleared=writing.now)
+    )  # fmt: skip
+    if done.rowcount:
+        writing.changed(current.account)
+        writing.audit("fall.clear", current.account, reason="reversal", why="approved again")
+
+
+def _identify(writing: Writing, world: World, current: Verification, identified: tuple[Identified, ...]) -> str:
+    """Keep the links, also of who is declined for them. Returns the kind of the first that is over its limit."""
+    limits = world.limits()
+    over = ""
+    for one in identified:
+        if one.kind not in LINKS or not one.value:
+            continue
+        limit = limits.get(one.kind)
+        if limit is not None and not over:
+            others = world.identities.used_elsewhere(
+                writing.connection, world.secrets, current.account, one.kind, one.value, writing.now - limit.within
+            )
+            over = one.kind if others >= limit.organisations else ""
+        standing.add_link(writing, world.secrets, current.account, one.kind, one.value, current.provider)
+    if any(one.kind in IDENTIFYING for one in identified):
+        world.identities.regroup(writing, current.account)
+    return over
+
+
+def _take_back(writing: Writing, current: Verification, state: State, reason: str) -> State:
+    """A decline of what was approved is a reversal, whatever the provider calls it."""
+    taken = _withdraw(writing, current.account, current.provider, current.reference, reason or state.value)
+    if not taken and current.state is State.REVERSED:
+        return State.REVERSED
+    if not taken and state is not State.REVERSED:
+        return state
+    _fall(writing, current.account, "reversal", _note(current.provider, current.reference), again=True)
+    return State.REVERSED
+
+
+def _withdraw(writing: Writing, account: str, provider: str, reference: str, why: str) -> int:
+    if not reference:
+        return 0
+    given = sql.select(evidence.c.kind).where(
+        evidence.c.account == account, evidence.c.provider == provider, evidence.c.reference == reference
+    )
+    kinds = set(writing.connection.scalars(given))
+    return standing.withdraw_evidence(writing, account, kinds, why, reference=reference) if kinds else 0
+
+
+def _reversed_without_session(writing: Writing, news: News) -> str:
+    """Evidence may have come with an import: then its reference is all there is."""
+    given = sql.select(evidence.c.account).where(
+        evidence.c.reference == news.reference, evidence.c.provider == news.provider, evidence.c.withdrawn.is_(None)
+    )
+    accounts = sorted(set(writing.connection.scalars(given)))
+    for account in accounts:
+        _withdraw(writing, account, news.provider, news.reference, State.REVERSED.value)
+        _fall(writing, account, "reversal", _note(news.provider, news.reference), again=True)
+    return State.REVERSED.value if accounts else "unknown_reference"
+
+
+def _disputed(writing: Writing, world: World, news: News) -> str:
+    """A fall for each account that is linked to who has paid. One that somebody has cleared does not come again."""
+    accounts = {
+        account
+        for one in news.payer
+        for account in standing.accounts_linked_by(writing.connection, world.secrets, one.kind, one.value)
+    }
+    for account in sorted(accounts):
+        _fall(writing, account, "chargeback", _note(news.provider, news.reference), again=False)
+    return f"chargeback {len(accounts)}" if accounts else "no_account"
+
+
+def _fall(writing: Writing, account: str, reason: str, note: str, *, again: bool) -> None:
+    """Once; `again`: also where one was cleared."""
+    same = [falls.c.account == account, falls.c.reason == reason, falls.c.note == note]
+    if again:
+        same.append(falls.c.cleared.is_(None))
+    if writing.connection.execute(sql.select(falls.c.id).where(*same)).first() is None:
+        standing.add_fall(writing, account, reason, note)
+
+
+def _note(provider: str, reference: str) -> str:
+    return f"{provider} {reference}"
