@@ -16,7 +16,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from gateway.accounts.directory import Directory
-from gateway.accounts.file_directory import LiveDirectory
+from gateway.accounts.live_directory import LiveDirectory
 from gateway.policies import Services
 from gateway.policy import (
     NOWHERE,

@@ -25,8 +25,9 @@ from redis import Redis
 
 from gateway import dialects
 from gateway.accounts.directory import KeyRecord
-from gateway.accounts.file_directory import LiveDirectory, Snapshot
+from gateway.accounts.file_directory import Snapshot
 from gateway.accounts.keys import digest, mint
+from gateway.accounts.live_directory import LiveDirectory
 from gateway.app import FREE, policy_kinds
 from gateway.chain.chain import Asked, Chain, Takes
 from gateway.chain.entry import Entry

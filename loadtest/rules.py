@@ -17,7 +17,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.accounts.file_directory import LiveDirectory
+from gateway.accounts.live_directory import LiveDirectory
 from gateway.feeds.kinds import ListKind
 from gateway.feeds.lists import compile_list, open_list
 from gateway.policies import Services

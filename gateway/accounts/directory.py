@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Protocol
 
 from gateway.policy import Principal
+
+NO_CLAIMS: Final[Mapping[str, Any]] = MappingProxyType({})
+"""One for all: a million accounts need no million empty dictionaries."""
 
 
 class Cell:
@@ -14,7 +19,7 @@ class Cell:
     The directory sets `current` to False when the account changes, and never back to True.
     """
 
-    __slots__ = ("current",)
+    __slots__ = ("__weakref__", "current")
 
     def __init__(self) -> None:
         self.current = True

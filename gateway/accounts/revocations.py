@@ -25,7 +25,7 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError
 
-from gateway.accounts.file_directory import LiveDirectory
+from gateway.accounts.live_directory import LiveDirectory
 
 HASH: Final = "tg:revoked"
 CHANNEL: Final = "tg:revoked"

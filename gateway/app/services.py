@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.accounts.file_directory import LiveDirectory
+from gateway.accounts.live_directory import LiveDirectory
 from gateway.app.clocks import wall
 from gateway.feeds.folder import Feeds
 from gateway.feeds.sightings_fleet import FleetSightings

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.accounts.file_directory import LiveDirectory
+from gateway.accounts.live_directory import LiveDirectory
 from gateway.app.clocks import wall
 from gateway.app.configuration import Configuration, read_configuration, unusable
 from gateway.app.services import services_of

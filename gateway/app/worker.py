@@ -13,7 +13,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from gateway.accounts.file_directory import LiveDirectory
+from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.revocations import RevocationWatcher
 from gateway.app.clocks import monotonic, wall
 from gateway.app.configuration import Configuration

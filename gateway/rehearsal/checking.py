@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gateway.accounts.file_directory import LiveDirectory
+from gateway.accounts.live_directory import LiveDirectory
 from gateway.policies import Services
 from gateway.policy import PolicyKind
 from gateway.rehearsal.knowledge import know

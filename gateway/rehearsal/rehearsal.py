@@ -22,7 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from gateway.accounts.file_directory import EMPTY, LiveDirectory, Snapshot
+from gateway.accounts.file_directory import EMPTY, Snapshot
+from gateway.accounts.live_directory import LiveDirectory
 from gateway.chain import entry as chain_entry
 from gateway.chain.chain import Asked, Chain
 from gateway.policies import Services

@@ -8,7 +8,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.accounts.file_directory import LiveDirectory, Snapshot, snapshot
+from gateway.accounts.file_directory import Snapshot, snapshot
+from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.model import AccountsFile
 from gateway.rules.check import check
 from gateway.rules.problems import Problems

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.accounts.file_directory import LiveDirectory, snapshot
+from gateway.accounts.file_directory import snapshot
+from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.model import AccountsFile
 from gateway.policy import Principal
 

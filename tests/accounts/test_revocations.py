@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 
 from gateway.accounts import revocations
 from gateway.accounts.directory import KeyRecord
-from gateway.accounts.file_directory import LiveDirectory, Snapshot
+from gateway.accounts.file_directory import Snapshot
+from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.revocations import RevocationWatcher, restore, revoke, suspend
 from gateway.policy import Principal
 from gateway.stores.embedded import EmbeddedServer

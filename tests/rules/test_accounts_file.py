@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.accounts.file_directory import LiveDirectory
+from gateway.accounts.live_directory import LiveDirectory
 from gateway.rules.accounts_file import AccountsWatcher, read_accounts
 from gateway.rules.problems import Problems
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.accounts.file_directory import LiveDirectory
+from gateway.accounts.live_directory import LiveDirectory
 from gateway.feeds.folder import Feeds
 from gateway.feeds.sources import FeedSet
 from gateway.policies import Services

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from gateway.accounts import keys
 from gateway.accounts.directory import AccountRecord, Cell, DirectoryUnavailable, KeyRecord, NotLoaded
+from gateway.accounts.recent import Recent
 from gateway.feeds.signing_keys import SigningKey
 from gateway.policies import Services
 from gateway.policies.auth import rule, tokens
 from gateway.policies.auth.config import AuthConfig
-from gateway.policies.auth.recent import Recent
 from gateway.policies.auth.tokens import Claimed, Verified
 from gateway.policy import Action, Context, Decision, Principal
 
@@ -50,9 +50,9 @@ class Auth:
         self._config = config
         self._directory = services.directory
         self._generation = services.directory.generation
-        self._recent: Recent[Known] = Recent(config.remember)
+        self._recent: Recent[bytes, Known] = Recent(config.remember)
         self._trusted = tokens.trust(config.jwt, services.now)
-        self._verified: Recent[Verified] = Recent(config.remember)
+        self._verified: Recent[bytes, Verified] = Recent(config.remember)
         """Tokens, apart from what the directory says of their accounts: to verify one again costs 100 µs and more."""
         self._mark_key = secrets.token_bytes(32)
         self._no_pepper = secrets.token_bytes(32)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gateway.accounts import keys
-from gateway.accounts.file_directory import LiveDirectory, snapshot
+from gateway.accounts.file_directory import snapshot
+from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.model import AccountsFile
 from gateway.policies import Services
 from gateway.policies.auth import KIND

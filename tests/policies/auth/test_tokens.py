@@ -16,7 +16,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway.accounts.file_directory import LiveDirectory, Snapshot
+from gateway.accounts.file_directory import Snapshot
+from gateway.accounts.live_directory import LiveDirectory
 from gateway.feeds import signing_keys
 from gateway.feeds.signing_keys import KeysUnavailable
 from gateway.policies import Services

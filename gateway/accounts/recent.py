@@ -9,24 +9,25 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
+K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Recent(Generic[V]):
-    """Digest of a credential -> what is known of it."""
+class Recent(Generic[K, V]):
+    """A name, or the digest of a credential -> what is known of it."""
 
     __slots__ = ("_old", "size", "young")
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.young: dict[bytes, V] = {}
+        self.young: dict[K, V] = {}
         """For the hot path, which looks here before it calls `get`."""
-        self._old: dict[bytes, V] = {}
+        self._old: dict[K, V] = {}
 
     def __len__(self) -> int:
         return len(self.young) + len(self._old)
 
-    def get(self, mark: bytes) -> V | None:
+    def get(self, mark: K) -> V | None:
         found = self.young.get(mark)
         if found is None and self._old:
             found = self._old.pop(mark, None)
@@ -34,13 +35,13 @@ class Recent(Generic[V]):
                 self.put(mark, found)
         return found
 
-    def put(self, mark: bytes, value: V) -> None:
+    def put(self, mark: K, value: V) -> None:
         if len(self.young) >= self.size:
             self._old = self.young
             self.young = {}
         self.young[mark] = value
 
-    def drop(self, mark: bytes) -> None:
+    def drop(self, mark: K) -> None:
         self.young.pop(mark, None)
         self._old.pop(mark, None)
 
