@@ -17,7 +17,11 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.accounts.evidence import KINDS
 from gateway.quantities import Count, Duration, Name, Secret, Size
+from gateway.rules.problems import did_you_mean
+from gateway.verification.providers import contract
+from gateway.verification.providers.http import check_base
 
 SHORTEST_TOKEN = 16
 """Bytes: what cannot be guessed."""
@@ -143,7 +147,7 @@ class DirectoryFile(Strict):
 
 
 class ProviderFile(Strict):
-    """One provider of verifications. What its `key`, `secret` and `flow` are: docs/verification.md"""
+    """One provider of verifications. What its `key`, `secret` and `flow` are: docs/providers.md"""
 
     name: Name
     """What ladders and addresses of webhooks call it."""
@@ -160,6 +164,25 @@ class ProviderFile(Strict):
     """Its name of what is asked of a person: template, workflow, level."""
     gives: Annotated[tuple[str, ...], Field(min_length=1)] = ("document", "liveness")
     """Kinds of evidence that its approval is."""
+
+    @field_validator("url")
+    @classmethod
+    def _safe(cls, url: str | None) -> str | None:
+        return check_base(url) if url else url
+
+    @field_validator("gives")
+    @classmethod
+    def _known(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        for kind in kinds:
+            if kind not in KINDS:
+                raise ValueError(f"`{kind}` is no kind of evidence{did_you_mean(kind, KINDS)}")
+        return kinds
+
+    @model_validator(mode="after")
+    def _whole(self) -> ProviderFile:
+        if problem := contract.complaint(self):
+            raise ValueError(problem)
+        return self
 
 
 class MailFile(Strict):
@@ -230,4 +253,7 @@ class GatewayFile(Strict):
             twice = {name for name in names if names.count(name) > 1}
             if twice:
                 raise ValueError(f"two upstreams of one route are named {', '.join(sorted(twice))}")
+        providers = [provider.name for provider in self.providers]
+        if twice := {name for name in providers if providers.count(name) > 1}:
+            raise ValueError(f"two providers are named {', '.join(sorted(twice))}")
         return self
