@@ -153,7 +153,8 @@ def checked(shape: type[S], values: object) -> S:
         fields: dict[str, str] = {}
         for one in error.errors(include_url=False, include_input=False):
             fields.setdefault(_path(one["loc"]), _said(one))
-        raise Wrong(fields) from None
+        # A list of which a part is wrong is said to be too short as well: an echo.
+        raise Wrong({path: said for path, said in fields.items() if not _has_parts(path, fields)}) from None
 
 
 _WORDS: Final = {
@@ -189,6 +190,10 @@ def _said(error: ErrorDetails) -> str:
         return f"must be {context['expected']}"
     said = _WORDS.get(kind) or error["msg"].removeprefix("Value error, ")
     return said.replace("Input should be", "must be").replace("String should have", "must have")
+
+
+def _has_parts(path: str, fields: Mapping[str, str]) -> bool:
+    return any(other.startswith(f"{path}.") for other in fields)
 
 
 def _path(steps: tuple[str | int, ...]) -> str:

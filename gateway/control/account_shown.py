@@ -51,8 +51,9 @@ def listed(connection: Connection, page: PageShape) -> tuple[list[Shown], str]:
     rows = connection.execute(found).all()
     more, rows = len(rows) > page.limit, rows[: page.limit]
     ids = [one.id for one in rows]
-    count = sql.select(keys.c.account, sql.func.count()).where(keys.c.account.in_(ids), keys.c.revoked.is_(None))
-    counted: dict[str, int] = dict(connection.execute(count.group_by(keys.c.account)).tuples().all())
+    count = sql.select(keys.c.account, sql.func.count().label("there"))
+    count = count.where(keys.c.account.in_(ids), keys.c.revoked.is_(None)).group_by(keys.c.account)
+    counted: dict[str, int] = {one.account: one.there for one in connection.execute(count)}
     return [_brief(one) | {"keys": counted.get(one.id, 0)} for one in rows], ids[-1] if more else ""
 
 
