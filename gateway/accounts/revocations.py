@@ -86,7 +86,7 @@ class RevocationWatcher:
 
     async def run(self) -> None:
         """Listen and look until cancelled. A connection that breaks is said once, and made again."""
-        while not _is_cancelled():
+        while not is_cancelled():
             try:
                 if isinstance(self._redis, RedisCluster):
                     await self._poll()
@@ -104,12 +104,12 @@ class RevocationWatcher:
         """In a Cluster, where redis-py neither publishes in a transaction nor finds a channel's node before it is asked
         something else, looking has to do: half a second, as for a lost message.
         """
-        while not _is_cancelled():
+        while not is_cancelled():
             await self.look()
             await asyncio.sleep(self._interval)
 
     async def _follow(self, pubsub: PubSub) -> None:
-        while not _is_cancelled():
+        while not is_cancelled():
             await self.look()
             # The message only ends the wait: what it would say is read by look(), as is what came before we listened.
             # The bound is for redis-py, which tries long and silently to get a lost connection back.
@@ -159,7 +159,7 @@ class RevocationWatcher:
             _log.warning("revocations are followed again")
 
 
-def _is_cancelled() -> bool:
+def is_cancelled() -> bool:
     """Whether this task was cancelled and did not hear of it: redis-py sends by asyncio.wait_for, which in Python 3.11
     swallows a cancellation that comes in the moment in which it is done (github.com/python/cpython/issues/86296).
     """

@@ -94,7 +94,7 @@ class StoredAccounts:
             return {account: self.memory.keep_account(account, found.get(account), since) for account in accounts}
 
     def _check_secret(self, secret: str) -> None:
-        """A secret that was taken out of `tidegate.yaml` takes the keys with it that it made: that is not kept quiet."""
+        """A secret that is taken out of `tidegate.yaml` takes the keys that it made with it: that is not kept quiet."""
         if secret not in self._secrets and secret not in self._unknown_secrets:
             self._unknown_secrets.add(secret)
             _log.error(

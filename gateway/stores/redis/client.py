@@ -1,14 +1,22 @@
-"""redis-py clients, for what is off the hot path: revocations, pub/sub, the command line."""
+"""redis-py clients, for what is off the hot path: revocations, pub/sub, the command line, threads."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+import redis
+import redis.cluster
+import redis.sentinel
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from gateway.stores.redis.connect import Address, parse
+
+BLOCKING_TIMEOUT: Final = 0.5
+"""Seconds."""
 
 
 def client(url: str) -> Any:
@@ -23,6 +31,24 @@ def client(url: str) -> Any:
     if address.base.path:
         return Redis(unix_socket_path=address.base.path, db=address.base.db, **options)
     return Redis(host=address.base.host, port=address.base.port, db=address.base.db, **options)
+
+
+def blocking(url: str, timeout: float = BLOCKING_TIMEOUT) -> Any:
+    """The same for threads: it waits so many seconds for a connection, as many for an answer, and tries once more. Raises
+    ValueError for an address that cannot be read; for a Cluster it asks for the nodes, and raises what comes of that.
+    """
+    address = parse(url)
+    waits = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+    options = _options(address) | waits | {"retry": Retry(NoBackoff(), 1)}
+    if address.kind == "sentinel":
+        sentinels = redis.sentinel.Sentinel(list(address.hosts), **waits)  # type: ignore[no-untyped-call]
+        return sentinels.master_for(address.service, db=address.base.db, **options)  # type: ignore[no-untyped-call]
+    if address.kind == "cluster":
+        nodes = [redis.cluster.ClusterNode(*host) for host in address.hosts]  # type: ignore[no-untyped-call]
+        return redis.cluster.RedisCluster(startup_nodes=nodes, **options)
+    if address.base.path:
+        return redis.Redis(unix_socket_path=address.base.path, db=address.base.db, **options)
+    return redis.Redis(host=address.base.host, port=address.base.port, db=address.base.db, **options)
 
 
 def _options(address: Address) -> dict[str, Any]:

@@ -1,0 +1,93 @@
+"""Workers are told of a change through Redis, so that it bites at once; they look for themselves twice a second anyway.
+
+Channel `tg:directory`, JSON: {"version": 17, "accounts": ["acme"]}. An empty name stands for every account. Where the
+list would be long it is left out, and workers read it from the database.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+import orjson
+from redis.exceptions import RedisError
+
+from gateway.accounts.outage import Outage, said
+from gateway.accounts.sql.database import Change
+
+CHANNEL: Final = "tg:directory"
+LISTED: Final = 1000
+"""Accounts at most in a message."""
+PAUSE: Final = 2.0
+"""Seconds after a failure in which Redis is left alone: a write is not to wait for it again and again."""
+
+_log = logging.getLogger(__name__)
+
+
+class Announcer:
+    """A Database's `announce`. It is called in the thread of the write, after the commit, and never raises."""
+
+    def __init__(self, connect: Callable[[], Any], clock: Callable[[], float], pause: float = PAUSE) -> None:
+        """`connect` makes a client that blocks, with short timeouts (`gateway.stores.redis.client.blocking`): called when
+        there is something to say, since one for a Cluster asks for its nodes at once. `clock` is monotonic.
+        """
+        self._connect = connect
+        self._clock = clock
+        self._pause = pause
+        self._lock = threading.Lock()
+        self._client: Any = None
+        self._silent_until = float("-inf")
+        self._outage = Outage(
+            _log, "changes cannot be announced, workers notice them within a second", "changes are announced again"
+        )
+        self.told = 0
+        self.untold = 0
+
+    def __call__(self, change: Change) -> None:
+        if self._clock() < self._silent_until:
+            self.untold += 1
+            return
+        try:
+            self._open().publish(CHANNEL, message(change))
+        except (RedisError, OSError, ValueError) as error:
+            # ValueError: an address that cannot be read, which the gateway's own configuration would have said.
+            self._silent_until = self._clock() + self._pause
+            self.untold += 1
+            self._outage.begins(said(error))
+        else:
+            self.told += 1
+            self._outage.ends()
+
+    def close(self) -> None:
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _open(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client = self._connect()
+            return self._client
+
+
+def message(change: Change) -> bytes:
+    if len(change.accounts) > LISTED:
+        return orjson.dumps({"version": change.version})
+    return orjson.dumps({"version": change.version, "accounts": change.accounts})
+
+
+def read(content: bytes | str) -> Change | None:
+    """None where somebody else has said something. No accounts where the message names none."""
+    try:
+        document = orjson.loads(content)
+        version, accounts = document["version"], document.get("accounts", [])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if type(version) is not int or not isinstance(accounts, list):
+        return None
+    if not all(isinstance(account, str) for account in accounts):
+        return None
+    return Change(version, tuple(accounts))

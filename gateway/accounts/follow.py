@@ -1,0 +1,193 @@
+"""A worker follows the changes of the directory: told through Redis, and by a look at the version twice a second.
+
+Versions go up by one, and are visible in their order (`gateway.accounts.sql.database`). So a message with the version
+that comes next says all there is to know; any other one means that something was missed, and the database is asked
+what. A message that is lost, or a Redis that is away, costs half a second. While the database is away as well, the
+last that was known stays in force, but for what messages name.
+
+A version that is lower than the one we know means that the database was restored from a backup: all is read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sql
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import RedisError
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.accounts import announce
+from gateway.accounts.live_directory import LiveDirectory
+from gateway.accounts.outage import Outage, said
+from gateway.accounts.revocations import is_cancelled
+from gateway.accounts.sql import tables
+from gateway.accounts.sql.database import ALL, Change, Database, changes_since
+
+INTERVAL: Final = 0.5
+TIMEOUT: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class DirectoryFollower:
+    """Keeps what a directory remembers as fresh as the database. `run` is for a task of its own; it never gives up."""
+
+    def __init__(
+        self,
+        database: Database,
+        redis: Redis | None,
+        directory: LiveDirectory,
+        interval: float = INTERVAL,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self._database = database
+        self._redis = redis
+        self._directory = directory
+        self._interval = interval
+        self._timeout = timeout
+        self._wake = asyncio.Event()
+        self._file: tuple[int, int] | None = None
+        self._database_outage = Outage(
+            _log,
+            "the directory is not followed, the last known stays in force",
+            "the directory is followed again",
+        )
+        self._redis_outage = Outage(
+            _log,
+            "nobody tells us of changes of the directory: looking has to do",
+            "changes are told again",
+        )
+        self.version: int | None = None
+        """The one whose changes are all known here; None before the first look."""
+        self.changes = 0
+        """Accounts that went void."""
+        self.missed = 0
+        """Versions of which nobody told us in time: found by looking."""
+
+    @property
+    def available(self) -> bool:
+        """Whether the last look at the database had an answer."""
+        return self._database_outage.over
+
+    @property
+    def told(self) -> bool:
+        """Whether we listen to Redis."""
+        return self._redis is not None and self._redis_outage.over
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await asyncio.gather(self._look_on(), self._listen_on())
+
+    async def look(self) -> None:
+        """Ask the database what has changed. Raises SQLAlchemyError."""
+        if self._is_another_file():
+            self._database.engine.dispose()
+            self.version = None
+        known = self.version
+        version, accounts = await self._database.reading(functools.partial(self._read, known=known))
+        if known is None or version < known:
+            if known is not None:
+                _log.warning("the directory went back from version %d to %d: all of it is read again", known, version)
+            self._forget_all()
+            self.version = version
+            return
+        # Messages may have brought us further than this answer, meanwhile.
+        newer = max(known, version, self.version or 0)
+        self.missed += max(0, version - (self.version or 0))
+        if accounts is None:
+            self._forget_all()
+        else:
+            self._forget(accounts)
+        self.version = newer
+
+    def hear(self, change: Change) -> None:
+        """What a message says."""
+        if self.version is None:
+            return
+        if change.version == self.version + 1 and change.accounts:
+            self.version = change.version
+        else:
+            self._wake.set()
+        # Also where something before it was missed: these are known to have changed, whatever else has.
+        if ALL in change.accounts:
+            self._forget_all()
+        else:
+            self._forget(change.accounts)
+
+    async def _look_on(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not is_cancelled():
+            self._wake.clear()
+            # A look that hangs is not given up, as its thread would hang on: it is said, and waited for.
+            slow = loop.call_later(self._timeout, self._database_outage.begins, "no answer")
+            try:
+                await self.look()
+            except (SQLAlchemyError, OSError) as error:
+                self._database_outage.begins(said(error))
+                await asyncio.sleep(self._interval)
+            else:
+                self._database_outage.ends()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._interval):
+                        await self._wake.wait()
+            finally:
+                slow.cancel()
+
+    async def _listen_on(self) -> None:
+        while self._redis is not None and not is_cancelled():
+            try:
+                async with asyncio.timeout(self._timeout):
+                    if isinstance(self._redis, RedisCluster):
+                        # Without, redis-py does not know a node to subscribe at.
+                        await self._redis.initialize()
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+                    async with asyncio.timeout(self._timeout):
+                        await pubsub.subscribe(announce.CHANNEL)
+                    await self._listen(pubsub)
+            except (RedisError, OSError, TimeoutError, ValueError) as error:
+                self._redis_outage.begins(said(error))
+                await asyncio.sleep(self._interval)
+
+    async def _listen(self, pubsub: PubSub) -> None:
+        while not is_cancelled():
+            # The bound is for redis-py, which tries long and silently to get a lost connection back.
+            async with asyncio.timeout(self._interval + self._timeout):
+                message: dict[str, Any] | None = await pubsub.get_message(timeout=self._interval)
+            self._redis_outage.ends()
+            change = None if message is None else announce.read(message["data"])
+            if change is not None:
+                self.hear(change)
+
+    def _read(self, connection: Connection, known: int | None) -> tuple[int, Collection[str] | None]:
+        if known is None:
+            return connection.execute(sql.select(tables.version.c.version)).scalar_one(), None
+        return changes_since(connection, known)
+
+    def _is_another_file(self) -> bool:
+        """Whether somebody has put another SQLite file in the place of the one that we have open."""
+        if self._database.url.get_backend_name() != "sqlite":
+            return False
+        try:
+            found = Path(str(self._database.url.database)).stat()
+        except OSError:
+            return False  # On its way, or gone: what asks the database will say so.
+        before, self._file = self._file, (found.st_dev, found.st_ino)
+        return before is not None and before != self._file
+
+    def _forget(self, accounts: Collection[str]) -> None:
+        self.changes += len(accounts)
+        self._directory.void(accounts)
+
+    def _forget_all(self) -> None:
+        self.changes += 1
+        self._directory.void_all()
