@@ -112,14 +112,16 @@ def override_tier(writing: Writing, account: str, tier: str, expires: float | No
 
 
 def withdraw_override(writing: Writing, account: str, name: str) -> None:
-    """Raises NoSuch for an account that is not there."""
+    """One that is not there is no error. Raises NoSuch for an account that is not there."""
     row(writing.connection, account)
-    writing.connection.execute(
+    done = writing.connection.execute(
         overrides.update()
         .where(overrides.c.account == account, overrides.c.name == name, overrides.c.withdrawn.is_(None))
         .values(withdrawn=writing.now)
     )
-    writing.changed(account)
+    if done.rowcount:
+        writing.changed(account)
+        writing.audit("account.override_withdraw", account, name=name)
 
 
 def _change(writing: Writing, account: str, **values: Any) -> None:

@@ -1,15 +1,18 @@
 """The database: one engine, reads and writes in a few threads, each write a transaction with its version.
 
-A write bumps the one row of `version` before it commits, so versions become visible in their order (whoever waits for
-that row's lock commits later), and names the accounts that it changed in `changes`: whoever has seen all up to N
-reads what is above N and misses nothing. `announce` is told after the commit; that it may fail is why workers look at
-the version as well.
+Writers take turns, in PostgreSQL as in SQLite: what one has looked up before it writes (is this document known, is
+there such an account) still holds when it commits. In PostgreSQL the lock of the one row of `version` is the turn.
+
+A write bumps that row before it commits, so versions become visible in their order, and names the accounts that it
+changed in `changes`: whoever has seen all up to N reads what is above N and misses nothing. `announce` is told after
+the commit; that it may fail is why workers look at the version as well.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 from collections.abc import Callable, Collection, Mapping
@@ -32,7 +35,9 @@ ALL: Final = ""
 """Stands in `changes` for every account."""
 THREADS: Final = 4
 BUSY: Final = 10.0
-"""Seconds for which a writer of SQLite waits for another one."""
+"""Seconds for which a writer waits for its turn."""
+SILENT: Final = 60.0
+"""Seconds after which PostgreSQL ends a transaction that nobody goes on with: a writer that is gone keeps no turn."""
 
 
 class BadUrl(ValueError):
@@ -45,6 +50,9 @@ class Change(NamedTuple):
     version: int
     accounts: tuple[str, ...]
 
+
+MOST: Final = 10_000
+"""Changes that are told one by one."""
 
 Announce = Callable[[Change], None]
 
@@ -108,9 +116,15 @@ class Database:
         with self.engine.connect() as connection:
             return work(connection)
 
-    def write(self, who: str, work: Callable[[Writing], T]) -> T:
-        """One transaction: all of it, or nothing. Raises SQLAlchemyError, and whatever `work` raises."""
+    def write(self, who: str, work: Callable[[Writing], T], *, in_turn: bool = True) -> T:
+        """One transaction: all of it, or nothing. Raises SQLAlchemyError, and whatever `work` raises.
+
+        `in_turn` False is for work that only adds rows of its own, such as news from providers: in PostgreSQL many of
+        these commit at once. `announce` must not raise: the write is done by then.
+        """
         with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+            if in_turn and connection.dialect.name != "sqlite":
+                connection.execute(sql.select(tables.version.c.version).with_for_update())
             writing = Writing(connection, who, self.now())
             result = work(writing)
             change = writing.close()
@@ -122,10 +136,10 @@ class Database:
         """`read` in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self.read, work)
 
-    async def writing(self, who: str, work: Callable[[Writing], T]) -> T:
+    async def writing(self, who: str, work: Callable[[Writing], T], *, in_turn: bool = True) -> T:
         """`write` in a thread. Once it has begun it is not cancelled: its outcome would be unknown."""
-        task = asyncio.get_running_loop().run_in_executor(self._threads, self.write, who, work)
-        return await asyncio.shield(task)
+        write = functools.partial(self.write, who, work, in_turn=in_turn)
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._threads, write))
 
     def close(self) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)
@@ -148,16 +162,20 @@ def parse(url: str, base: Path = Path()) -> URL:
 
 
 def changes_since(connection: Connection, seen: int) -> tuple[int, Collection[str] | None]:
-    """The version now, and the accounts that changed after `seen`; None for all, also where rows are gone already."""
+    """The version now, and the accounts that changed after `seen`; None for all, also where rows are gone already, or
+    there are so many of them that to read all again is less work.
+    """
     version = connection.execute(sql.select(tables.version.c.version)).scalar_one()
     if version == seen:
         return version, ()
     found = connection.execute(
-        sql.select(tables.changes.c.version, tables.changes.c.account).where(
-            tables.changes.c.version > seen, tables.changes.c.version <= version
-        )
+        sql.select(tables.changes.c.version, tables.changes.c.account)
+        .where(tables.changes.c.version > seen, tables.changes.c.version <= version)
+        .limit(MOST + 1)
     ).all()
-    whole = len({row.version for row in found}) == version - seen
+    if len(found) > MOST:
+        return version, None
+    whole = len({row.version for row in found}) == version - seen  # One that was trimmed, or a database put back.
     accounts = {row.account for row in found}
     return version, accounts if whole and ALL not in accounts else None
 
@@ -173,7 +191,7 @@ def reachable(database: Database) -> str:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return sql.create_engine(url, pool_size=THREADS, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+        return sql.create_engine(url, pool_size=THREADS, pool_pre_ping=True, connect_args=_manners(url))
     engine = sql.create_engine(url, pool_size=THREADS, connect_args={"timeout": BUSY, "check_same_thread": False})
     path = Path(str(url.database))
 
@@ -196,3 +214,17 @@ def _engine(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
 
     return engine
+
+
+def _manners(url: URL) -> dict[str, str | int]:
+    """What libpq is told beside the URL, which may say otherwise: a server that is gone is noticed within seconds."""
+    options = f"-c lock_timeout={int(BUSY * 1000)} -c idle_in_transaction_session_timeout={int(SILENT * 1000)}"
+    usual: dict[str, str | int] = {
+        "connect_timeout": 5,
+        "tcp_user_timeout": 10_000,  # Milliseconds.
+        "keepalives_idle": 5,
+        "keepalives_interval": 5,
+        "keepalives_count": 2,
+        "options": options,
+    }
+    return {name: value for name, value in usual.items() if name not in url.query}

@@ -9,7 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sql
 from sqlalchemy.engine import Connection
 
-from gateway.accounts.secrets import Secrets
+from gateway.accounts.secrets import Hashed, Secrets
 from gateway.accounts.sql import tables
 from gateway.accounts.sql.accounts import NoSuch, ensure
 from gateway.accounts.sql.database import Writing
@@ -75,15 +75,29 @@ def clear_falls(writing: Writing, account: str, reason: str, why: str) -> int:
 
 
 def add_link(writing: Writing, secrets: Secrets, account: str, kind: str, value: str, source: str = "") -> None:
-    """`value` is what identifies: only its keyed hash is kept. One that is there is seen again."""
+    """`value` is what identifies: only its keyed hash is kept. One that is there is seen again.
+
+    Whoever has the same value, hashed by an older secret, gets the newest hash of it: `identities` compares rows, and
+    the value is never there again. Who is grouped with whom by it is for `identities.regroup` to say.
+    """
     ensure(writing, account)
-    for hashed in secrets.hashes(LINK + kind, value):
-        same = (links.c.account == account, links.c.kind == kind, links.c.digest == hashed.digest)
-        if writing.connection.execute(links.update().where(*same).values(seen=writing.now)).rowcount:
-            return
-    hashed = secrets.hash(LINK + kind, value)
-    row = {"account": account, "kind": kind, "secret": hashed.secret, "digest": hashed.digest}
-    writing.connection.execute(links.insert(), row | {"seen": writing.now, "source": source})
+    newest, *older = secrets.hashes(LINK + kind, value)
+    for hashed in older:
+        _rehash(writing, kind, hashed, newest)
+    row = {"account": account, "kind": kind, "secret": newest.secret, "digest": newest.digest}
+    if writing.add_new(links, row | {"seen": writing.now, "source": source}):
+        writing.audit("link.add", account, kind=kind, source=source)
+        return
+    same = (links.c.account == account, links.c.kind == kind, links.c.digest == newest.digest)
+    writing.connection.execute(links.update().where(*same).values(seen=writing.now))
+
+
+def _rehash(writing: Writing, kind: str, old: Hashed, new: Hashed) -> None:
+    there = sql.select(links.c.account).where(links.c.kind == kind, links.c.digest == new.digest)
+    has_both = links.c.account.in_(there)
+    is_old = (links.c.kind == kind, links.c.digest == old.digest)
+    writing.connection.execute(links.delete().where(*is_old, has_both))
+    writing.connection.execute(links.update().where(*is_old).values(secret=new.secret, digest=new.digest))
 
 
 def accounts_linked_by(connection: Connection, secrets: Secrets, kind: str, value: str) -> list[str]:
