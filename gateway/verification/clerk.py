@@ -19,10 +19,10 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from gateway.accounts.sql.database import Database, Writing
 from gateway.tasks import spawn
 from gateway.verification import inbox
-from gateway.verification.consequences import Changed, Disputes, News, Then, Verification, World, find, settle, step
+from gateway.verification.consequences import Changed, News, Then, Verification, World, find, settle, step
 from gateway.verification.group_commit import GroupCommit, NotCommitted
 from gateway.verification.inbox import Letter
-from gateway.verification.provider import NoSuchSession, Provider, ProviderUnavailable, State
+from gateway.verification.provider import Disputes, NoSuchSession, Provider, ProviderUnavailable, State
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,7 @@ class Clerk:
         self._now = now
         self._poked = asyncio.Event()
         self._queues: dict[tuple[str, str], list[Letter]] = {}
+        self._drains: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._held: Counter[str] = Counter()
         self._asking = {name: asyncio.Semaphore(ASKED) for name in providers}
         self._commits: GroupCommit[Job, str] = GroupCommit(database, "clerk", self._commit)
@@ -116,13 +117,13 @@ class Clerk:
                 self._queues[key].append(letter)
             else:
                 self._queues[key] = [letter]
-                spawn(self._drain(key), f"news of {letter.provider}")
+                self._drains[key] = spawn(self._drain(key), f"news of {letter.provider}")
         return len(letters)
 
     async def idle(self) -> None:
         """Until all that was taken is done, or put off."""
-        while self._queues:
-            await asyncio.sleep(0)
+        while self._drains:
+            await asyncio.wait(list(self._drains.values()))
 
     async def _drain(self, key: tuple[str, str]) -> None:
         queue = self._queues[key]
@@ -138,7 +139,7 @@ class Clerk:
         finally:
             for letter in queue:
                 self._held[letter.provider] -= 1
-            del self._queues[key]
+            del self._queues[key], self._drains[key]
             self._poked.set()  # There is room again.
 
     async def _work_off(self, letter: Letter) -> str:

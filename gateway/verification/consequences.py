@@ -9,13 +9,14 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 import sqlalchemy as sql
 from sqlalchemy.engine import Connection
 
 from gateway.accounts.evidence import IDENTIFYING, LINKS
+from gateway.accounts.ladder import IdentityLimit
 from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql import standing, tables
 from gateway.accounts.sql.database import Writing
@@ -111,22 +112,6 @@ class Verification(NamedTuple):
     stated: float
 
 
-class Limit(NamedTuple):
-    """Of organisations that one identity may stand behind."""
-
-    organisations: int
-    within: float
-    """Seconds."""
-
-
-@runtime_checkable
-class Disputes(Protocol):
-    """An ability of a provider that takes payments."""
-
-    async def disputed(self, reference: str) -> tuple[Identified, ...]:
-        """Who has paid what is disputed: customer, payment. Raises ProviderUnavailable, NoSuchSession."""
-
-
 class Identities(Protocol):
     """Who shares an identity: as gateway.accounts.sql.identities."""
 
@@ -143,7 +128,7 @@ class World(NamedTuple):
     """What consequences are drawn with."""
 
     secrets: Secrets
-    limits: Callable[[], Mapping[str, Limit]]
+    limits: Callable[[], Mapping[str, IdentityLimit]]
     """Kind of link -> its limit, as the ladder's file states it now."""
     identities: Identities
 
@@ -152,7 +137,9 @@ class Changed(Exception):
     """The verification has changed since the provider was asked: ask again."""
 
 
-def find(connection: Connection, provider: str, reference: str, ours: str = "", *, lock: bool = False) -> Verification | None:
+def find(
+    connection: Connection, provider: str, reference: str, ours: str = "", *, lock: bool = False
+) -> Verification | None:
     """By the provider's id of the session; by ours where that was not kept any more before the process died."""
     conditions = []
     if reference:
@@ -168,9 +155,14 @@ def find(connection: Connection, provider: str, reference: str, ours: str = "", 
     return None
 
 
+def kinds_of(text: str | None) -> tuple[str, ...]:
+    """As they are kept in `verifications.kinds`."""
+    return tuple(orjson.loads(text)) if text else ()
+
+
 def shaped(row: sql.Row[Any]) -> Verification:
     return Verification(
-        row.id, row.account, row.provider, tuple(orjson.loads(row.kinds)), State(row.state), row.reference, row.reason,
+        row.id, row.account, row.provider, kinds_of(row.kinds), State(row.state), row.reference, row.reason,
         row.created, row.updated, row.stated,
     )  # fmt: skip
 

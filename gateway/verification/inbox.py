@@ -244,7 +244,7 @@ def counts(connection: Connection) -> dict[str, int]:
 
 
 def retry(writing: Writing, number: int) -> Shown:
-    """Work it off once more, from now on, with all its attempts. Effects that are there stay one. Raises NoSuch, NotAgain."""
+    """Work it off once more, with all its attempts; effects that are there stay one. Raises NoSuch, NotAgain."""
     found = letter(writing.connection, number)
     if not found.state:
         raise NotAgain("its content was not understood, and is not kept: have the provider send it again")
