@@ -1,0 +1,214 @@
+"""The page of an account, the way to a provider and back, appeals, and the way out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from aiohttp import web
+
+from gateway.accounts.directory import Directory, DirectoryUnavailable, NotLoaded
+from gateway.accounts.ladder import Ladder
+from gateway.accounts.sql.database import Database
+from gateway.control.owner import known, words
+from gateway.control.owner.desk import Desk, NothingToVerify
+from gateway.control.owner.doors import session_of
+from gateway.control.owner.forms import Problem, read
+from gateway.control.owner.known import Known
+from gateway.control.owner.overview import Gives, Ways, overview
+from gateway.control.owner.pace import Pace
+from gateway.control.owner.sessions import Session
+from gateway.control.owner.views import NOT_OURS, OWNER_ONLY, Next, Views
+from gateway.verification.provider import ProviderUnavailable
+
+log = logging.getLogger(__name__)
+
+STATEMENT: Final = 2000
+"""Characters of an appeal."""
+BEGUN: Final = 6
+"""Times an hour that an account may go to a provider: each may cost money."""
+PAUSE: Final = 3
+"""Seconds after which the waiting page looks again."""
+LOOKS: Final = 40
+"""Times that it looks again by itself: two minutes."""
+
+
+class Account:
+    def __init__(
+        self,
+        views: Views,
+        database: Database,
+        directory: Directory,
+        desk: Desk | None,
+        ladder: Callable[[], Ladder | None],
+        gives: Gives,
+        *,
+        mail: bool,
+    ) -> None:
+        self._views = views
+        self._database = database
+        self._directory = directory
+        self._desk = desk
+        self._ladder = ladder
+        self._gives = gives
+        self._mail = mail
+        self._begun = Pace(BEGUN, 3600.0, views.now)
+
+    async def page(self, request: web.Request) -> web.Response:
+        """All of it."""
+        session = await session_of(self._views, request)
+        return await self._page(request, session)
+
+    async def _page(
+        self,
+        request: web.Request,
+        session: Session,
+        *,
+        problems: tuple[Problem, ...] = (),
+        statement: str = "",
+        status: int = 200,
+    ) -> web.Response:
+        found = await self.known(session.account)
+        ways = Ways(verify=self._desk is not None and not found.suspended, mail=self._mail)
+        now = self._views.now()
+        seen = overview(found, self._ladder(), now, gives=self._gives, ways=ways)
+        shown_keys = [key for key in found.keys if session.owner or key.prefix == session.key]
+        return self._views.page(
+            request,
+            "account.html",
+            session=session,
+            status=status,
+            problems=problems,
+            away=bool(seen.notice and seen.notice.action),
+            known=found,
+            seen=seen,
+            keys=shown_keys,
+            now=now,
+            statement=statement,
+            longest=STATEMENT,
+            appeals=self._desk is not None and session.owner,
+            mail=self._mail,
+            done=_DONE.get(request.query.get("done", ""), "") if request.method in {"GET", "HEAD"} else "",
+        )
+
+    async def known(self, account: str) -> Known:
+        """Of the directory in SQL, and what a file says besides."""
+        now = self._views.now()
+        found = await self._database.reading(lambda connection: known.read(connection, account, now))
+        try:
+            record = self._directory.account(account)
+            if isinstance(record, NotLoaded):
+                record = await self._directory.load_account(account)
+        except DirectoryUnavailable:
+            return found
+        return known.with_principal(found, record.principal, suspended=record.suspended)
+
+    # -- to a provider and back -----------------------------------------------------------------------------------
+
+    async def verify(self, request: web.Request) -> web.Response:
+        """Begin, or go on."""
+        session = await session_of(self._views, request)
+        await self._views.form(request, session)
+        if self._desk is None:
+            raise web.HTTPNotFound
+        wait = self._begun.take(session.account)
+        if wait:
+            text = f"You have begun several times within the hour. Please wait {words.span(wait)} and try again."
+            return await self._page(request, session, problems=(Problem("verify", text),), status=429)
+        try:
+            back = self._views.place.url(request, "/waiting")
+            where = await self._desk.begin(session.account, back=back)
+        except NothingToVerify as nothing:
+            return await self._page(request, session, problems=(Problem("verify", str(nothing)),), status=409)
+        except ProviderUnavailable as error:
+            log.warning("a verification was not begun: %s", error)
+            text = "The provider does not answer just now. Nothing was lost; please try again in a few minutes."
+            return await self._page(request, session, problems=(Problem("verify", text),), status=503)
+        return web.Response(status=303, headers={"Location": where})
+
+    async def waiting(self, request: web.Request) -> web.Response:
+        """Where a provider sends people back to: looks again by itself until something is known, or two minutes."""
+        session = await session_of(self._views, request)
+        found = await self.known(session.account)
+        looked = request.query.get("look", "0")
+        looks = int(looked) if looked.isascii() and looked.isdigit() and len(looked) < 4 else 0
+        if found.case is None or not (found.case.open and found.case.state != "retry"):
+            return self._views.see()
+        again = self._views.place.path(f"/waiting?look={looks + 1}") if looks < LOOKS else ""
+        said = words.CASES[found.case.state]
+        return self._views.page(
+            request,
+            "waiting.html",
+            session=session,
+            again=again,
+            pause=PAUSE,
+            said=said,
+            begun=found.case.state == "created",
+            known=found,
+        )
+
+    # -- appeals --------------------------------------------------------------------------------------------------
+
+    async def appeal(self, request: web.Request) -> web.Response:
+        session = await self._views.session(request)
+        if session is None:
+            return await self._too_late(request)
+        form = await self._views.form(request, session)
+        if self._desk is None:
+            raise web.HTTPNotFound
+        if not session.owner:
+            raise web.HTTPForbidden(reason=OWNER_ONLY)
+        statement = form.get("statement", "").replace("\r\n", "\n").strip()
+        problem = ""
+        if not statement:
+            problem = "Please write what happened, in a few sentences."
+        elif len(statement) > STATEMENT:
+            problem = f"Please shorten it to {STATEMENT} characters; it has {len(statement)}."
+        else:
+            try:
+                await self._desk.appeal(session.account, statement)
+            except ValueError as error:
+                problem = str(error)
+        if problem:
+            wrong = (Problem("statement", problem),)
+            return await self._page(request, session, problems=wrong, statement=statement, status=422)
+        return self._views.see("?done=appeal")
+
+    async def _too_late(self, request: web.Request) -> web.Response:
+        """The session ended while somebody wrote: what they wrote is given back."""
+        if not self._views.place.ours(request):
+            raise web.HTTPForbidden(reason=NOT_OURS)
+        written = (await read(request)).get("statement", "")
+        text = "Sessions end after half an hour without use. Copy what you wrote, sign in, and send it again."
+        then = [Next(self._views.place.path("/sign-in"), "Sign in again")]
+        return self._views.says(request, "You are signed out", text, status=403, then=then, quote=written)
+
+    # -- the way out ----------------------------------------------------------------------------------------------
+
+    async def sign_out(self, request: web.Request) -> web.Response:
+        """`where=everywhere` for an owner: all sessions of the account."""
+        session = await session_of(self._views, request)
+        form = await self._views.form(request, session)
+        everywhere = form.get("where") == "everywhere"
+        if everywhere and not session.owner:
+            raise web.HTTPForbidden(reason=OWNER_ONLY)
+        if everywhere:
+            await self._views.sessions.end_all(session.account)
+        else:
+            await self._views.sessions.end(session)
+        response = self._views.see("/signed-out")
+        self._views.place.drop(response, self._views.place.cookie)
+        return response
+
+    async def signed_out(self, request: web.Request) -> web.Response:
+        text = "You may close this page, or sign in again."
+        then = [Next(self._views.place.path("/sign-in"), "Sign in again")]
+        return self._views.says(request, "You are signed out", text, then=then)
+
+
+_DONE: Final[Mapping[str, str]] = {
+    "appeal": "Your appeal has arrived. Somebody reads it, and this page shows what was decided.",
+    "revoked": "The key was revoked. It is refused from now on.",
+}
+"""Said at the top after something was done."""
