@@ -21,7 +21,6 @@ from gateway.accounts.evidence import KINDS
 from gateway.quantities import Count, Duration, Name, Secret, Size
 from gateway.rules.problems import did_you_mean
 from gateway.verification.providers import contract
-from gateway.verification.providers.http import check_base
 
 SHORTEST_TOKEN = 16
 """Bytes: what cannot be guessed."""
@@ -168,7 +167,7 @@ class ProviderFile(Strict):
     @field_validator("url")
     @classmethod
     def _safe(cls, url: str | None) -> str | None:
-        return check_base(url) if url else url
+        return contract.check_base(url) if url else url
 
     @field_validator("gives")
     @classmethod

@@ -6,7 +6,6 @@ without compression, so that their size is what comes over the line.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -15,6 +14,7 @@ from yarl import URL
 
 from gateway.verification.provider import NoSuchSession, ProviderUnavailable
 from gateway.verification.providers.content import LARGEST, Json, Misread, load
+from gateway.verification.providers.contract import check_base
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=15.0, sock_connect=5.0, sock_read=10.0)
 _CREATED: Final = frozenset({200, 201})
@@ -32,21 +32,6 @@ class Request(NamedTuple):
     target: str
     body: bytes = b""
     fields: Mapping[str, str] = {}
-
-
-def check_base(url: str) -> str:
-    """An address without the slash at its end. Raises ValueError unless it is https, or http to this machine."""
-    parts = URL(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.host or "")):
-        raise ValueError("must be https, or http to this machine")
-    return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Api:

@@ -1,0 +1,41 @@
+"""python -m gateway.demo.verification --port 9100 --hooks http://127.0.0.1:8080/hooks/{provider}"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+
+import uvloop
+
+from gateway.demo.verification.application import serving
+from gateway.demo.verification.world import Settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM or Ctrl-C. The first line of output is the address, once it serves."""
+    parser = argparse.ArgumentParser(prog="python -m gateway.demo.verification", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=9100, help="0: any that is free")
+    parser.add_argument("--hooks", default="", help="where webhooks go, with {provider} in it; nowhere if empty")
+    parser.add_argument("--retries", default="0.2,1,5", help="seconds before each further attempt")
+    options = parser.parse_args(arguments)
+    retries = tuple(float(pause) for pause in options.retries.split(",") if pause)
+    uvloop.run(_serve(Settings(options.hooks, retries=retries), options.host, options.port))
+    return 0
+
+
+async def _serve(settings: Settings, host: str, port: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with serving(settings, host, port) as standin:
+        sys.stdout.write(f"{standin.address}\n")
+        sys.stdout.flush()
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
