@@ -25,10 +25,12 @@ log = logging.getLogger(__name__)
 PATH: Final = "/tidegate/hooks/{provider}"
 LARGEST: Final = 1024 * 1024
 """Bytes of content. The largest that a provider documents has some 100 KiB."""
-READING: Final = 64
-"""Contents that are being read at once: 64 MiB at most."""
-QUEUED: Final = 2048
-"""Requests that wait for their turn to be read, or for their commit. More are told to come again."""
+SMALL: Final = 32 * 1024
+"""Bytes of content that everybody may have."""
+BUDGET: Final = 32 * 1024 * 1024
+"""Bytes beyond that, of all contents that are under way. Who is slow holds none of it before they have sent it."""
+QUEUED: Final = 1024
+"""Requests under way: read, or waiting for their commit. More are told to come again."""
 WITHIN: Final = 10.0
 """Seconds for the content."""
 QUIET: Final = 60.0
@@ -43,7 +45,7 @@ class Hooks:
         self._providers = providers
         self._inbox = inbox
         self._now = now
-        self._reading = asyncio.Semaphore(READING)
+        self._held = 0
         self._under_way = 0
         self._said: dict[tuple[str, str], float] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -66,13 +68,14 @@ class Hooks:
         if "Content-Encoding" in request.headers:
             # What is signed are the bytes as they came, and aiohttp gives us others.
             return self._no(name, "encoded_content", 415)
-        async with self._reading:
-            try:
-                async with asyncio.timeout(WITHIN):
-                    body = await _content(request)
-            except TimeoutError:
-                return self._no(name, "too_slow", 408)
+        try:
+            async with asyncio.timeout(WITHIN):
+                body = await self._content(request)
+        except TimeoutError:
+            return self._no(name, "too_slow", 408)
         if body is None:
+            return self._no(name, "busy", 503)
+        if len(body) > LARGEST:
             return self._no(name, "content_too_large", 413)
         fields = {field.lower(): value for field, value in request.headers.items()}
         digest = hashlib.sha256(body).digest()
@@ -90,6 +93,28 @@ class Hooks:
             return self._no(name, "not_stored", 503)
         self.counts[name, "stored" if new else "known"] += 1
         return _answer({"received": True})
+
+    async def _content(self, request: web.Request) -> bytes | None:
+        """A little more than LARGEST where it is too large, None where all together are.
+
+        Not `request.read`: that goes by the bounds of the application.
+        """
+        if (request.content_length or 0) > LARGEST:
+            return bytes(LARGEST + 1)
+        content, held = bytearray(), 0
+        try:
+            async for piece in request.content.iter_any():
+                content += piece
+                more = max(0, len(content) - SMALL) - held
+                held += more
+                self._held += more
+                if len(content) > LARGEST:
+                    break
+                if self._held > BUDGET:
+                    return None
+            return bytes(content)
+        finally:
+            self._held -= held
 
     async def _keep_unreadable(self, name: str, digest: bytes) -> web.Response:
         try:
@@ -113,18 +138,6 @@ class Hooks:
 def add_to(app: web.Application, hooks: Hooks) -> None:
     """Other methods get a 405 from the router."""
     app.router.add_post(PATH, hooks.take)
-
-
-async def _content(request: web.Request) -> bytes | None:
-    """None where it is too large. Not `request.read`: that goes by the bounds of the application."""
-    if (request.content_length or 0) > LARGEST:
-        return None
-    content = bytearray()
-    async for piece in request.content.iter_any():
-        content += piece
-        if len(content) > LARGEST:
-            return None
-    return bytes(content)
 
 
 def _read(provider: Provider, fields: Mapping[str, str], body: bytes, now: float) -> Event | None:
