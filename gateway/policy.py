@@ -146,6 +146,8 @@ class Profile:
     """Accounts that one person or company stands behind have the same; empty where the account has its own."""
     signup_burst: int = 0
     """How many accounts signed up from the same place, or with the same e-mail domain, within a day of this one."""
+    assigned: str = ""
+    """The tier that it came with, where a ladder has found another; empty where none has."""
 
 
 NO_PROFILE = Profile()

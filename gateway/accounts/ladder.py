@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gateway.policy import Evidence, Profile
+from gateway.policy import Evidence, Fall, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,16 @@ class Rung:
     name: str
     requires: frozenset[str] = frozenset()
     """Kinds of evidence."""
+    quota: str = ""
+    """The tier whose limits count for it; its own name if empty."""
+
+
+class IdentityLimit(NamedTuple):
+    """How many organisations one person may stand behind, by one kind of link."""
+
+    organisations: int
+    within: float
+    """Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +78,40 @@ class Standing(NamedTuple):
 
 
 def standing(ladder: Ladder, profile: Profile, assigned: str, now: float) -> Standing:
-    """The tier of an account. A rung that somebody assigned stands in for evidence; a fall bounds both."""
+    """The tier of an account. A rung that somebody assigned stands in for evidence: more of that lifts it further.
+
+    A fall bounds both, and is how an account is held down.
+    """
     ends = {kind: end for kind, end in _ends(ladder, profile).items() if end > now}
     until = min(ends.values(), default=math.inf)
     earned = 0
     for index, rung in enumerate(ladder.rungs):
         if rung.requires <= ends.keys():
             earned = index
-    held = ladder.index(assigned)
-    index = earned if held is None else held
+    index = max(earned, ladder.index(assigned) or 0)
     fell = ""
     for fall in profile.falls:
         if fall.until <= now:
             continue
         until = min(until, fall.until)
-        bound = ladder.index(ladder.falls.get(fall.reason, "")) or 0
-        if bound < index:
-            index, fell = bound, fall.reason
+        left = remains(ladder, fall)
+        if left < index:
+            index, fell = left, fall.reason
     return Standing(index, ladder.rungs[index].name, until, earned, fell)
+
+
+def bound(ladder: Ladder, profile: Profile, now: float) -> Fall | None:
+    """The fall that keeps the account lowest, whatever it shows; None where nothing does."""
+    lowest: Fall | None = None
+    for fall in profile.falls:
+        if fall.until > now and (lowest is None or remains(ladder, fall) < remains(ladder, lowest)):
+            lowest = fall
+    return lowest
+
+
+def remains(ladder: Ladder, fall: Fall) -> int:
+    """The highest rung that such a fall leaves."""
+    return ladder.index(ladder.falls.get(fall.reason, "")) or 0
 
 
 def missing(ladder: Ladder, rung: int, profile: Profile, now: float) -> tuple[str, ...]:

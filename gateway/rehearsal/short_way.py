@@ -13,9 +13,9 @@ from typing import NamedTuple, Self
 
 from gateway.chain.chain import Asked, Chain
 from gateway.chain.entry import Entry
+from gateway.partitions import Costs
 from gateway.policies.quota.plans import Plan
 from gateway.policies.quota.policy import Quota
-from gateway.policies.quota.rule import Costs
 from gateway.policy import ALLOW, Action, Context, Decision, Outcome, note_facts
 from gateway.rehearsal.buckets import Buckets
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.partitions import NOBODY
+from gateway.partitions import NOBODY, price_of, reserved
 from gateway.policies.quota.local import LocalBuckets
-from gateway.policies.quota.plans import Plans
+from gateway.policies.quota.plans import Plans, is_part
 from gateway.policies.quota.refusal import NO_QUOTA, refusal
-from gateway.policies.quota.rule import price_of, reserved
 from gateway.policy import ALLOW, Context, Decision, Finding, Take
 
 if TYPE_CHECKING:
@@ -42,7 +41,10 @@ class Guard:
             # The usual guard: no token is looked at.
             wanted = [(bucket, float(ask.items)) for bucket in plan.buckets]
         taken = self._buckets.take(wanted, context.now)
-        return ALLOW if taken is None else refusal(Take(*wanted[taken.short]), taken)
+        if taken is None:
+            return ALLOW
+        short = Take(*wanted[taken.short])
+        return refusal(short, taken, of_ramp=context.share < 1.0 and is_part(short.bucket, context))
 
     def explain(self, context: Context) -> tuple[Finding, ...]:
         return self._plans.explain(context, context.principal or NOBODY)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from gateway.partitions import partition
-from gateway.policies.quota.rule import INDEX, Costs
-from gateway.policy import Bucket, Context, Finding, Measure, Principal
+from gateway.partitions import INDEX, Costs, partition
+from gateway.policies.quota.rule import part_of
+from gateway.policy import Bucket, Context, Finding, Limit, Measure, Principal
 
 if TYPE_CHECKING:
     from gateway.policies.quota.config import LimitConfig
@@ -19,6 +19,7 @@ PLANS_AT_MOST: Final = 65_536
 
 
 Pick = Callable[[Costs], tuple[float, ...]]
+Key = int | tuple[int, str, str, str] | tuple[int, str, str, str, float]
 
 
 class Plan(NamedTuple):
@@ -44,12 +45,17 @@ class Plans:
         self._by_model = any(limit.models or "model" in limit.per for limit in limits)
         self._by_more = self._by_model or self._by_address or self._by_country
         self._picks: dict[tuple[int, ...], Pick] = {}
-        self._plans: dict[int | tuple[int, str, str, str], Plan] = {}
+        self._plans: dict[Key, Plan] = {}
+        self._parts: dict[tuple[int, float], Limit] = {}
 
     def of(self, context: Context, principal: Principal) -> Plan:
         # By identity of the principal, which its plan holds on to: auth gives the same object for the same key.
-        key: int | tuple[int, str, str, str] = id(principal)
-        if self._by_more:
+        key: Key = id(principal)
+        if context.share < 1.0:
+            address = context.client_address if self._by_address else ""
+            country = context.location.country if self._by_country else ""
+            key = (id(principal), context.ask.model, address, country, context.share)
+        elif self._by_more:
             key = (
                 id(principal),
                 context.ask.model if self._by_model else "",
@@ -98,7 +104,27 @@ class Plans:
             if limit.measure in (Measure.OUTPUT_TOKENS, Measure.TOTAL_TOKENS):
                 most_output = min(most_output, limit.capacity)
         same = weights[:1] if len(set(weights)) == 1 else weights
-        return Plan(tuple(buckets), self._pick(tuple(measures)), tuple(same), most_output, principal)
+        plan = Plan(tuple(buckets), self._pick(tuple(measures)), tuple(same), most_output, principal)
+        return self._with_parts(plan, measures, weights, context) if context.share < 1.0 else plan
+
+    def _with_parts(self, plan: Plan, measures: list[int], weights: list[float], context: Context) -> Plan:
+        """Beside the usual buckets, from which all models take: for this model, buckets with a part of each limit."""
+        parts = []
+        most_output = plan.most_output
+        for bucket in plan.buckets:
+            limit = self._part_of(bucket.limit, context.share)
+            parts.append(Bucket(bucket.tag, f"{bucket.partition},ramp={context.ask.model}", limit))
+            if limit.measure in (Measure.OUTPUT_TOKENS, Measure.TOTAL_TOKENS):
+                most_output = min(most_output, limit.capacity)
+        twice = plan.cached_weights if len(plan.cached_weights) <= 1 else (*weights, *weights)
+        return Plan((*plan.buckets, *parts), self._pick((*measures, *measures)), twice, most_output, plan.principal)
+
+    def _part_of(self, limit: Limit, share: float) -> Limit:
+        """One object for all accounts. Limits are as many as the file states, and live as long as this does."""
+        part = self._parts.get((id(limit), share))
+        if part is None:
+            part = self._parts[id(limit), share] = part_of(limit, share)
+        return part
 
     def _pick(self, measures: tuple[int, ...]) -> Pick:
         """Shared by the plans of a tier."""
@@ -106,6 +132,11 @@ class Plans:
         if pick is None:
             pick = self._picks[measures] = _picking(measures)
         return pick
+
+
+def is_part(bucket: Bucket, context: Context) -> bool:
+    """Whether it is one of those beside the usual ones. In shadow it has one more word at its end."""
+    return bucket.partition.removesuffix(",shadow").endswith(f",ramp={context.ask.model}")
 
 
 def _picking(measures: tuple[int, ...]) -> Pick:

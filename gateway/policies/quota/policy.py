@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from gateway.partitions import NOBODY
-from gateway.policies.quota.plans import Plan, Plans
+from gateway.partitions import INDEX, NOBODY, Costs, price_of, reserved, used
+from gateway.policies.quota.plans import Plan, Plans, is_part
 from gateway.policies.quota.refusal import NO_QUOTA, refusal
-from gateway.policies.quota.rule import INDEX, Costs, OutputHistory, price_of, reserved, used
+from gateway.policies.quota.rule import OutputHistory
 from gateway.policy import ALLOW, Action, Context, Decision, Finding, OnExhausted, Outcome, Take, Taken
 
 if TYPE_CHECKING:
@@ -78,5 +78,5 @@ class Quota:
                 lacking.append(Take(take.bucket, costs[INDEX[limit.measure]] - take.cost))
         return tuple(lacking)
 
-    def refuse(self, context: Context, take: Take, taken: Taken) -> Decision:  # noqa: ARG002 - the contract
-        return refusal(take, taken)
+    def refuse(self, context: Context, take: Take, taken: Taken) -> Decision:
+        return refusal(take, taken, of_ramp=context.share < 1.0 and is_part(take.bucket, context))

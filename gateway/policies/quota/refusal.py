@@ -11,8 +11,11 @@ NO_QUOTA: Final = Decision(
 )
 
 
-def refusal(take: Take, taken: Taken) -> Decision:
-    """The partition goes to the log alone: it may name what the caller need not know."""
+NEW_MODEL: Final = " In a new model's first days a part of each limit is for it."
+
+
+def refusal(take: Take, taken: Taken, *, of_ramp: bool = False) -> Decision:
+    """The partition goes to the log alone: it may name what the caller need not know. `of_ramp`: of a new model."""
     limit = take.bucket.limit
     never = taken.wait == float("inf")
     reason = "concurrency_exceeded" if limit.measure is Measure.CONCURRENCY else "quota_exceeded"
@@ -24,6 +27,8 @@ def refusal(take: Take, taken: Taken) -> Decision:
         if never
         else f"Limit {limit.name} ({_amount(limit)}) is used up for {unit}: try again in {_span(taken.wait)}."
     )
+    if of_ramp:
+        detail += NEW_MODEL
     return Decision(
         Action.THROTTLE,
         reason=reason,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.policies.quota.rule import NOTHING, OutputHistory, reserved, used
+from gateway.partitions import NOTHING, reserved, used
+from gateway.policies.quota.rule import OutputHistory
 from gateway.policy import Ask, Outcome, Usage
 
 PRICE = (3.0, 0.3, 3.75, 15.0)

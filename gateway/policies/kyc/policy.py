@@ -1,0 +1,247 @@
+"""The shell: where an account stands is computed once, and remembered until it may change by time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.accounts.ladder import Ladder, Standing, missing, standing
+from gateway.policies.kyc.config import KycConfig, Tier
+from gateway.policies.kyc.rule import (
+    COUNTRIES,
+    FEATURES,
+    MODELS,
+    UNREAD,
+    Gating,
+    Ramps,
+    Refused,
+    refusal,
+)
+from gateway.policy import ALLOW, Action, Bucket, Context, Decision, Facts, Finding, Match, Principal
+
+if TYPE_CHECKING:
+    from gateway.policies import Services
+
+REMEMBERED_AT_MOST: Final = 65_536
+"""Principals, young ones; as many old ones are kept beside them."""
+UNASSIGNED: Final = frozenset({"", "default"})
+"""Tiers of accounts to which nobody has assigned one."""
+
+NOBODY_KNOWN: Final = Decision(
+    Action.DENY,
+    "verification_required",
+    "This needs an account, and the request does not say whose it is.",
+    "no entry before this one has found out who asks",
+    matches=(Match("nobody", "deny", "verification_required"),),
+)
+
+
+class Rung:
+    """One tier, made ready."""
+
+    __slots__ = ("gate", "index", "ramps", "tier")
+
+    def __init__(self, index: int, tier: Tier, config: KycConfig) -> None:
+        self.index = index
+        self.tier = tier
+        self.gate = Gating(tier, unread=config.unread == "withhold")
+        self.ramps = Ramps(config.ramps, tier.name)
+
+
+class Known:
+    """What holds for one principal from `since` until `until`. It holds on to it: so its id is its own."""
+
+    __slots__ = (
+        "buckets",
+        "decision",
+        "gate",
+        "principal",
+        "ramps",
+        "replaced",
+        "rung",
+        "shares",
+        "since",
+        "standing",
+        "until",
+    )
+
+    def __init__(
+        self,
+        principal: Principal,
+        rung: Rung | None,
+        found: Standing | None,
+        replaced: Principal | None,
+        decision: Decision,
+        since: float,
+    ) -> None:
+        self.principal = principal
+        self.rung = rung
+        """None where it is not gated at all."""
+        self.standing = found
+        self.gate = None if rung is None or rung.gate.open else rung.gate
+        self.ramps = rung.ramps if rung is not None and rung.ramps else None
+        self.replaced = replaced
+        """What later entries see in its place; None where it stays."""
+        self.decision = decision
+        self.shares: dict[float, Decision] = {}
+        """The same decision, with a share of the quotas."""
+        self.buckets: tuple[Bucket, ...] | None = None
+        """What it takes from, where tiers have buckets; None before that was asked."""
+        self.since = since
+        self.until = math.inf if found is None else found.until
+
+
+class Kyc:
+    """Policy of kind `kyc`, where no tier has buckets of its own."""
+
+    def __init__(self, config: KycConfig, services: Services) -> None:
+        self.ladder: Ladder = config.ladder()
+        self.config = config
+        self.rungs = [Rung(index, tier, config) for index, tier in enumerate(config.tiers)]
+        self._passes = config.others == "pass"
+        self._link = services.owner_link
+        burst, disposable = config.weigh.signup_burst, config.weigh.disposable_email
+        self._burst = burst
+        self._disposable = disposable
+        # Here, and not with the first caller: a list that is not there is a mistake in the files.
+        self._domains = services.lists[disposable.domains] if disposable is not None else ()
+        self._young: dict[int, Known] = {}
+        self._old: dict[int, Known] = {}
+
+    def decide(self, context: Context) -> Decision:
+        principal = context.principal
+        known = self._young.get(id(principal))
+        if known is None or not known.since <= context.now < known.until:
+            if principal is None:
+                return NOBODY_KNOWN
+            known = self.know(principal, context.now)
+        gate = known.gate
+        if gate is not None:
+            what = gate.refuses(context.ask, context.location)
+            if what:
+                return self._refuse(context, known, what)
+        ramps = known.ramps
+        if ramps is not None:
+            share = ramps.share(context.ask.model, context.now)
+            if share < 1.0:
+                return known.shares.get(share) or self._shared(known, share)
+        return known.decision
+
+    # -- where it stands ----------------------------------------------------------------------------------------------
+
+    def know(self, principal: Principal, now: float) -> Known:
+        """Where it stands, as remembered or anew."""
+        mark = id(principal)
+        known = self._young.get(mark) or self._old.pop(mark, None)
+        if known is None or not known.since <= now < known.until:
+            known = self._stand(principal, now, known.replaced if known is not None else None)
+        if len(self._young) >= REMEMBERED_AT_MOST:
+            # Two generations, as auth keeps credentials: who comes often is never forgotten.
+            self._old, self._young = self._young, {}
+        self._young[mark] = known
+        return known
+
+    def _stand(self, principal: Principal, now: float, before: Principal | None) -> Known:
+        """`before` is what stood in its place so far: the same object again, where it is the same."""
+        # An entry of this kind that was asked before has put its tier in the place of what was assigned.
+        assigned = principal.profile.assigned or principal.tier
+        of_ladder = assigned in UNASSIGNED or self.ladder.index(assigned) is not None
+        if self._passes and not of_ladder:
+            return Known(principal, None, None, None, ALLOW, now)
+        found = standing(self.ladder, principal.profile, assigned, now)
+        rung = self.rungs[found.rung]
+        tier = rung.tier.counted_as if of_ladder else assigned
+        # A file of accounts may state how far an owner was verified; only a fall takes that back.
+        verification = found.rung if found.fell else max(found.rung, principal.profile.verification)
+        replaced = None
+        if (tier, verification) != (principal.tier, principal.profile.verification):
+            profile = replace(principal.profile, verification=verification, assigned=assigned)
+            replaced = replace(principal, tier=tier, profile=profile)
+            replaced = before if before == replaced else replaced
+        return Known(principal, rung, found, replaced, self._decision(principal, found, replaced), now)
+
+    def _decision(self, principal: Principal, found: Standing, replaced: Principal | None) -> Decision:
+        weights = self._weights(principal) if found.rung == 0 else {}
+        if replaced is None and not weights:
+            return ALLOW
+        matches = tuple([Match(f"weigh.{name}", "weigh") for name in weights])
+        note = f"stands on {found.tier}" + (f": {found.fell}" if found.fell else "")
+        return Decision(Action.ALLOW, note=note, facts=Facts(replaced, sum(weights.values())), matches=matches)
+
+    def _weights(self, principal: Principal) -> Mapping[str, int]:
+        """What speaks against an account on the lowest tier, and how much."""
+        found = {}
+        profile = principal.profile
+        if self._burst is not None and profile.signup_burst >= self._burst.at_least:
+            found["signup_burst"] = self._burst.weight
+        if self._disposable is not None and profile.email_domain and profile.email_domain in self._domains:
+            found["disposable_email"] = self._disposable.weight
+        return found
+
+    # -- what it may have ---------------------------------------------------------------------------------------------
+
+    def _shared(self, known: Known, share: float) -> Decision:
+        plain = known.decision
+        made = known.shares[share] = plain._replace(facts=(plain.facts or Facts())._replace(share=share))
+        return made
+
+    def _refuse(self, context: Context, known: Known, what: str) -> Decision:
+        rung = known.rung
+        if rung is None:
+            raise TypeError("who is not gated is refused nothing")
+        ask, location = context.ask, context.location
+        higher = self.rungs[rung.index + 1 :]
+        needed = next((one.index for one in higher if not one.gate.refuses(ask, location)), None)
+        subject = {
+            MODELS: "This model",
+            FEATURES: f"A request with {', '.join(sorted(rung.gate.features_of(ask)))}",
+            COUNTRIES: f"A call from {location.country or 'an unknown country'}",
+            UNREAD: "This route",
+        }[what]
+        return refusal(
+            self.ladder, Refused(known.principal, rung.index, what, needed, subject, context.now), self._link
+        )
+
+    def explain(self, context: Context) -> tuple[Finding, ...]:
+        """Where the account stands, then each gate of its tier. Changes nothing that is remembered."""
+        principal = context.principal
+        if principal is None:
+            return (Finding("nobody", True, {}, NOBODY_KNOWN.note),)
+        known = self._stand(principal, context.now, None)
+        rung, found = known.rung, known.standing
+        if rung is None or found is None:
+            return (Finding("others", False, {"account.tier": principal.tier}, "no tier of this ladder: not gated"),)
+        profile = principal.profile
+        shown: Mapping[str, Any] = {
+            "account.tier": principal.tier,
+            "account.evidence": sorted(one.kind for one in profile.evidence),
+            "account.falls": sorted(fall.reason for fall in profile.falls),
+        }
+        notes = [f"stands on {found.tier} ({found.rung}), counted as {(known.replaced or principal).tier}"]
+        if found.fell:
+            notes.append(f"fell from {self.ladder.rungs[found.earned].name}: {found.fell}")
+        if found.rung + 1 < len(self.rungs):
+            above = self.ladder.rungs[found.rung + 1].name
+            lacking = missing(self.ladder, found.rung + 1, profile, context.now)
+            notes.append(f"for {above} there is missing: {', '.join(lacking) or 'nothing'}")
+        if not math.isinf(found.until):
+            notes.append(f"may change by itself in {found.until - context.now:.0f} s")
+        findings = [Finding("standing", True, shown, "; ".join(notes))]
+        refused = rung.gate.refuses(context.ask, context.location)
+        asked = {
+            "request.model": context.ask.model,
+            "request.features": sorted(context.ask.features),
+            "client.country": context.location.country,
+        }
+        findings.append(Finding(f"{found.tier}.{refused or 'gates'}", bool(refused), asked))
+        share = rung.ramps.share(context.ask.model, context.now)
+        if share < 1.0:
+            findings.append(Finding("ramps", True, {"request.model": context.ask.model}, f"share {share:g} of quotas"))
+        findings.extend(Finding(f"weigh.{name}", True, {}, f"weigh {weight}") for name, weight in self._told(known))
+        return tuple(findings)
+
+    def _told(self, known: Known) -> list[tuple[str, int]]:
+        lowest = known.rung is not None and known.rung.index == 0
+        return list(self._weights(known.principal).items()) if lowest else []
