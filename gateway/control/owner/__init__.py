@@ -11,6 +11,5 @@ overview   what its page says: pure
 words      how things are called on it
 account    the page, verification, appeals
 key_pages  its keys: rotated, revoked
-desk       what the pages want of verification
 pace       how often something may be done
 """

@@ -12,22 +12,20 @@ from gateway.accounts.directory import Directory, DirectoryUnavailable, NotLoade
 from gateway.accounts.ladder import Ladder
 from gateway.accounts.sql.database import Database
 from gateway.control.owner import known, words
-from gateway.control.owner.desk import Desk, NothingToVerify
 from gateway.control.owner.doors import session_of
 from gateway.control.owner.forms import Problem, read
 from gateway.control.owner.known import Known
-from gateway.control.owner.overview import Gives, Ways, overview
+from gateway.control.owner.overview import Gives, Overview, Ways, overview
 from gateway.control.owner.pace import Pace
 from gateway.control.owner.sessions import Session
 from gateway.control.owner.views import NOT_OURS, OWNER_ONLY, Next, Views
+from gateway.verification.desk import LONGEST_STATEMENT, Declined, Desk
 from gateway.verification.provider import ProviderUnavailable
 
 log = logging.getLogger(__name__)
 
-STATEMENT: Final = 2000
-"""Characters of an appeal."""
-BEGUN: Final = 6
-"""Times an hour that an account may go to a provider: each may cost money."""
+BEGUN: Final = 20
+"""Times an hour that an account may ask a provider for a way in. What costs money the desk bounds itself."""
 PAUSE: Final = 3
 """Seconds after which the waiting page looks again."""
 LOOKS: Final = 40
@@ -70,9 +68,8 @@ class Account:
         status: int = 200,
     ) -> web.Response:
         found = await self.known(session.account)
-        ways = Ways(verify=self._desk is not None and not found.suspended, mail=self._mail)
+        seen = self._seen(found)
         now = self._views.now()
-        seen = overview(found, self._ladder(), now, gives=self._gives, ways=ways)
         shown_keys = [key for key in found.keys if session.owner or key.prefix == session.key]
         return self._views.page(
             request,
@@ -86,11 +83,16 @@ class Account:
             keys=shown_keys,
             now=now,
             statement=statement,
-            longest=STATEMENT,
-            appeals=self._desk is not None and session.owner,
+            longest=LONGEST_STATEMENT,
+            appeals=self._desk is not None and session.owner and (found.decided or bool(statement)),
             mail=self._mail,
             done=_DONE.get(request.query.get("done", ""), "") if request.method in {"GET", "HEAD"} else "",
         )
+
+    def _seen(self, found: Known) -> Overview:
+        verify = self._desk is not None and not found.suspended and not found.filed
+        ways = Ways(verify=verify, mail=self._mail)
+        return overview(found, self._ladder(), self._views.now(), gives=self._gives, ways=ways)
 
     async def known(self, account: str) -> Known:
         """Of the directory in SQL, and what a file says besides."""
@@ -102,7 +104,7 @@ class Account:
                 record = await self._directory.load_account(account)
         except DirectoryUnavailable:
             return found
-        return known.with_principal(found, record.principal, suspended=record.suspended)
+        return known.with_record(found, record)
 
     # -- to a provider and back -----------------------------------------------------------------------------------
 
@@ -112,20 +114,26 @@ class Account:
         await self._views.form(request, session)
         if self._desk is None:
             raise web.HTTPNotFound
+        notice = self._seen(await self.known(session.account)).notice
+        if notice is None or not notice.action:
+            text = "There is nothing to verify just now."
+            return await self._page(request, session, problems=(Problem("tier", text),), status=409)
         wait = self._begun.take(session.account)
         if wait:
             text = f"You have begun several times within the hour. Please wait {words.span(wait)} and try again."
             return await self._page(request, session, problems=(Problem("verify", text),), status=429)
         try:
             back = self._views.place.url(request, "/waiting")
-            where = await self._desk.begin(session.account, back=back)
-        except NothingToVerify as nothing:
-            return await self._page(request, session, problems=(Problem("verify", str(nothing)),), status=409)
+            begun = await self._desk.begin(session.account, back, notice.kinds)
+        except Declined as declined:
+            return await self._page(request, session, problems=(Problem("verify", str(declined)),), status=409)
         except ProviderUnavailable as error:
             log.warning("a verification was not begun: %s", error)
             text = "The provider does not answer just now. Nothing was lost; please try again in a few minutes."
             return await self._page(request, session, problems=(Problem("verify", text),), status=503)
-        return web.Response(status=303, headers={"Location": where})
+        if begun.url is None:
+            return self._views.see("?done=begun")
+        return web.Response(status=303, headers={"Location": begun.url})
 
     async def waiting(self, request: web.Request) -> web.Response:
         """Where a provider sends people back to: looks again by itself until something is known, or two minutes."""
@@ -159,19 +167,11 @@ class Account:
             raise web.HTTPNotFound
         if not session.owner:
             raise web.HTTPForbidden(reason=OWNER_ONLY)
-        statement = form.get("statement", "").replace("\r\n", "\n").strip()
-        problem = ""
-        if not statement:
-            problem = "Please write what happened, in a few sentences."
-        elif len(statement) > STATEMENT:
-            problem = f"Please shorten it to {STATEMENT} characters; it has {len(statement)}."
-        else:
-            try:
-                await self._desk.appeal(session.account, statement)
-            except ValueError as error:
-                problem = str(error)
-        if problem:
-            wrong = (Problem("statement", problem),)
+        statement = form.get("statement", "").replace("\r\n", "\n")
+        try:
+            await self._desk.appeal(session.account, statement)
+        except Declined as declined:
+            wrong = (Problem("statement", str(declined)),)
             return await self._page(request, session, problems=wrong, statement=statement, status=422)
         return self._views.see("?done=appeal")
 
@@ -209,6 +209,7 @@ class Account:
 
 _DONE: Final[Mapping[str, str]] = {
     "appeal": "Your appeal has arrived. Somebody reads it, and this page shows what was decided.",
+    "begun": "Your case has arrived. Somebody looks at it, and this page shows the result.",
     "revoked": "The key was revoked. It is refused from now on.",
 }
 """Said at the top after something was done."""

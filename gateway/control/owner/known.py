@@ -8,12 +8,11 @@ from typing import Final, NamedTuple
 import sqlalchemy as sql
 from sqlalchemy.engine import Connection
 
-from gateway.accounts.sql import standing, tables
-from gateway.policy import NO_PROFILE, Principal, Profile
+from gateway.accounts.directory import LASTING, AccountRecord
+from gateway.accounts.sql import lookup, tables
+from gateway.policy import NO_PROFILE, Profile
 from gateway.verification.provider import State
 
-USUAL_TIER: Final = Principal("").tier
-"""Of whom nobody has said anything."""
 MANY: Final = 200
 """Keys that a page shows."""
 OPEN: Final = frozenset({State.CREATED, State.SUBMITTED, State.REVIEW, State.RETRY})
@@ -72,54 +71,45 @@ class Known(NamedTuple):
     keys: tuple[Key, ...] = ()
     case: Case | None = None
     appeal: Appeal | None = None
+    decided: bool = False
+    """There is a decision to appeal against."""
+    filed: bool = False
+    """Its tier is what the operator's file says of it: nothing that is shown here changes that."""
 
 
 def read(connection: Connection, account: str, now: float) -> Known:
     """What there is; an account without a row has a name and no more."""
-    accounts = tables.accounts
-    row = connection.execute(sql.select(accounts).where(accounts.c.id == account)).first()
+    row = lookup.read_accounts(connection, (account,), now).get(account)
     if row is None:
         return Known(account)
+    name = sql.select(tables.accounts.c.name).where(tables.accounts.c.id == account)
     return Known(
         account=account,
-        name=row.name,
-        organisation=row.organisation or "",
-        assigned=_override(connection, account, now) or row.tier,
+        name=connection.scalars(name).first() or "",
+        organisation=row.organisation,
+        assigned=row.tier,
         suspended=row.suspended,
-        profile=standing.profile(connection, account, now),
+        profile=row.profile,
         keys=_keys(connection, account, now),
         case=_case(connection, account),
         appeal=_appeal(connection, account),
+        decided=_decided(connection, account),
     )
 
 
-def with_principal(known: Known, principal: Principal | None, *, suspended: bool) -> Known:
-    """What a file says of the account counts where the directory in SQL is silent."""
-    suspended = known.suspended or suspended
-    if principal is None:
+def with_record(known: Known, record: AccountRecord) -> Known:
+    """What auth goes by, where that is a file: it goes first (`gateway.accounts.live_directory`)."""
+    suspended = known.suspended or record.suspended
+    if record.principal is None or record.cell is not LASTING:
         return known._replace(suspended=suspended)
-    tier = principal.tier if principal.tier != USUAL_TIER else ""
+    principal = record.principal
     return known._replace(
-        organisation=known.organisation or principal.organisation,
-        assigned=known.assigned or tier,
+        organisation=principal.organisation,
+        assigned=principal.tier,
         suspended=suspended,
-        profile=known.profile if known.profile != NO_PROFILE else principal.profile,
+        profile=principal.profile,
+        filed=True,
     )
-
-
-def _override(connection: Connection, account: str, now: float) -> str:
-    overrides = tables.overrides
-    found = (
-        sql.select(overrides.c.value)
-        .where(
-            overrides.c.account == account,
-            overrides.c.name == "tier",
-            overrides.c.withdrawn.is_(None),
-            sql.or_(overrides.c.expires.is_(None), overrides.c.expires > now),
-        )
-        .order_by(overrides.c.id.desc())
-    )
-    return connection.scalars(found).first() or ""
 
 
 def _keys(connection: Connection, account: str, now: float) -> tuple[Key, ...]:
@@ -154,3 +144,15 @@ def _appeal(connection: Connection, account: str) -> Appeal | None:
         .limit(1)
     ).first()
     return None if row is None else Appeal(row.state, row.opened)
+
+
+def _decided(connection: Connection, account: str) -> bool:
+    """Whether the desk takes an appeal: a fall that nobody has cleared, or a verification that came to nothing."""
+    falls, verifications = tables.falls, tables.verifications
+    fell = sql.select(falls.c.id).where(falls.c.account == account, falls.c.cleared.is_(None)).limit(1)
+    lost = (
+        sql.select(verifications.c.id)
+        .where(verifications.c.account == account, verifications.c.state.in_((State.DECLINED, State.REVERSED)))
+        .limit(1)
+    )
+    return any(connection.execute(found).first() is not None for found in (fell, lost))

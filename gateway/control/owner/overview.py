@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from gateway.accounts.ladder import USUAL, Due, Ladder, due, missing, standing
+from gateway.accounts.ladder import USUAL, Due, Ladder, bound, due, missing, remains, standing
 from gateway.control.owner import words
 from gateway.control.owner.known import Known
 from gateway.verification.provider import State
@@ -44,6 +44,8 @@ class Notice(NamedTuple):
     text: str
     action: str = ""
     """What the button says; empty for no button."""
+    kinds: tuple[str, ...] = ()
+    """Of evidence, that the button asks for."""
 
 
 class Need(NamedTuple):
@@ -77,9 +79,10 @@ class Shown(NamedTuple):
 
 class Overview(NamedTuple):
     tier: str
-    assigned: bool
+    lowered: bool
+    """It stands lower than it has earned."""
     fell: str
-    """Why it stands lower than it earned; empty where it does not."""
+    """Why it may not stand higher, whatever it shows; empty where it may."""
     amends: str
     gives: tuple[str, ...]
     notice: Notice | None
@@ -92,18 +95,21 @@ def overview(known: Known, ladder: Ladder | None, now: float, *, gives: Gives, w
     if ladder is None:
         tier = known.assigned or "default"
         notice = _first_notice(known)
-        return Overview(tier, bool(known.assigned), "", "", tuple(gives(tier)), notice, (), _shown(known, None, now))
+        return Overview(tier, False, "", "", tuple(gives(tier)), notice, (), _shown(known, None, now))
     stands = standing(ladder, known.profile, known.assigned, now)
+    fall = bound(ladder, known.profile, now)
     # A plan that is no rung keeps its name; what is gated is judged by evidence.
     plan = known.assigned if known.assigned and ladder.index(known.assigned) is None else ""
-    tier = plan or stands.tier
+    # Above what a fall leaves, nothing that is shown helps until it is cleared.
+    reach = len(ladder.rungs) if fall is None else remains(ladder, fall) + 1
+    fell = fall is not None and reach < len(ladder.rungs)
     return Overview(
-        tier=tier,
-        assigned=bool(known.assigned),
-        fell=words.FELL.get(stands.fell, words.FELL_OTHERWISE) if stands.fell else "",
-        amends=words.AMENDS.get(stands.fell, words.AMENDS_OTHERWISE) if stands.fell else "",
-        gives=tuple(gives(tier)),
-        notice=_notice(known, ladder, stands.rung, now, ways=ways, fell=bool(stands.fell)),
+        tier=plan or stands.tier,
+        lowered=bool(stands.fell),
+        fell=words.FELL.get(fall.reason, words.FELL_OTHERWISE) if fall is not None and fell else "",
+        amends=words.AMENDS.get(fall.reason, words.AMENDS_OTHERWISE) if fall is not None and fell else "",
+        gives=tuple(gives(plan or stands.tier)),
+        notice=_notice(known, ladder, max(stands.rung, stands.earned), reach, now, ways),
         rungs=_rungs(known, ladder, stands.rung, now, gives=gives, ways=ways),
         shown=_shown(known, ladder, now),
     )
@@ -116,51 +122,60 @@ def _first_notice(known: Known) -> Notice | None:
     return None
 
 
-def _notice(known: Known, ladder: Ladder, rung: int, now: float, *, ways: Ways, fell: bool) -> Notice | None:
+def _notice(known: Known, ladder: Ladder, rung: int, reach: int, now: float, ways: Ways) -> Notice | None:
     first = _first_notice(known)
     if first is not None:
         return first
-    wanted = _wanted(known, ladder, rung, now)
-    said = words.CASES.get(known.case.state) if known.case is not None else None
-    if known.case is not None and known.case.open and said is not None:
-        waits = known.case.state in {State.SUBMITTED, State.REVIEW}
-        tone = "warn" if known.case.state == State.RETRY else "busy"
-        return Notice(tone, said.title, said.text, "" if waits or not ways.verify else "Resume verification")
+    if known.filed:
+        return None
+    case = known.case
+    said = words.CASES.get(case.state) if case is not None else None
+    if case is not None and case.open and said is not None:
+        waits = case.state in {State.SUBMITTED, State.REVIEW}
+        tone = "warn" if case.state == State.RETRY else "busy"
+        return Notice(
+            tone, said.title, said.text, "" if waits or not ways.verify else "Resume verification", case.kinds
+        )
     pressing = due(ladder, known.profile, now)
     if pressing:
-        return _renewal(ladder, pressing[0], now, ways)
+        return _renewal(ladder, pressing, now, ways)
+    wanted = _wanted(known, ladder, range(rung + 1, reach), now)
     if not wanted or not ways.verify:
         return None
     if said is not None:
-        return Notice("warn", said.title, said.text, "Try again")
-    if fell:
-        return None
+        return Notice("warn", said.title, said.text, "Try again", wanted)
     showing = words.listed([words.evidence(kind).lower() for kind in wanted])
     text = (
         f"A provider asks you for: {showing}. It takes a few minutes; have your document at hand, and a phone or a "
-        "computer with a camera. We are told the result and never see or keep your document or your picture."
+        "computer with a camera. We are told the result, and never see or keep your document or your picture."
     )
-    return Notice("calm", "You can verify now", text, "Verify now")
+    return Notice("calm", "You can verify now", text, "Verify now", wanted)
 
 
-def _renewal(ladder: Ladder, pressing: Due, now: float, ways: Ways) -> Notice:
-    name = words.evidence(pressing.kind)
-    over = pressing.ends <= now
+def _renewal(ladder: Ladder, pressing: tuple[Due, ...], now: float, ways: Ways) -> Notice:
+    first = pressing[0]
+    name, over = words.evidence(first.kind), first.ends <= now
     title = f"{name}: {'has run out' if over else 'please show it again soon'}"
-    until = f"Your tier stays until {words.moment(pressing.goes)}."
-    text = until if over else f"What you have shown runs out on {words.moment(pressing.ends)}. {until}"
-    provider = ladder.proofs.get(pressing.kind, USUAL).provider
-    return Notice("warn", title, text, "Verify again" if provider and ways.verify else "")
+    until = f"Your tier stays until {words.moment(first.goes)}."
+    text = until if over else f"What you have shown runs out on {words.moment(first.ends)}. {until}"
+    provider = _provider(ladder, first.kind)
+    if not provider or not ways.verify:
+        return Notice("warn", title, f"{text} {_how(ladder, first.kind, ways)}")
+    same = tuple(one.kind for one in pressing if _provider(ladder, one.kind) == provider)
+    return Notice("warn", title, text, "Verify again", same)
 
 
-def _wanted(known: Known, ladder: Ladder, rung: int, now: float) -> list[str]:
-    """What a provider can give towards the next rung for which it can give anything."""
-    for above in range(rung + 1, len(ladder.rungs)):
-        lacking = missing(ladder, above, known.profile, now)
-        given = [kind for kind in lacking if ladder.proofs.get(kind, USUAL).provider]
+def _wanted(known: Known, ladder: Ladder, above: range, now: float) -> tuple[str, ...]:
+    """What providers can give towards the lowest of these rungs for which they can give anything."""
+    for index in above:
+        given = [kind for kind in missing(ladder, index, known.profile, now) if _provider(ladder, kind)]
         if given:
-            return given
-    return []
+            return tuple(given)
+    return ()
+
+
+def _provider(ladder: Ladder, kind: str) -> str:
+    return ladder.proofs.get(kind, USUAL).provider
 
 
 def _rungs(known: Known, ladder: Ladder, stands: int, now: float, *, gives: Gives, ways: Ways) -> tuple[Rung, ...]:
@@ -177,7 +192,7 @@ def _rungs(known: Known, ladder: Ladder, stands: int, now: float, *, gives: Give
 
 
 def _how(ladder: Ladder, kind: str, ways: Ways) -> str:
-    if ladder.proofs.get(kind, USUAL).provider:
+    if _provider(ladder, kind):
         return "Part of the verification." if ways.verify else "Part of a verification, which is not open here."
     if kind in {"email", "console"}:
         return "Sign in with a link that we send by e-mail." if ways.mail else "Ask us for a sign-in link."

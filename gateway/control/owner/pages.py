@@ -12,13 +12,13 @@ from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql.database import Database
 from gateway.control.mail import Mailer
 from gateway.control.owner.account import Account
-from gateway.control.owner.desk import Desk
 from gateway.control.owner.doors import Doors
 from gateway.control.owner.key_pages import KeyPages
 from gateway.control.owner.overview import Gives
 from gateway.control.owner.place import ROOT, Place
 from gateway.control.owner.sessions import Sessions
 from gateway.control.owner.views import Views, border
+from gateway.verification.desk import Desk
 
 
 def add_to(
