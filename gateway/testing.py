@@ -10,26 +10,31 @@ import asyncio
 import inspect
 import math
 import re
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import BaseModel
 
 from gateway.accounts.directory import Directory
 from gateway.accounts.live_directory import LiveDirectory
-from gateway.policies import Services
+from gateway.policies import Services, no_link
 from gateway.policy import (
+    NO_PROFILE,
     NOWHERE,
     Action,
     Ask,
     Context,
     Decision,
+    Evidence,
     Facts,
+    Fall,
     Location,
     Outcome,
     Policy,
     PolicyKind,
     Principal,
+    Profile,
     Take,
     Taken,
     Usage,
@@ -40,6 +45,13 @@ from gateway.quantities import NAME_PATTERN
 
 NOON: Final = 1_700_049_600.0
 """Unix time of some noon, UTC."""
+
+SHOWN: Final = Profile(
+    email_domain="mail.example",
+    evidence=(Evidence("document", NOON - 86_400.0), Evidence("liveness", NOON - 86_400.0, NOON + 86_400.0)),
+    signup_burst=30,
+)
+"""Of an account that has shown something of its owner."""
 
 REASON: Final = re.compile(r"[a-z][a-z0-9]*(?:[_.-][a-z0-9]+)*")
 
@@ -75,12 +87,16 @@ def services(
     clock: Clock | None = None,
     directory: Directory | None = None,
     prices: Mapping[str, tuple[float, float, float, float]] | None = None,
+    lists: Mapping[str, Container[object]] | None = None,
+    owner_link: Callable[[str], str] = no_link,
 ) -> Services:
-    """What a policy is built with: nobody in the directory, and one price for all models."""
+    """What a policy is built with: nobody in the directory, one price for all models, no lists, no owners' pages."""
     return Services(
         now=clock or Clock(),
         directory=directory or LiveDirectory(),
         prices=prices or {"default": (3.0, 0.3, 3.75, 15.0)},
+        lists=lists or {},
+        owner_link=owner_link,
     )
 
 
@@ -96,6 +112,7 @@ def context(
     organisation: str = "",
     key: str = "",
     tier: str = "default",
+    profile: Profile = NO_PROFILE,
     location: Location | None = None,
     features: Iterable[str] = (),
     **ask: Any,
@@ -109,7 +126,7 @@ def context(
     }
     asked = Ask(**{**defaults, **ask, "features": frozenset(features)})
     made = Context(exchange, now, method, path, fields or {}, client_address, asked)
-    principal = None if account is None else Principal(account, organisation, key, tier)
+    principal = None if account is None else Principal(account, organisation, key, tier, profile=profile)
     note_facts(made, Facts(principal=principal))
     place(made, location or NOWHERE)
     return made
@@ -129,6 +146,8 @@ def contexts() -> dict[str, Context]:
         "an address of IPv6": context(client_address="2001:db8::1"),
         "an unknown address": context(client_address=""),
         "a place": context(location=Location("DE", 64496, frozenset({"hosting"}))),
+        "an account that has shown something": context(profile=SHOWN),
+        "an account that fell": context(profile=replace(SHOWN, falls=(Fall("chargeback"),))),
     }
 
 
@@ -214,6 +233,13 @@ def _check_no(decision: Decision, name: str) -> None:
         f"{name}: a refusal has a stable code for its reason, not {decision.reason!r}",
     )
     _law(decision.detail, f"{name}: a refusal says in `detail` what the caller may know")
+    _law(
+        all(
+            isinstance(value, str) or (isinstance(value, tuple) and all(isinstance(one, str) for one in value))
+            for value in decision.members.values()
+        ),
+        f"{name}: members of a refusal are text, or tuples of it, not {dict(decision.members)!r}",
+    )
     _law(decision.status == 0 or 400 <= decision.status < 600, f"{name}: no refusal has the status {decision.status}")
     wait = decision.retry_after
     _law(wait is None or (math.isfinite(wait) and wait >= 0), f"{name}: `retry_after` is None or seconds, not {wait!r}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import enum
 from typing import Any, Final, NamedTuple
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """The version that this code writes, and the newest that it reads."""
 
 Event = tuple[Any, ...]
@@ -92,6 +92,12 @@ COLUMNS: Final = (
     Column("delivered", Kind.COUNT),
     Column("aborted", Kind.FLAG),
     Column("reached", Kind.FLAG),
+    # Schema 2.
+    Column("assigned", Kind.WORD),
+    Column("evidence", Kind.WORDS),
+    Column("falls", Kind.WORDS),
+    Column("identity", Kind.WORD),
+    Column("signup_burst", Kind.COUNT),
 )
 
 BY_NAME: Final = {column.name: column for column in COLUMNS}

@@ -5,11 +5,13 @@ An enum's `value` costs 0.4 µs and a frozenset for JSON 0.3: so what is usual i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, Protocol
 
 from gateway.history.columns import Event
-from gateway.policy import NOWHERE, Action, Ask, Context, Decision, Match, Outcome, Principal
+from gateway.policy import NOWHERE, Action, Ask, Context, Decision, Evidence, Fall, Match, Outcome, Principal
 
 LONGEST: Final = 256
 """Characters of a path, a model or a fingerprint: callers choose them."""
@@ -85,4 +87,37 @@ def event_of(
         action, reason, entry, rules, weight, sorted(tags) if tags else (), captcha,
         status, seconds, decision_seconds,
         *(outcome.usage or NO_USAGE), outcome.delivered, outcome.aborted, outcome.reached,
+        profile.assigned, evidence_words(profile.evidence) if profile.evidence else (),
+        fall_words(profile.falls) if profile.falls else (), profile.identity, profile.signup_burst,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=65_536)
+def evidence_words(evidence: tuple[Evidence, ...]) -> tuple[str, ...]:
+    """`document@1767225600`: kind and Unix second; with `-1830297600` behind that, where it ends by itself."""
+    return tuple(
+        f"{one.kind}@{one.obtained:.0f}" + ("" if math.isinf(one.expires) else f"-{one.expires:.0f}")
+        for one in evidence
+    )
+
+
+@lru_cache(maxsize=65_536)
+def fall_words(falls: tuple[Fall, ...]) -> tuple[str, ...]:
+    """`chargeback`, or `analyst-1767225600` where it is over by then."""
+    return tuple(fall.reason + ("" if math.isinf(fall.until) else f"-{fall.until:.0f}") for fall in falls)
+
+
+def evidence_of(words: Sequence[str]) -> tuple[Evidence, ...]:
+    """What `evidence_words` has written."""
+    found = []
+    for word in words:
+        kind, _, times = word.partition("@")
+        obtained, _, expires = times.partition("-")
+        found.append(Evidence(kind, float(obtained or 0), float(expires) if expires else math.inf))
+    return tuple(found)
+
+
+def falls_of(words: Sequence[str]) -> tuple[Fall, ...]:
+    """What `fall_words` has written."""
+    parts = [word.partition("-") for word in words]
+    return tuple(Fall(reason, float(until) if until else math.inf) for reason, _, until in parts)

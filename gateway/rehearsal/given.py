@@ -6,7 +6,16 @@ import ipaddress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from gateway.accounts.model import ACCOUNT_ID, TIER, AccountId, Country, Feature
 from gateway.policy import NetworkKind
@@ -37,6 +46,25 @@ Address = Annotated[str, AfterValidator(_address)]
 Tier = Annotated[str, StringConstraints(pattern=TIER)]
 
 
+def _kinds(written: object) -> object:
+    """A list of kinds is short for a mapping in which nothing is said of when they were shown."""
+    if isinstance(written, list):
+        return {kind: None for kind in written if isinstance(kind, str)} if _all_text(written) else written
+    return written
+
+
+def _all_text(written: list[object]) -> bool:
+    return all(isinstance(kind, str) for kind in written)
+
+
+EvidenceKind = Literal["email", "phone", "payment", "document", "liveness", "registry", "sanctions", "console"]
+FallReason = Literal["chargeback", "reversal", "detector", "analyst", "identity"]
+EvidenceGiven = Annotated[
+    dict[EvidenceKind, AwareDatetime | None],
+    BeforeValidator(_kinds, json_schema_input_type=dict[EvidenceKind, AwareDatetime | None] | list[EvidenceKind]),
+]
+
+
 class AccountGiven(Written):
     """What is known of an account: the keys of accounts.yaml, without its API keys."""
 
@@ -58,6 +86,14 @@ class AccountGiven(Written):
     """ISO 3166-1 alpha-2, in capitals."""
     verification: Annotated[int, Field(ge=0, le=9)] = 0
     """How far its owner was verified: 0 not at all."""
+    evidence: EvidenceGiven = {}
+    """Kind -> when it was shown, such as `{document: 2026-01-01T00:00:00Z}`; or a list of kinds, all shown just now."""
+    falls: tuple[FallReason, ...] = ()
+    """Reasons for which it fell."""
+    identity: AccountId | Literal[""] = ""
+    """Accounts with the same have the same person or company behind them."""
+    signup_burst: Annotated[int, Field(ge=0)] = 0
+    """Accounts that signed up from the same place within a day of it."""
 
 
 class KeyGiven(Written):

@@ -10,9 +10,9 @@ from typing import Final
 from gateway import dialects
 from gateway.accounts.file_directory import Snapshot
 from gateway.dialects.interface import Dialect, MalformedRequest
-from gateway.policy import Ask, Context, Facts, Location, Principal, Profile, note_facts
+from gateway.policy import Ask, Context, Evidence, Facts, Fall, Location, Principal, Profile, note_facts
 from gateway.rehearsal.exchange import Exchange
-from gateway.rehearsal.given import MADE_UP_KEY, NOBODY_SPECIAL, AccountGiven, Given
+from gateway.rehearsal.given import MADE_UP_KEY, NOBODY_SPECIAL, USUAL_TIME, AccountGiven, Given
 from gateway.rehearsal.places import Rollout
 from gateway.rollout import share_of
 
@@ -57,8 +57,9 @@ def exchange_of(
 
 def snapshot_of(accounts: Mapping[str, AccountGiven]) -> Snapshot:
     """For policies that look accounts up."""
+    now = USUAL_TIME.timestamp()
     principals = {
-        name: Principal(name, account.organisation, tier=account.tier, profile=_profile(account))
+        name: Principal(name, account.organisation, tier=account.tier, profile=_profile(account, now))
         for name, account in accounts.items()
     }
     return Snapshot({}, principals, frozenset(name for name, account in accounts.items() if account.suspended), {})
@@ -83,17 +84,21 @@ def _principal(account: AccountGiven, given: Given) -> Principal:
         models=scopes.models if scopes else frozenset(),
         features=frozenset(scopes.features) if scopes else frozenset(),
         claims=given.claims,
-        profile=_profile(account),
+        profile=_profile(account, given.time.timestamp()),
     )
 
 
-def _profile(account: AccountGiven) -> Profile:
+def _profile(account: AccountGiven, now: float) -> Profile:
     return Profile(
         created=account.created.timestamp() if account.created else 0.0,
         email_domain=account.email_domain,
         signup_country=account.signup_country,
         billing_country=account.billing_country,
         verification=account.verification,
+        evidence=tuple(Evidence(kind, at.timestamp() if at else now) for kind, at in account.evidence.items()),
+        falls=tuple(Fall(reason) for reason in account.falls),
+        identity=account.identity,
+        signup_burst=account.signup_burst,
     )
 
 

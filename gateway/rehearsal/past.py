@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 
 from gateway.history.decode import column
+from gateway.history.event import evidence_of, falls_of
 from gateway.policy import NOWHERE, Ask, Facts, Location, Outcome, Principal, Profile, Usage
 from gateway.rehearsal.exchange import NO_FIELDS, Exchange
 
@@ -21,6 +22,7 @@ PASSED: Final = Facts(captcha=True)
 _WHO: Final = (
     "account", "organisation", "key", "tier",
     "created", "email_domain", "signup_country", "billing_country", "verification",
+    "assigned", "evidence", "falls", "identity", "signup_burst",
 )  # fmt: skip
 _WHERE: Final = ("country", "asn", "network_kinds", "latitude", "longitude", "radius", "private")
 _ASK: Final = (
@@ -128,10 +130,17 @@ class Reader:
         return found
 
     def _principal(self, who: tuple[Any, ...]) -> Principal | None:
-        account, organisation, key, tier, created, email_domain, signup, billing, verification = who
+        account, organisation, key, tier, created, email_domain, signup, billing, verification, *more = who
         if not account:
             return None
-        profile = Profile(created or 0.0, email_domain, signup, billing, verification)
+        assigned, evidence, falls, identity, burst = more
+        if assigned:
+            # What a ladder found then it finds again, or today's finds another: it begins with what was there before.
+            tier, verification = assigned, 0
+        profile = Profile(
+            created or 0.0, email_domain, signup, billing, verification,
+            evidence_of(evidence), falls_of(falls), identity, burst,
+        )  # fmt: skip
         principal = Principal(account, organisation, key, tier, profile=profile)
         if len(self._principals) < MOST:
             self._principals[who] = principal

@@ -21,6 +21,7 @@ USUAL: Final[dict[str, Any]] = {
     "reason": "", "entry": "", "rules": [], "weight": 0, "tags": [], "captcha": False, "status": 200, "seconds": 0.5,
     "decision_seconds": 0.0001, "usage_input": 10, "usage_output": 20, "usage_cached": 0, "usage_cache_creation": 0,
     "usage_reasoning": 0, "delivered": 0, "aborted": False, "reached": True,
+    "assigned": "", "evidence": [], "falls": [], "identity": "", "signup_burst": 0,
 }  # fmt: skip
 NO_USAGE: Final[dict[str, Any]] = dict.fromkeys(
     ("usage_input", "usage_output", "usage_cached", "usage_cache_creation", "usage_reasoning")

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import timeit
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gateway.accounts.evidence import FALLS, KINDS
 from gateway.chain.chain import Asked, Chain
 from gateway.history.columns import AT, EVENT, Event
-from gateway.history.event import LONGEST, event_of
+from gateway.history.event import LONGEST, event_of, evidence_of, falls_of
 from gateway.history.spool import serialise
-from gateway.policy import ALLOW, Action, Context, Decision, Location, Match, Outcome, Usage
+from gateway.policy import (
+    ALLOW,
+    Action,
+    Context,
+    Decision,
+    Evidence,
+    Fall,
+    Location,
+    Match,
+    Outcome,
+    Profile,
+    Usage,
+)
 from gateway.testing import NOON, context
 
 WELL = Outcome(200)
@@ -119,3 +135,24 @@ def test_an_event_is_cheap() -> None:
     best = min(timeit.repeat(lambda: serialise([_event(made, asked, outcome)]), number=200, repeat=30)) / 200
 
     assert best < 20e-6
+
+
+_TIME = st.integers(0, 4_000_000_000).map(float)
+_EVIDENCE = st.lists(
+    st.builds(Evidence, st.sampled_from(sorted(KINDS)), _TIME, st.just(math.inf) | _TIME), max_size=8
+).map(tuple)
+_FALLS = st.lists(st.builds(Fall, st.sampled_from(sorted(FALLS)), st.just(math.inf) | _TIME), max_size=4).map(tuple)
+
+
+@given(evidence=_EVIDENCE, falls=_FALLS)
+def test_what_an_account_had_shown_is_read_back(evidence: tuple[Evidence, ...], falls: tuple[Fall, ...]) -> None:
+    """To the second: a replay computes the tier from it."""
+    made = context(profile=Profile(evidence=evidence, falls=falls, identity="i1", signup_burst=3, assigned="plan"))
+
+    event = _event(made, _asked())
+
+    assert evidence_of(event[AT["evidence"]]) == evidence
+    assert falls_of(event[AT["falls"]]) == falls
+    assert _said(event, "assigned", "identity", "signup_burst") == {
+        "assigned": "plan", "identity": "i1", "signup_burst": 3,
+    }  # fmt: skip

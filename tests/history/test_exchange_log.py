@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.history import exchange_log
+from gateway.history.columns import SCHEMA
 from gateway.history.exchange_log import ExchangeLog, network_of
 from gateway.history.reading import read
 from gateway.history.spool import closed_segments, spool_of
@@ -30,7 +31,7 @@ async def test_what_is_noted_is_read(tmp_path: Path) -> None:
     rows = _rows(tmp_path)
 
     assert [row["exchange"] for row in rows] == [f"x{number}" for number in range(1000)]
-    assert {(row["schema"], row["worker"]) for row in rows} == {(1, "w1")}
+    assert {(row["schema"], row["worker"]) for row in rows} == {(SCHEMA, "w1")}
     assert len(closed_segments(spool_of(tmp_path))) == 1
     assert log.dropped == 0
 

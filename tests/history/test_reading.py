@@ -99,9 +99,9 @@ def test_a_schema_from_the_future_is_said(tmp_path: Path) -> None:
     log(tmp_path, [event()])
     (part,) = parts(tmp_path)
     table = pq.read_table(part)
-    pq.write_table(table.replace_schema_metadata({"tidegate": json.dumps({"schema": 2, "segments": []})}), part)
+    pq.write_table(table.replace_schema_metadata({"tidegate": json.dumps({"schema": 99, "segments": []})}), part)
 
-    with pytest.raises(HistoryError, match=r"schema 2 .* reads up to 1: use the version"):
+    with pytest.raises(HistoryError, match=r"schema 99 .* reads up to \d+: use the version"):
         open_log(tmp_path)
 
 
@@ -134,6 +134,23 @@ def test_an_older_schema_is_read(tmp_path: Path) -> None:
 
     assert (row["exchange"], row["tags"], row["ja4"], row["latitude"], row["weight"]) == ("a", [], "", None, 0)
     assert set(row) == {column.name for column in COLUMNS}
+
+
+def test_a_day_of_the_first_schema_is_read(tmp_path: Path) -> None:
+    """What an account had shown was not kept then: it has shown nothing, and so is judged by its tier alone."""
+    log(tmp_path, [event(exchange="a", tier="pro", evidence=["document@1"], identity="i1")])
+    (part,) = parts(tmp_path)
+    table = pq.read_table(part).drop_columns(["assigned", "evidence", "falls", "identity", "signup_burst"])
+    pq.write_table(
+        table.replace_schema_metadata({"tidegate": json.dumps({"schema": 1, "segments": []})}),
+        part,
+    )
+
+    (found,) = read(tmp_path)
+    (row,) = found.to_pylist()
+
+    assert (row["tier"], row["assigned"], row["evidence"], row["falls"]) == ("pro", "", [], [])
+    assert (row["identity"], row["signup_burst"]) == ("", 0)
 
 
 def test_an_older_segment_is_read() -> None:
