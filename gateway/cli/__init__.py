@@ -15,6 +15,7 @@ from gateway import __version__
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "gateway.cli.serve:serve",
     "worker": "gateway.cli.serve:worker",
+    "clerk": "gateway.cli.serve:clerk",
     "check": "gateway.cli.check:check",
     "test": "gateway.cli.test:run",
     "explain": "gateway.cli.explain:explain",
@@ -24,11 +25,13 @@ COMMANDS: Final[Mapping[str, str]] = {
     "policies": "gateway.cli.policies:app",
     "feeds": "gateway.cli.feeds:app",
     "schema": "gateway.cli.schema:schema",
+    "account": "gateway.cli.account:app",
     "key": "gateway.cli.key:app",
+    "directory": "gateway.cli.directory:app",
     "demo": "gateway.cli.demo:demo",
 }
 """Name -> where it is: a function, or a typer.Typer with commands of its own. In the order of `--help`."""
-HIDDEN: Final = frozenset({"worker"})
+HIDDEN: Final = frozenset({"worker", "clerk"})
 """Started by `serve`, not by people."""
 
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import sqlalchemy as sql
+from sqlalchemy.engine import Connection
 
 from gateway.accounts import one_time
+from gateway.accounts.evidence import IDENTIFYING
 from gateway.accounts.keys import MintedKey
+from gateway.accounts.ladder import IdentityLimit
 from gateway.accounts.secrets import Secrets
-from gateway.accounts.sql import accounts, keys, standing
+from gateway.accounts.sql import accounts, bursts, identities, keys, standing, tables
 from gateway.accounts.sql.database import Writing
 from gateway.control.account_shapes import (
     AccountShape,
     EvidenceShape,
     FallShape,
     KeyShape,
+    LinkShape,
     LinksShape,
     MoveShape,
     RotateShape,
@@ -25,6 +32,29 @@ from gateway.control.account_shapes import (
 ACTOR: Final = re.compile(r"[^A-Za-z0-9_.@+-]")
 """What does not go into the audit from a name that somebody states."""
 LONGEST_ACTOR: Final = 64
+MOST: Final = 1000
+"""Accounts that share a link and are looked at: no limit is as high."""
+
+PUBLIC_MAIL: Final = frozenset(
+    "126.com 163.com aol.com duck.com fastmail.com gmail.com gmx.at gmx.ch gmx.com gmx.de gmx.net googlemail.com"
+    " hey.com hotmail.co.uk hotmail.com hotmail.fr icloud.com laposte.net libero.it live.com mac.com mail.com mail.ru"
+    " me.com msn.com naver.com orange.fr outlook.com outlook.de pm.me proton.me protonmail.com qq.com rediffmail.com"
+    " seznam.cz sina.com t-online.de tutanota.com uol.com.br wanadoo.fr web.de wp.pl yahoo.co.in yahoo.co.jp"
+    " yahoo.co.uk yahoo.com yahoo.de yahoo.fr yandex.ru ymail.com zoho.com".split()
+)
+"""Domains at which anybody has an address: that many sign up with one of them says nothing."""
+
+Limits = Mapping[str, IdentityLimit]
+"""Kind of link -> how many organisations one person may stand behind, as the ladder's file says."""
+
+
+class Linked(NamedTuple):
+    """What came of some links."""
+
+    over: tuple[str, ...]
+    """Kinds by which its owner stands behind more organisations than one may: the account fell for `identity`."""
+    identity: tuple[str, ...]
+    """The accounts that have the same people behind them now, this one among them."""
 
 
 def by(who: str, actor: str) -> str:
@@ -35,8 +65,8 @@ def by(who: str, actor: str) -> str:
     return f"{who}:{named}" if named else who
 
 
-def create(writing: Writing, secrets: Secrets, asked: AccountShape) -> MintedKey | None:
-    """The first key, where one was asked for. Raises Exists."""
+def create(writing: Writing, secrets: Secrets, asked: AccountShape, limits: Limits) -> MintedKey | None:
+    """With its links. The first key, where one was asked for. Raises Exists."""
     accounts.create(
         writing,
         accounts.NewAccount(
@@ -50,6 +80,10 @@ def create(writing: Writing, secrets: Secrets, asked: AccountShape) -> MintedKey
             billing_country=asked.billing_country,
         ),
     )
+    if asked.links:
+        add_links(writing, secrets, asked.id, LinksShape(links=asked.links, source=asked.source), limits)
+    if asked.email_domain:
+        bursts.signup_burst(writing, asked.id, PUBLIC_MAIL)
     return create_key(writing, secrets, asked.id, asked.key) if asked.key is not None else None
 
 
@@ -109,12 +143,40 @@ def clear_fall(writing: Writing, account: str, fall: str, reason: str) -> int:
     return done
 
 
-def add_links(writing: Writing, secrets: Secrets, account: str, asked: LinksShape) -> None:
-    """Of what identifies, only keyed hashes are kept."""
+def add_links(writing: Writing, secrets: Secrets, account: str, asked: LinksShape, limits: Limits) -> Linked:
+    """Of what identifies, only keyed hashes are kept. Whoever brings a link over its limit falls; who had it before
+    does not, however often it is said again.
+    """
+    accounts.ensure(writing, account)
+    over = sorted({link.kind for link in asked.links if _is_over(writing, secrets, account, link, limits)})
     for link in asked.links:
         standing.add_link(writing, secrets, account, link.kind, link.value, asked.source)
-    kinds = sorted({link.kind for link in asked.links})
-    writing.audit("links.add", account, kinds=kinds, source=asked.source)
+    for kind in over:
+        standing.add_fall(writing, account, "identity", f"{kind} of more organisations than one may have")
+    kinds = {link.kind for link in asked.links}
+    if kinds & set(IDENTIFYING):
+        identities.regroup(writing, account)
+    if bursts.SIGNUP in kinds:
+        bursts.signup_burst(writing, account, PUBLIC_MAIL)
+    return Linked(tuple(over), tuple(identities.same_identity(writing.connection, account)))
+
+
+def _is_over(writing: Writing, secrets: Secrets, account: str, link: LinkShape, limits: Limits) -> bool:
+    limit = limits.get(link.kind)
+    if limit is None or account in standing.accounts_linked_by(writing.connection, secrets, link.kind, link.value):
+        return False
+    mine = accounts.row(writing.connection, account).organisation or ""
+    others = identities.used_elsewhere(
+        writing.connection, secrets, link.kind, link.value, mine, account, writing.now - limit.within
+    )
+    return _organisations(writing.connection, others[:MOST]) >= limit.organisations
+
+
+def _organisations(connection: Connection, of: list[str]) -> int:
+    """An account without one is one of its own."""
+    table = tables.accounts
+    found = sql.select(table.c.id, table.c.organisation).where(table.c.id.in_(of))
+    return len({(row.organisation, "" if row.organisation else row.id) for row in connection.execute(found)})
 
 
 def sign_in_token(writing: Writing, secrets: Secrets, account: str, asked: SignInShape) -> tuple[str, float]:

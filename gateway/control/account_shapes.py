@@ -47,6 +47,13 @@ class KeyShape(Shape):
     expires: AwareDatetime | None = None
 
 
+class LinkShape(Shape):
+    """What identifies: it is hashed at once, and never shown."""
+
+    kind: Literal[tuple(LINKS)]  # type: ignore[valid-type]
+    value: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512)] = Field(repr=False)
+
+
 class AccountShape(Shape):
     """An account to be made."""
 
@@ -61,6 +68,10 @@ class AccountShape(Shape):
     billing_country: Country = ""
     key: KeyShape | None = None
     """Its first key, made in the same transaction."""
+    links: Annotated[tuple[LinkShape, ...], Field(max_length=64)] = ()
+    """Known of it from the start, such as the network from which it signed up."""
+    source: Reference = ""
+    """Which system says so."""
 
 
 class WhyShape(Shape):
@@ -106,13 +117,6 @@ class FallShape(Shape):
     reason: OneLine = ""
     lasts: Lasting | None = None
     """Until it is cleared, if not stated."""
-
-
-class LinkShape(Shape):
-    """What identifies: it is hashed at once, and never shown."""
-
-    kind: Literal[tuple(LINKS)]  # type: ignore[valid-type]
-    value: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512)] = Field(repr=False)
 
 
 class LinksShape(Shape):

@@ -35,7 +35,7 @@ from gateway.control.account_shapes import (
     Wrong,
     checked,
 )
-from gateway.control.account_shown import audit_of, keys_of, listed, shown, when
+from gateway.control.account_shown import NEAR, audit_of, keys_of, listed, shown, when
 
 ACTOR: Final = "X-Tidegate-Actor"
 """The request field in which a system says for whom it asks."""
@@ -55,12 +55,14 @@ class AccountsApi:
         database: Database,
         secrets: Secrets,
         ladder: Callable[[], Ladder | None],
+        limits: Callable[[], changes.Limits],
         owner_url: Callable[[str], str],
     ) -> None:
-        """`ladder` is the one in force; `owner_url` makes the address at which a one-time token is opened."""
+        """`ladder` and `limits` are those in force; `owner_url` makes the address where a one-time token is opened."""
         self.database = database
         self.secrets = secrets
         self.ladder = ladder
+        self.limits = limits
         self.owner_url = owner_url
 
     def add_to(self, app: web.Application) -> None:
@@ -99,7 +101,8 @@ class AccountsApi:
     async def create(self, request: web.Request) -> web.Response:
         """201 with the account, and with its key where one was asked for: it is never shown again."""
         asked = checked(AccountShape, await _content(request))
-        minted = await self._write(request, lambda writing: changes.create(writing, self.secrets, asked))
+        limits = self.limits()
+        minted = await self._write(request, lambda writing: changes.create(writing, self.secrets, asked, limits))
         return await self._shown(asked.id, 201, {} if minted is None else _key(minted))
 
     async def move(self, request: web.Request) -> web.Response:
@@ -171,10 +174,13 @@ class AccountsApi:
         return await self._shown(account)
 
     async def add_links(self, request: web.Request) -> web.Response:
-        """Says back how many there were, and nothing of them."""
-        account, asked = _id(request), checked(LinksShape, await _content(request))
-        await self._write(request, lambda writing: changes.add_links(writing, self.secrets, account, asked))
-        return _json({"account": account, "links": len(asked.links)}, 201)
+        """What came of it: nothing of the links themselves."""
+        account, asked, limits = _id(request), checked(LinksShape, await _content(request)), self.limits()
+        done = await self._write(
+            request, lambda writing: changes.add_links(writing, self.secrets, account, asked, limits)
+        )
+        others = [one for one in done.identity if one != account]
+        return _json({"account": account, "over_limit": done.over, "same_identity": others[:NEAR]}, 201)
 
     async def sign_in_link(self, request: web.Request) -> web.Response:
         """A link with which the account's owner signs in: it works once. Who has it is the owner."""

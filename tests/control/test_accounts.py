@@ -15,7 +15,7 @@ from yarl import URL
 
 from gateway.accounts import one_time
 from gateway.accounts.keys import digest
-from gateway.accounts.ladder import Ladder, Rung
+from gateway.accounts.ladder import IdentityLimit, Ladder, Rung
 from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql import keys, migrate, tables
 from gateway.accounts.sql.database import Change, Database
@@ -27,6 +27,7 @@ TOKEN: Final = "sixteen bytes at least"
 BEARER: Final = {"Authorization": f"Bearer {TOKEN}"}
 SECRETS: Final = Secrets({"s1": b"0123456789abcdef" * 2})
 LADDER: Final = Ladder((Rung("free"), Rung("known", frozenset({"email"})), Rung("pro", frozenset({"email", "phone"}))))
+LIMITS: Final = {"payment": IdentityLimit(1, 90 * 86400.0)}
 WHY: Final = {"reason": "ticket 7"}
 
 
@@ -59,7 +60,9 @@ async def opened(folder: Path, token: str) -> Port:
     database = Database("sqlite:///directory.db", lambda: clock[0], folder, heard.append)
     migrate.upgrade(database)
     live = world(folder)
-    api = AccountsApi(database, SECRETS, lambda: LADDER, lambda token: f"https://api.example.com/open#{token}")
+    api = AccountsApi(
+        database, SECRETS, lambda: LADDER, lambda: LIMITS, lambda token: f"https://api.example.com/open#{token}"
+    )
     fleet: Any = None
     client = TestClient(TestServer(admin.application(fleet, live.rulesets, token, lambda: clock[0], api.add_to)))
     await client.start_server()
@@ -287,7 +290,7 @@ async def test_links_are_kept_as_hashes_alone(acme: Port, tmp_path: Path) -> Non
         "POST", "/accounts/acme/links", {"links": [{"kind": "payment", "value": value}], "source": "billing"}
     )
 
-    assert (status, said) == (201, {"account": "acme", "links": 1})
+    assert (status, said) == (201, {"account": "acme", "over_limit": [], "same_identity": []})
     _, shown = await acme.ask("GET", "/accounts/acme")
     acme.database.engine.dispose()
     content = b"".join(path.read_bytes() for path in tmp_path.glob("directory.db*"))
@@ -295,7 +298,39 @@ async def test_links_are_kept_as_hashes_alone(acme: Port, tmp_path: Path) -> Non
     for known in (value.encode(), plain.digest(), plain.hexdigest().encode()):
         assert known not in content
     assert value not in str(shown)
-    assert ("admin_token", "links.add") in acme.audit("acme")
+    assert ("admin_token", "link.add") in acme.audit("acme")
+
+
+async def test_one_card_behind_many_organisations_lowers_the_last(port: Port) -> None:
+    """Who brings it over the limit falls. Who had it before does not, however often billing says so again."""
+    card = {"links": [{"kind": "payment", "value": "pm_1"}], "source": "billing"}
+    for account, organisation in (("a", "one"), ("b", "one"), ("c", "two"), ("d", "")):
+        await port.ask("POST", "/accounts", {"id": account, "organisation": organisation})
+
+    told = [(await port.ask("POST", f"/accounts/{account}/links", card))[1] for account in "abcd"]
+
+    assert [said["over_limit"] for said in told] == [[], [], ["payment"], ["payment"]]
+    assert told[3]["same_identity"] == ["a", "b", "c"]
+    again = [(await port.ask("POST", f"/accounts/{account}/links", card))[1] for account in "abcd"]
+    assert [said["over_limit"] for said in again] == [[], [], [], []]
+    shown = [(await port.ask("GET", f"/accounts/{account}"))[1] for account in "abcd"]
+    assert [[fall["reason"] for fall in said["falls"]] for said in shown] == [[], [], ["identity"], ["identity"]]
+    port.clock[0] += 91 * 86400.0
+    await port.ask("POST", "/accounts", {"id": "e", **card})
+    assert (await port.ask("GET", "/accounts/e"))[1]["falls"] == []
+
+
+async def test_sign_ups_that_come_together_are_counted(port: Port) -> None:
+    """From one network, or with one domain; but for domains at which everybody has an address."""
+    network = [{"kind": "signup_address", "value": "192.0.2.0/24"}]
+    for index in range(3):
+        await port.ask("POST", "/accounts", {"id": f"n{index}", "links": network})
+        await port.ask("POST", "/accounts", {"id": f"d{index}", "email_domain": "campaign.example"})
+        await port.ask("POST", "/accounts", {"id": f"g{index}", "email_domain": "gmail.com"})
+
+    burst = {one: (await port.ask("GET", f"/accounts/{one}0"))[1]["signup_burst"] for one in "ndg"}
+
+    assert burst == {"n": 2, "d": 2, "g": 0}
 
 
 async def test_a_wrong_link_is_not_said_back(acme: Port) -> None:
