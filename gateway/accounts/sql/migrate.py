@@ -156,6 +156,8 @@ def _between(script: ScriptDirectory, lower: str, upper: str) -> list[str]:
 
 
 def _run(move: Callable[[Config, str], None], connection: Connection, to: str) -> None:
+    if not to:
+        raise BadRevision("to which revision?")
     config = _config()
     config.attributes["connection"] = connection
     try:
