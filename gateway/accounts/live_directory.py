@@ -95,6 +95,9 @@ class LiveDirectory:
         known = self.stored.memory.account(account)
         return self._suspended(account, known) if isinstance(known, AccountRecord) else known
 
+    def has_in_file(self, account: str) -> bool:
+        return account in self._content.accounts
+
     async def load_account(self, account: str) -> AccountRecord:
         found = self.account(account)
         if not isinstance(found, NotLoaded):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -13,14 +14,20 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from gateway.accounts.follow import DirectoryFollower
+from gateway.accounts.ladder import Ladder
 from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.revocations import RevocationWatcher
+from gateway.accounts.stored import StoredAccounts
+from gateway.app.clerk import INBOX
 from gateway.app.clocks import monotonic, wall
 from gateway.app.configuration import Configuration
+from gateway.app.directory import Directory, open_durable
+from gateway.app.own_pages import OwnPages, owner_link
+from gateway.app.providers import providers_of
 from gateway.app.services import services_of
 from gateway.chain.chain import Chain
 from gateway.chain.entry import Entry
-from gateway.control import pages
 from gateway.control.in_force import InForce, Loaded
 from gateway.edge.edge import Edge
 from gateway.edge.from_file import routes_of, settings_of
@@ -41,6 +48,7 @@ from gateway.stores.redis.store import RedisStore
 from gateway.tasks import spawn
 from gateway.telemetry.access_log import AccessLog
 from gateway.telemetry.counters import Counters
+from gateway.verification.provider import Provider
 from gateway.wire.forwarded import TrustedHops
 
 log = logging.getLogger(__name__)
@@ -62,11 +70,18 @@ class Worker:
         self.sightings = FleetSightings(wall)
         """For all rulesets: a change of rules forgets nobody."""
         self.rules = InForce(self._load, self._swap)
+        self.ladder: Ladder | None = None
+        """Of the rules in force."""
         self.edge: Edge
         self.store: RedisStore
         self._local: LocalShare
         self._began: Path
-        self._pages = Pages(pages.application())
+        self._durable: Directory | None = None
+        self._providers: Mapping[str, Provider] = {}
+        self._own_pages: OwnPages
+        self._pages: Pages
+        self._redis: Any = None
+        self._follower: DirectoryFollower | None = None
         self._servers: list[asyncio.Server] = []
         self._tasks: list[asyncio.Task[Any]] = []
         self._access_log: AccessLog | None = None
@@ -85,13 +100,20 @@ class Worker:
             required=self.configuration.accounts_required,
         )
         accounts.load()
+        self._open_durable()
         redis_url = file.redis.get_secret_value()
+        self._redis = client(redis_url)
         self.store = await connect(redis_url, deadline=file.timeouts.store, worker=self.name)
         self._local = LocalShare(self.store, asyncio.get_running_loop().time)
         self._began = pointed(wholes)
         chain = await self.rules.begin(self._began)
         self._access_log = self._open_log(file.access_log)
         self._exchange_log = self._open_exchange_log(file.exchange_log)
+        self._providers = providers_of(file.providers)
+        self._own_pages = OwnPages(
+            file, self._durable, self.directory, self._providers, lambda: self.ladder, self._tell_clerk
+        )
+        self._pages = Pages(self._own_pages.application)
         await self._pages.start()
         self.edge = Edge(
             settings=settings_of(file),
@@ -109,7 +131,7 @@ class Worker:
         self._servers.append(await listen(self.edge, bound, tls))
         self.edge.start()
         self._tasks.append(spawn(accounts.run(), name="accounts"))
-        self._tasks.append(spawn(self._follow(redis_url), name="what the fleet tells"))
+        self._tasks.append(spawn(self._follow(), name="what the fleet tells"))
         for route in self.edge.routes:
             for upstream in route.upstreams:
                 if upstream.origin.health_path:
@@ -130,7 +152,9 @@ class Worker:
         opened = open_whole(folder, policy_kinds(), self.environment)
         feeds = opened.feeds
         try:
-            entries = build(opened.ruleset, services_of(opened.ruleset, feeds, self.directory, self.sightings))
+            entries = build(
+                opened.ruleset, services_of(opened.ruleset, feeds, self.directory, self.sightings, self._owner_link)
+            )
         except Problems:
             feeds.close()
             raise
@@ -141,19 +165,38 @@ class Worker:
 
     def _swap(self, chain: Chain) -> None:
         self.edge.chain = chain
+        self.ladder = ladder_of(chain)
         log.info("policies in force: generation %d, digest %s", *chain.version)
 
-    async def _follow(self, url: str) -> None:
-        """Revocations, and where accounts were seen: what other workers and commands say through Redis."""
-        try:
-            redis = client(url)
-        except (RedisError, ValueError) as error:
-            log.error("revocations are not followed: %s", error)
-            return
-        try:
-            await asyncio.gather(RevocationWatcher(redis, self.directory).run(), self.sightings.run(redis))
-        finally:
-            await redis.aclose()
+    def _open_durable(self) -> None:
+        durable = self._durable = open_durable(self.configuration)
+        if durable is not None:
+            remember = self.configuration.file.directory.remember
+            self.directory.stored = StoredAccounts(durable.database, durable.secrets, wall, remember)
+
+    def _owner_link(self, account: str) -> str:
+        """Empty for an account of the file: it stays as its operator wrote it, whatever its owner shows."""
+        if self._durable is None or self.directory.has_in_file(account):
+            return ""
+        return owner_link(self._durable.secrets, account)
+
+    def _tell_clerk(self) -> None:
+        spawn(self._publish(), name="tell the clerk")
+
+    async def _publish(self) -> None:
+        # The clerk looks for itself twice a second.
+        with contextlib.suppress(RedisError, OSError):
+            await self._redis.publish(INBOX, b"")
+
+    async def _follow(self) -> None:
+        """What other workers and commands say through Redis, and in the directory: revocations, changes of accounts,
+        and where accounts were seen.
+        """
+        followed = [RevocationWatcher(self._redis, self.directory).run(), self.sightings.run(self._redis)]
+        if self._durable is not None:
+            self._follower = DirectoryFollower(self._durable.database, self._redis, self.directory)
+            followed.append(self._follower.run())
+        await asyncio.gather(*followed)
 
     def _open_log(self, where: str) -> AccessLog | None:
         if where == "off":
@@ -200,10 +243,25 @@ class Worker:
         await self.rules.close()
         await self.store.close()
         await self._pages.close()
+        for provider in self._providers.values():
+            await provider.close()
+        await self._close_durable()
+        await self._redis.aclose()
         if self._access_log is not None:
             self._access_log.close()
         if self._exchange_log is not None:
             self._exchange_log.close()
+
+    async def _close_durable(self) -> None:
+        if self._durable is not None and self.directory.stored is not None:
+            await self.directory.stored.close()
+            await asyncio.to_thread(self._durable.close)
+
+
+def ladder_of(chain: Chain) -> Ladder | None:
+    """Of its first entry that has one."""
+    found = (getattr(entry.policy, "ladder", None) for entry in chain.entries)
+    return next((ladder for ladder in found if ladder is not None), None)
 
 
 def _ageless(_: float) -> tuple[()]:

@@ -15,7 +15,17 @@ import typer
 import uvloop
 from aiohttp import web
 
-from gateway.app import Configuration, Worker, prepare_everything, read_configuration, rulesets, wall
+from gateway.app import (
+    AccountsAdmin,
+    Configuration,
+    Worker,
+    clerk_at_work,
+    prepare_durable,
+    prepare_everything,
+    read_configuration,
+    rulesets,
+    wall,
+)
 from gateway.cli.configured import ConfigOption, fail, fail_with
 from gateway.cli.runtime import runtime_folder
 from gateway.control import admin
@@ -32,6 +42,8 @@ from gateway.tasks import spawn
 
 log = logging.getLogger("tidegate")
 
+CLERK_WITHIN = 20.0
+"""Seconds for the clerk to finish what is in hand: what is not done waits in the inbox."""
 RECORD_WITHIN = 20.0
 """Seconds for the recorder to end: what it has not recorded by then waits in the spool."""
 
@@ -47,6 +59,7 @@ def serve(
     with runtime_folder(wall()) as runtime:
         try:
             configuration, whole, ruleset = prepare_everything(config, runtime / "wholes")
+            prepare_durable(configuration)
         except Problems as problems:
             fail_with(problems)
         log.info("chain: %s", " → ".join(whole.entries))
@@ -73,12 +86,14 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: spawn(rules.reload("signal"), name="reload"))
     token = file.admin_token.get_secret_value() if file.admin_token is not None else ""
-    runner = web.AppRunner(admin.application(fleet, rules, token, wall), access_log=None)
+    accounts = AccountsAdmin(configuration, whole.folder.parent)
+    runner = web.AppRunner(admin.application(fleet, rules, token, wall, accounts.add_to), access_log=None)
     await runner.setup()
     await web.SockSite(runner, admin_bound).start()
     await supervisor.start()
-    recorder = _recorder(configuration, runtime)
+    recorder, clerk = _recorder(configuration, runtime), _clerk(configuration, runtime, whole.folder.parent)
     await recorder.start()
+    await clerk.start()
     log.info("serving on %s with %d worker(s); admin on %s", address_of(bound), count, address_of(admin_bound))
     following = [spawn(rules.watch(), name="watch the policies"), spawn(rules.reconcile(), name="reconcile")]
     following.append(spawn(refresh(), name="fetch feeds"))
@@ -87,9 +102,11 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
     for task in following:
         task.cancel()
     await asyncio.gather(*following, return_exceptions=True)
+    # The clerk last: workers may still take what providers tell.
     await supervisor.stop(file.timeouts.drain + 5.0)
-    await recorder.stop(RECORD_WITHIN)
+    await asyncio.gather(recorder.stop(RECORD_WITHIN), clerk.stop(CLERK_WITHIN))
     await runner.cleanup()
+    accounts.close()
     rules.close()
     bound.close()
 
@@ -106,6 +123,37 @@ def _recorder(configuration: Configuration, runtime: Path) -> Supervisor:
     """The process that turns what workers note into Parquet; none where nothing is noted."""
     command = ["-m", "gateway", "history", "record", "--config", str(configuration.path), "--parent", str(os.getpid())]
     return Supervisor(command, int(configuration.file.exchange_log is not None), runtime, name="recorder")
+
+
+def _clerk(configuration: Configuration, runtime: Path, wholes: Path) -> Supervisor:
+    """The process that works off what providers tell; none where there are no providers."""
+    command = ["-m", "gateway", "clerk", "--config", str(configuration.path), "--wholes", str(wholes)]
+    command += ["--parent", str(os.getpid()), "--copy", str(runtime / "tidegate.yaml")]
+    return Supervisor(command, int(bool(configuration.file.providers)), runtime, name="clerk")
+
+
+def clerk(
+    config: ConfigOption,
+    wholes: Annotated[Path, typer.Option()],
+    parent: Annotated[int, typer.Option()] = 0,
+    copy: Annotated[Path | None, typer.Option()] = None,
+) -> None:
+    """The clerk's process; the supervisor starts it."""
+    if parent:
+        die_with_parent(parent)
+    _log_to_stderr()
+    try:
+        uvloop.run(_work_off(read_configuration(config, copy=copy), wholes))
+    except Problems as problems:
+        fail_with(problems)
+
+
+async def _work_off(configuration: Configuration, wholes: Path) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await clerk_at_work(configuration, wholes, stopping)
 
 
 def worker(

@@ -107,8 +107,10 @@ class Provider(Protocol):
     """As tidegate.yaml names it."""
     gives: frozenset[str]
     """Kinds of evidence that its approval is."""
-    dated: bool
-    """Whether its webhooks state a time that is signed."""
+
+    @property
+    def dated(self) -> bool:
+        """Whether its webhooks state a time that is signed."""
 
     def read(self, fields: Mapping[str, str], body: bytes, now: float) -> Event:
         """A webhook: request fields by lower-case name, and the content as it came. Raises Rejected."""
