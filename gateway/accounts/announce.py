@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.accounts.outage import Outage, said
 from gateway.accounts.sql.database import Change
@@ -30,8 +30,8 @@ class Announcer:
     """A Database's `announce`. It is called in the thread of the write, after the commit, and never raises."""
 
     def __init__(self, connect: Callable[[], Any], clock: Callable[[], float], pause: float = PAUSE) -> None:
-        """`connect` makes a client that blocks, with short timeouts (`gateway.stores.redis.client.blocking`): called when
-        there is something to say, since one for a Cluster asks for its nodes at once. `clock` is monotonic.
+        """`connect` makes a client that blocks, with short timeouts (`gateway.stores.redis.client.blocking`): called
+        when there is something to say, since one for a Cluster asks for its nodes at once. `clock` is monotonic.
         """
         self._connect = connect
         self._clock = clock
@@ -51,8 +51,9 @@ class Announcer:
             return
         try:
             self._open().publish(CHANNEL, message(change))
-        except (RedisError, OSError, ValueError) as error:
-            # ValueError: an address that cannot be read, which the gateway's own configuration would have said.
+        except (RedisError, RedisClusterException, OSError, ValueError) as error:
+            # redis-py does not count a Cluster of which no node answers among its RedisErrors. ValueError: an address
+            # that cannot be read, which the gateway's own configuration would have said.
             self._silent_until = self._clock() + self._pause
             self.untold += 1
             self._outage.begins(said(error))

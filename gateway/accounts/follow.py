@@ -22,7 +22,7 @@ import sqlalchemy as sql
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -154,7 +154,8 @@ class DirectoryFollower:
                     async with asyncio.timeout(self._timeout):
                         await pubsub.subscribe(announce.CHANNEL)
                     await self._listen(pubsub)
-            except (RedisError, OSError, TimeoutError, ValueError) as error:
+            except (RedisError, RedisClusterException, OSError, TimeoutError, ValueError) as error:
+                # redis-py does not count a Cluster of which no node answers among its RedisErrors.
                 self._redis_outage.begins(said(error))
                 await asyncio.sleep(self._interval)
 

@@ -23,7 +23,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.accounts.live_directory import LiveDirectory
 
@@ -95,7 +95,8 @@ class RevocationWatcher:
                     async with asyncio.timeout(self._timeout):
                         await pubsub.subscribe(CHANNEL)
                     await self._follow(pubsub)
-            except (RedisError, OSError, TimeoutError, ValueError) as error:
+            except (RedisError, RedisClusterException, OSError, TimeoutError, ValueError) as error:
+                # redis-py does not count a Cluster of which no node answers among its RedisErrors.
                 # ValueError: somebody has written nonsense into the hash. Nothing may end the following.
                 self._note_outage(error)
                 await asyncio.sleep(self._interval)

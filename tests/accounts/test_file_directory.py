@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.accounts.directory import AccountRecord, KeyRecord
 from gateway.accounts.file_directory import snapshot
 from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.model import AccountsFile
@@ -43,11 +44,17 @@ def directory() -> LiveDirectory:
     return LiveDirectory(snapshot(AccountsFile.model_validate(FILE)))
 
 
+def account(directory: LiveDirectory, name: str) -> AccountRecord:
+    found = directory.account(name)
+    assert isinstance(found, AccountRecord)
+    return found
+
+
 def test_a_key_is_found_by_its_prefix(directory: LiveDirectory) -> None:
     """With its account's organisation and tier, its own scopes, and never the key."""
     record = directory.find("Prefix0001")
 
-    assert record is not None
+    assert isinstance(record, KeyRecord)
     assert record.digest == bytes.fromhex(DIGEST)
     assert record.principal == Principal("acme", "acme-corp", "Prefix0001", "gold", frozenset({"m-small"}))
     assert (record.expires, record.revoked, record.suspended) == (None, False, False)
@@ -60,27 +67,27 @@ def test_what_the_file_forbids(directory: LiveDirectory) -> None:
     """Expiry, revocation and suspension come through, the last to every key of the account."""
     old, gone = directory.find("Prefix0002"), directory.find("Prefix0003")
 
-    assert old is not None
-    assert gone is not None
+    assert isinstance(old, KeyRecord)
+    assert isinstance(gone, KeyRecord)
     assert (old.expires, old.revoked) == (1798761600.0, True)
     assert gone.suspended
-    assert directory.account("gone").suspended
-    assert not directory.account("acme").suspended
-    assert directory.account("acme").principal == Principal("acme", "acme-corp", tier="gold")
-    assert directory.account("nobody").principal is None
+    assert account(directory, "gone").suspended
+    assert not account(directory, "acme").suspended
+    assert account(directory, "acme").principal == Principal("acme", "acme-corp", tier="gold")
+    assert account(directory, "nobody").principal is None
 
 
 def test_an_overlay_forbids_and_never_allows(directory: LiveDirectory) -> None:
     """A key revoked in the fleet is revoked here; taking that back does not undo what the file says."""
     directory.overlay(frozenset({"Prefix0001"}), frozenset({"acme"}))
     record = directory.find("Prefix0001")
-    assert record is not None
-    assert (record.revoked, record.suspended, directory.account("acme").suspended) == (True, True, True)
+    assert isinstance(record, KeyRecord)
+    assert (record.revoked, record.suspended, account(directory, "acme").suspended) == (True, True, True)
 
     directory.overlay(frozenset(), frozenset())
     first, old = directory.find("Prefix0001"), directory.find("Prefix0002")
-    assert first is not None
-    assert old is not None
+    assert isinstance(first, KeyRecord)
+    assert isinstance(old, KeyRecord)
     assert (first.revoked, first.suspended, old.revoked) == (False, False, True)
 
 
@@ -96,5 +103,5 @@ def test_every_change_is_a_generation(directory: LiveDirectory) -> None:
 
     assert seen == [0, 1, 1, 2]
     record = directory.find("Prefix0001")
-    assert record is not None
+    assert isinstance(record, KeyRecord)
     assert record.revoked

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.accounts import revocations
-from gateway.accounts.directory import KeyRecord
+from gateway.accounts.directory import AccountRecord, KeyRecord
 from gateway.accounts.file_directory import Snapshot
 from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.revocations import RevocationWatcher, restore, revoke, suspend
@@ -35,8 +35,14 @@ def make_directory() -> LiveDirectory:
 
 def revoked(directory: LiveDirectory, prefix: str = "Prefix0001") -> bool:
     record = directory.find(prefix)
-    assert record is not None
+    assert isinstance(record, KeyRecord)
     return record.revoked
+
+
+def suspended(directory: LiveDirectory) -> bool:
+    record = directory.account("acme")
+    assert isinstance(record, AccountRecord)
+    return record.suspended
 
 
 async def until(condition: Callable[[], bool], seconds: float = SECOND) -> None:
@@ -80,12 +86,10 @@ async def test_a_revoked_key_stops_on_all_workers(server: EmbeddedServer, redis:
         assert not revoked(one, "Prefix0002")
 
         await suspend(redis, "acme")
-        await until(lambda: one.account("acme").suspended and two.account("acme").suspended)
+        await until(lambda: suspended(one) and suspended(two))
 
         await restore(redis, prefix="Prefix0001", account="acme")
-        await until(
-            lambda: not (revoked(one) or revoked(two) or one.account("acme").suspended or two.account("acme").suspended)
-        )
+        await until(lambda: not (revoked(one) or revoked(two) or suspended(one) or suspended(two)))
 
 
 async def test_a_worker_that_starts_later_knows(server: EmbeddedServer, redis: Redis) -> None:
@@ -247,6 +251,21 @@ async def test_a_cluster_is_followed_too() -> None:
         await asyncio.wait([task])
         await theirs.aclose()
         await ours.aclose()
+
+
+async def test_a_cluster_that_is_away_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """No node answers, which redis-py says with an error of another family: it is an outage like any other."""
+    nobody = client("redis+cluster://127.0.0.1:1")
+    watcher = RevocationWatcher(nobody, make_directory(), interval=0.01)
+    task = spawn(watcher.run(), "watcher")
+    await until(lambda: not watcher.available, 5.0)
+    await asyncio.sleep(0.05)
+
+    assert not task.done()
+    assert caplog.text.count("not followed") == 1
+    task.cancel()
+    await asyncio.wait([task])
+    await nobody.aclose()
 
 
 async def test_nonsense_in_redis_ends_nothing(server: EmbeddedServer, redis: Redis) -> None:

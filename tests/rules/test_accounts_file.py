@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.accounts.directory import AccountRecord
 from gateway.accounts.live_directory import LiveDirectory
+from gateway.policy import Principal
 from gateway.rules.accounts_file import AccountsWatcher, read_accounts
 from gateway.rules.problems import Problems
 
@@ -28,6 +30,12 @@ accounts:
         features: [tools]
 """
 ENVIRONMENT = {"PEPPER": "0123456789abcdef"}
+
+
+def principal(directory: LiveDirectory, account: str) -> Principal | None:
+    found = directory.account(account)
+    assert isinstance(found, AccountRecord)
+    return found.principal
 
 
 @pytest.fixture
@@ -96,7 +104,7 @@ async def test_a_change_goes_live(path: Path) -> None:
 
     path.write_text(GOOD.replace("gold", "silver"))
     assert await watcher.look()
-    account = directory.account("acme").principal
+    account = principal(directory, "acme")
 
     assert account is not None
     assert account.tier == "silver"
@@ -168,4 +176,4 @@ async def test_a_file_that_nobody_named_need_not_be_there(tmp_path: Path) -> Non
 
     path.write_text(GOOD)
     assert await watcher.look()
-    assert directory.account("acme").principal is not None
+    assert principal(directory, "acme") is not None

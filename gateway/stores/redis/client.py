@@ -34,7 +34,7 @@ def client(url: str) -> Any:
 
 
 def blocking(url: str, timeout: float = BLOCKING_TIMEOUT) -> Any:
-    """The same for threads: it waits so many seconds for a connection, as many for an answer, and tries once more. Raises
+    """The same for threads: so many seconds for a connection, as many for an answer, and a second try. Raises
     ValueError for an address that cannot be read; for a Cluster it asks for the nodes, and raises what comes of that.
     """
     address = parse(url)
