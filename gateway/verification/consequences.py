@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 import orjson
 import sqlalchemy as sql
@@ -18,7 +18,8 @@ from sqlalchemy.engine import Connection
 from gateway.accounts.evidence import IDENTIFYING, LINKS
 from gateway.accounts.ladder import IdentityLimit
 from gateway.accounts.secrets import Secrets
-from gateway.accounts.sql import standing, tables
+from gateway.accounts.sql import identities, standing, tables
+from gateway.accounts.sql.accounts import row
 from gateway.accounts.sql.database import Writing
 from gateway.verification.provider import Identified, State, Verdict
 
@@ -112,25 +113,12 @@ class Verification(NamedTuple):
     stated: float
 
 
-class Identities(Protocol):
-    """Who shares an identity: as gateway.accounts.sql.identities."""
-
-    def used_elsewhere(
-        self, connection: Connection, secrets: Secrets, account: str, kind: str, value: str, since: float
-    ) -> int:
-        """Other organisations that have shown this attribute since then."""
-
-    def regroup(self, writing: Writing, account: str) -> None:
-        """Links of this account have changed: put it together with those who share them."""
-
-
 class World(NamedTuple):
     """What consequences are drawn with."""
 
     secrets: Secrets
     limits: Callable[[], Mapping[str, IdentityLimit]]
     """Kind of link -> its limit, as the ladder's file states it now."""
-    identities: Identities
 
 
 class Changed(Exception):
@@ -149,9 +137,9 @@ def find(
         conditions.append(mine & verifications.c.reference.in_(("", reference)))
     for condition in conditions:
         chosen = sql.select(verifications).where(condition).order_by(verifications.c.created.desc()).limit(1)
-        row = connection.execute(chosen.with_for_update() if lock else chosen).first()
-        if row is not None:
-            return shaped(row)
+        found = connection.execute(chosen.with_for_update() if lock else chosen).first()
+        if found is not None:
+            return shaped(found)
     return None
 
 
@@ -160,10 +148,10 @@ def kinds_of(text: str | None) -> tuple[str, ...]:
     return tuple(orjson.loads(text)) if text else ()
 
 
-def shaped(row: sql.Row[Any]) -> Verification:
+def shaped(one: sql.Row[Any]) -> Verification:
     return Verification(
-        row.id, row.account, row.provider, kinds_of(row.kinds), State(row.state), row.reference, row.reason,
-        row.created, row.updated, row.stated,
+        one.id, one.account, one.provider, kinds_of(one.kinds), State(one.state), one.reference, one.reason,
+        one.created, one.updated, one.stated,
     )  # fmt: skip
 
 
@@ -178,17 +166,17 @@ def settle(writing: Writing, world: World, news: News, before: Verification | No
     current = find(writing.connection, news.provider, news.reference, ours, lock=True)
     if current is None:
         return _reversed_without_session(writing, news) if news.state is State.REVERSED else "unknown_reference"
-    if news.verdict is None:
-        then, state, at, reason = step(current.state, current.stated, news.state, news.at), news.state, news.at, ""
-    else:
+    state: State = news.state
+    at, reason = news.at, ""
+    if news.verdict is not None:
         if before is not None and before != current:
             raise Changed
         state, at, reason = news.verdict.state, _dated(news), news.verdict.reason
-        then = step(current.state, current.stated, state, at, asked=True)
+    then = step(current.state, current.stated, state, at, asked=news.verdict is not None)
     if then is Then.ASK:
         raise Changed
     if then is not Then.APPLY:
-        return then.value
+        return str(then.value)
     return _apply(writing, world, news, current._replace(reference=news.reference), state, at, reason)
 
 
@@ -253,19 +241,36 @@ def _identify(writing: Writing, world: World, current: Verification, identified:
     """Keep the links, also of who is declined for them. Returns the kind of the first that is over its limit."""
     limits = world.limits()
     over = ""
-    for one in identified:
-        if one.kind not in LINKS or not one.value:
-            continue
+    known = [one for one in identified if one.kind in LINKS and one.value]
+    for one in known:
         limit = limits.get(one.kind)
         if limit is not None and not over:
-            others = world.identities.used_elsewhere(
-                writing.connection, world.secrets, current.account, one.kind, one.value, writing.now - limit.within
-            )
+            others = _others(writing, world.secrets, current.account, one, writing.now - limit.within)
             over = one.kind if others >= limit.organisations else ""
         standing.add_link(writing, world.secrets, current.account, one.kind, one.value, current.provider)
-    if any(one.kind in IDENTIFYING for one in identified):
-        world.identities.regroup(writing, current.account)
+    if any(one.kind in IDENTIFYING for one in known):
+        identities.regroup(writing, current.account)
     return over
+
+
+def _others(writing: Writing, secrets: Secrets, account: str, one: Identified, since: float) -> int:
+    """Other organisations that this person stands behind. An account without one is one.
+
+    Who was declined for this very limit does not count: or a second account could lock the first one out.
+    """
+    connection, table = writing.connection, tables.accounts
+    organisation = row(connection, account).organisation or ""
+    users = identities.used_elsewhere(connection, secrets, one.kind, one.value, organisation, account, since)
+    states = sql.select(verifications.c.account, verifications.c.state, verifications.c.reason)
+    declined, approved = set(), set()
+    for found in connection.execute(states.where(verifications.c.account.in_(users))):
+        if found.state == State.APPROVED.value:
+            approved.add(found.account)
+        elif found.reason == IN_USE:
+            declined.add(found.account)
+    counted = set(users) - (declined - approved)
+    named = sql.select(table.c.id, table.c.organisation).where(table.c.id.in_(counted))
+    return len({found.organisation or f"account {found.id}" for found in connection.execute(named)})
 
 
 def _take_back(writing: Writing, current: Verification, state: State, reason: str) -> State:

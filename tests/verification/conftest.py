@@ -1,13 +1,40 @@
-"""The directory on both databases, as its own tests have it."""
+"""The directory on both databases. On PostgreSQL one database serves all tests of a session: it is emptied for each."""
 
 from __future__ import annotations
 
-from tests.accounts.sql.conftest import (  # noqa: F401 - fixtures
-    clock,
-    connect,
-    database,
-    migrated,
-    postgres,
-    secrets,
-    url,
-)
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.accounts.sql import migrate, tables
+from gateway.accounts.sql.database import Database
+from tests.accounts.sql.conftest import BACKENDS, clock, connect, database, postgres, secrets  # noqa: F401 - fixtures
+from tests.postgres import Postgres
+
+
+@pytest.fixture(scope="session")
+def kept(postgres: Postgres) -> Iterator[Database]:  # noqa: F811 - the fixture
+    """With the schema."""
+    with postgres.database() as url:
+        database = Database(url, lambda: 0.0)
+        migrate.upgrade(database)
+        yield database
+        database.close()
+
+
+@pytest.fixture(params=BACKENDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a directory with nothing in it."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/directory.db"
+        database = Database(url, lambda: 0.0)
+        migrate.upgrade(database)
+        database.close()
+        return url
+    kept: Database = request.getfixturevalue("kept")
+    with kept.engine.begin() as connection:
+        for table in reversed(tables.metadata.sorted_tables):
+            if table is not tables.version:
+                connection.execute(table.delete())
+    return kept.url.render_as_string(hide_password=False)

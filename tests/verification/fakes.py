@@ -9,11 +9,10 @@ from typing import Final
 
 import orjson
 import sqlalchemy as sql
-from sqlalchemy.engine import Connection
 
 from gateway.accounts.ladder import IdentityLimit, Ladder, Proof, Rung
 from gateway.accounts.secrets import Secrets
-from gateway.accounts.sql import accounts, standing, tables
+from gateway.accounts.sql import accounts, tables
 from gateway.accounts.sql.database import Database, Writing
 from gateway.verification.clerk import Clerk
 from gateway.verification.consequences import World
@@ -105,23 +104,8 @@ class FakeProvider:
         return
 
 
-class Shared:
-    """Identities, the plain way: who has the same link."""
-
-    def __init__(self) -> None:
-        self.regrouped: list[str] = []
-
-    def used_elsewhere(
-        self, connection: Connection, secrets: Secrets, account: str, kind: str, value: str, since: float
-    ) -> int:
-        return len({*standing.accounts_linked_by(connection, secrets, kind, value)} - {account})
-
-    def regroup(self, writing: Writing, account: str) -> None:
-        self.regrouped.append(account)
-
-
 def world(secrets: Secrets, limits: Mapping[str, IdentityLimit] | None = None) -> World:
-    return World(secrets, lambda: limits or {}, Shared())
+    return World(secrets, lambda: limits or {})
 
 
 def approved(at: float = 0.0, *identified: Identified, expires: float = math.inf, ours: str = "") -> Verdict:
@@ -139,8 +123,9 @@ def open_session(database: Database, account: str = ACCOUNT, reference: str = SE
     def work(writing: Writing) -> None:
         accounts.ensure(writing, account)
         values = {"id": made, "account": account, "provider": provider, "kinds": orjson.dumps(KINDS).decode()}
-        values |= {"state": "created", "reference": reference, "created": writing.now, "updated": writing.now}
-        writing.connection.execute(tables.verifications.insert(), values)
+        values |= {"state": "created", "reference": reference}
+        times = {"created": writing.now, "updated": writing.now}
+        writing.connection.execute(tables.verifications.insert(), values | times)
 
     database.write("test", work)
     return made

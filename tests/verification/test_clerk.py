@@ -86,7 +86,7 @@ async def test_a_decline_of_what_was_approved_is_a_reversal(office: Office) -> N
 
     await office.hear(event(State.APPROVED, 100.0), event(State.DECLINED, 200.0))
 
-    assert (office.evidence(), office.falls(), office.state()) == ([], ["reversal"], "reversed declined".split()[0])
+    assert (office.evidence(), office.falls(), office.state()) == ([], ["reversal"], "reversed")
 
 
 async def test_a_late_approval_does_not_undo_a_reversal(office: Office) -> None:
@@ -132,26 +132,26 @@ async def test_an_undated_decline_of_an_approved_session_is_asked_about(office: 
     assert (office.evidence(), office.falls(), office.state()) == (GIVEN, [], "approved")
 
 
-@pytest.mark.parametrize("seed", range(12))
-async def test_any_order_and_any_number_of_times_comes_to_the_same(office: Office, seed: int) -> None:
+async def test_any_order_and_any_number_of_times_comes_to_the_same(office: Office) -> None:
     """The news of a session, shuffled and doubled, leaves what it leaves in order."""
-    news = [
-        event(State.CREATED, 10.0),
-        event(State.SUBMITTED, 20.0),
-        event(State.DECLINED, 30.0),
-        event(State.APPROVED, 40.0),
-        event(State.SUBMITTED, 40.5),
-        event(State.EXPIRED, 50.0),
-    ]
-    office.provider.verdicts[SESSION] = approved(40.0)
-    shuffled = [one._replace(id=f"{one.id}-{copy}") for one in news for copy in range(2)]
-    random.Random(seed).shuffle(shuffled)
+    states = (State.CREATED, State.SUBMITTED, State.DECLINED, State.APPROVED, State.SUBMITTED, State.EXPIRED)
+    office.provider.usual = approved(40.0)
+    letters = []
+    for seed in range(8):
+        open_session(office.database, f"a{seed}", f"s{seed}")
+        news = [event(state, 10.0 * at, f"s{seed}") for at, state in enumerate(states, 1)]
+        shuffled = [one._replace(id=f"{one.id}-{copy}") for one in news for copy in "xy"]
+        random.Random(seed).shuffle(shuffled)
+        letters.append(shuffled)
 
-    for one in shuffled:
-        await office.inbox.store(one, PROVIDER, b"")
-    await office.work()
+    for round_ in zip(*letters, strict=True):
+        await asyncio.gather(*(office.inbox.store(one, PROVIDER, b"") for one in round_))
+        await office.work()
 
-    assert (office.evidence(), office.falls(), office.state()) == (GIVEN, [], "approved")
+    for seed in range(8):
+        assert (office.evidence(f"a{seed}"), office.falls(f"a{seed}"), office.state(f"s{seed}")) == (
+            GIVEN, [], "approved",
+        )  # fmt: skip
     assert all(letter.done for letter in office.letters())
 
 
