@@ -27,6 +27,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "schema": "gateway.cli.schema:schema",
     "account": "gateway.cli.account:app",
     "key": "gateway.cli.key:app",
+    "review": "gateway.cli.review:app",
+    "inbox": "gateway.cli.inbox:app",
     "directory": "gateway.cli.directory:app",
     "demo": "gateway.cli.demo:demo",
 }

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.accounts.sql import accounts
-from gateway.cli import account_standing
+from gateway.cli import account_bulk, account_standing
 from gateway.cli.account_text import details, page_text, text
 from gateway.cli.columns import aligned, moment
 from gateway.cli.configured import ConfigOption
@@ -146,3 +146,6 @@ app.command("evidence")(account_standing.evidence)
 app.command("fall")(account_standing.fall)
 app.command("link-attribute")(account_standing.link_attribute)
 app.command("link")(account_standing.link)
+app.command("import")(account_bulk.import_)
+app.command("export")(account_bulk.export_)
+app.command("erase")(account_bulk.erase_)
