@@ -108,6 +108,7 @@ def override_tier(writing: Writing, account: str, tier: str, expires: float | No
     withdraw_override(writing, account, "tier")
     values = {"account": account, "name": "tier", "value": tier, "reason": reason, "by": writing.who}
     writing.connection.execute(overrides.insert(), values | {"created": writing.now, "expires": expires})
+    writing.changed(account)
     writing.audit("account.override", account, tier=tier, expires=expires, reason=reason)
 
 

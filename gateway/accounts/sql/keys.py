@@ -61,15 +61,24 @@ def find(writing: Writing, prefix: str) -> sql.Row[Any]:
 
 
 def rotate(writing: Writing, secrets: Secrets, prefix: str, overlap: float) -> MintedKey:
-    """A new key with the same name and scopes; the old one holds for `overlap` seconds more. Raises NoSuch."""
+    """A new key with the same name, scopes and end; the old one holds for `overlap` seconds more. Raises NoSuch, also
+    for a key that holds no longer, or whose end is that of an overlap already.
+    """
     old = find(writing, prefix)
     if old.revoked is not None:
         raise NoSuch(f"the key `{prefix}` is revoked: make a new one")
+    if old.expires is not None and old.expires <= writing.now:
+        raise NoSuch(f"the key `{prefix}` has expired: make a new one")
+    after = writing.connection.scalar(
+        sql.select(keys.c.prefix).where(keys.c.account == old.account, keys.c.replaces == prefix)
+    )
+    if after is not None:
+        raise NoSuch(f"the key `{prefix}` was rotated already: `{after}` took over, rotate that one")
     minted = create(
         writing, secrets, old.account, old.name,
         models=orjson.loads(old.models), features=orjson.loads(old.features), expires=old.expires, replaces=prefix,
     )  # fmt: skip
-    ends = min(old.expires or math.inf, writing.now + overlap)
+    ends = min(math.inf if old.expires is None else old.expires, writing.now + overlap)
     writing.connection.execute(keys.update().where(keys.c.prefix == prefix).values(expires=ends))
     writing.audit("key.rotate", old.account, prefix=prefix, by=minted.prefix, ends=ends)
     return minted
@@ -86,7 +95,10 @@ def restore(writing: Writing, prefix: str, reason: str = "") -> str:
 
 
 def _revoked(writing: Writing, prefix: str, at: float | None, did: str, reason: str) -> str:
-    account = str(find(writing, prefix).account)
+    key = find(writing, prefix)
+    account = str(key.account)
+    if (key.revoked is None) == (at is None):
+        return account  # When it was revoked first is what counts.
     writing.connection.execute(keys.update().where(keys.c.prefix == prefix).values(revoked=at))
     writing.changed(account)
     writing.audit(did, account, prefix=prefix, reason=reason)
