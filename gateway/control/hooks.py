@@ -73,6 +73,8 @@ class Hooks:
                 body = await self._content(request)
         except TimeoutError:
             return self._no(name, "too_slow", 408)
+        except (web.RequestPayloadError, ConnectionError):
+            return self._no(name, "incomplete", 400)
         if body is None:
             return self._no(name, "busy", 503)
         if len(body) > LARGEST:
@@ -136,7 +138,9 @@ class Hooks:
 
 
 def add_to(app: web.Application, hooks: Hooks) -> None:
-    """Other methods get a 405 from the router."""
+    """Other methods get a 405 from the router. The server should not decode contents (`auto_decompress=False`): it
+    would try to before anybody has looked at them.
+    """
     app.router.add_post(PATH, hooks.take)
 
 

@@ -11,7 +11,7 @@ from gateway.accounts.ladder import IdentityLimit
 from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql import accounts, standing, tables
 from gateway.accounts.sql.accounts import NewAccount
-from gateway.accounts.sql.database import Database
+from gateway.accounts.sql.database import Database, Writing
 from gateway.testing import Clock
 from gateway.verification.consequences import DECIDED, Then, step
 from gateway.verification.provider import Identified, State, Verdict
@@ -168,10 +168,14 @@ async def test_who_was_declined_does_not_lock_out_the_first(office: Office) -> N
 
 async def test_two_accounts_of_one_organisation_may_share_a_document(office: Office) -> None:
     """The limit counts organisations."""
+
+    def create(writing: Writing) -> None:
+        for number in (1, 2):
+            accounts.create(writing, NewAccount(f"team{number}", organisation="acme-inc"))
+
+    office.database.write("cli:ann", create)
     for number in (1, 2):
-        account = NewAccount(f"team{number}", organisation="acme-inc")
-        office.database.write("cli:ann", lambda writing, account=account: accounts.create(writing, account))
-        open_session(office.database, account.id, f"t{number}")
+        open_session(office.database, f"team{number}", f"t{number}")
     office.provider.usual = approved(100.0, DOCUMENT)
 
     await office.hear(event(A, 100.0, "t1"), event(A, 100.0, "t2"))
