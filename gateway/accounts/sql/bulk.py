@@ -3,7 +3,7 @@
 The file is read once, checked row by row, and staged in temporary tables of the connection, which nobody else sees
 (`gateway.accounts.sql.staging`). Only when every row is right does one transaction move it in. So
 
-- a file with mistakes, Ctrl-C and kill -9 leave the directory as it was: there is nothing to take back or to go on with;
+- a file with mistakes, Ctrl-C and kill -9 leave the directory as it was: there is nothing to take back;
 - readers are never kept waiting (WAL, MVCC), and see none of it or all of it;
 - SQLite's one place for a writer is held while rows are moved and not while they are read: docs/million.md has how
   long. Who wants to write meanwhile waits `gateway.accounts.sql.database.BUSY`, and is then refused: a million accounts
@@ -33,6 +33,7 @@ from gateway.accounts.keys import digest, mint
 from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql import staging, tables
 from gateway.accounts.sql.database import ALL, Database, Writing
+from gateway.accounts.sql.identities import regroup_all
 from gateway.accounts.sql.keys import PEPPER
 from gateway.accounts.sql.moving import Conflict, move_in
 from gateway.accounts.sql.records import Problem, from_cells
@@ -42,7 +43,7 @@ CHUNK: Final = 1_000
 """Rows that are staged at once."""
 BLOCK: Final = 1024 * 1024
 """Bytes that are read at once."""
-LONGEST: Final = 1024 * 1024
+LONGEST: Final = 16 * 1024 * 1024
 """Bytes of a line."""
 CACHE: Final = 256 * 1024
 """KiB of pages that SQLite keeps for this connection: indexes are written in no order."""
@@ -124,11 +125,16 @@ def load(
         connection.execution_options(writes=True)
         with connection.begin() as transaction:
             writing = Writing(connection, who, now)
+            if connection.dialect.name != "sqlite":
+                # The turn of `Database.write`.
+                connection.execute(sql.select(tables.version.c.version).with_for_update())
             moved = move_in(writing, on_conflict, checker.wrong_at, lambda rows: _told(progress, checker, rows))
             if checker.wrong:
                 transaction.rollback()
                 return Loaded(0, 0, 0, 0, 0, hashed, tuple(checker.problems), checker.wrong)
             fresh.show(connection)
+            if moved.links:
+                regroup_all(writing)
             writing.changed(ALL)
             writing.audit("directory.import", "directory", sha256=hashed, on_conflict=on_conflict, **moved._asdict())
             change = writing.close()

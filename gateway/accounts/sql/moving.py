@@ -27,6 +27,7 @@ class Moved(NamedTuple):
     keys: int
     organisations: int
     skipped: int
+    links: int
 
 
 def move_in(writing: Writing, on_conflict: Conflict, wrong_at: WrongAt, tell: Callable[[int], None]) -> Moved:
@@ -42,7 +43,7 @@ def move_in(writing: Writing, on_conflict: Conflict, wrong_at: WrongAt, tell: Ca
         _have_already(connection)
     wrong += _taken(connection, wrong_at)
     if wrong:
-        return Moved(0, 0, 0, 0, 0)
+        return Moved(0, 0, 0, 0, 0, 0)
     organisations = _organisations(writing, on_conflict)
     if on_conflict == "update" and there:
         _update(connection, ACCOUNT, ACCOUNTS)
@@ -55,7 +56,7 @@ def move_in(writing: Writing, on_conflict: Conflict, wrong_at: WrongAt, tell: Ca
         moved += made[name]
         tell(moved)
     updated = there if on_conflict == "update" else 0
-    return Moved(accounts, updated, made["keys"], organisations, there if on_conflict == "skip" else 0)
+    return Moved(accounts, updated, made["keys"], organisations, there if on_conflict == "skip" else 0, made["links"])
 
 
 def _count(connection: Connection, found: sql.Select[Any]) -> int:
@@ -135,7 +136,7 @@ def _organisations(writing: Writing, on_conflict: Conflict) -> int:
     named = sql.select(ACCOUNTS.c.organisation, sql.literal(writing.now, sql.Double)).distinct()
     unknown = ACCOUNTS.c.organisation.not_in(sql.select(table.c.id))
     values = named.where(ACCOUNTS.c.organisation != "", unknown)
-    return made + connection.execute(table.insert().from_select(["id", "created"], values)).rowcount
+    return made + _inserted(connection, table.insert().from_select(["id", "created"], values))
 
 
 def _update(connection: Connection, shape: Shape, staged: sql.Table) -> None:
@@ -158,7 +159,12 @@ def _insert(connection: Connection, shape: Shape, staged: sql.Table, *, fresh: b
         chosen = chosen.where(~sql.exists().where(*same).correlate(staged))
     # In the order of what they are found by: pages are written once, and one after the other.
     ordered = chosen.order_by(staged.c.number if "number" in staged.c else staged.c.id)
-    return connection.execute(table.insert().from_select(columns, ordered)).rowcount
+    return _inserted(connection, table.insert().from_select(columns, ordered))
+
+
+def _inserted(connection: Connection, insert: sql.Insert) -> int:
+    """How many. SQLAlchemy asks the driver for the count of an INSERT only when told."""
+    return connection.execute(insert, execution_options={"preserve_rowcount": True}).rowcount
 
 
 def _value(staged: sql.Table, name: str) -> sql.ColumnElement[Any]:

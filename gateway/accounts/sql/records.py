@@ -186,7 +186,6 @@ ACCOUNT: Final = _shape(
         "email_domain": (_DOMAIN, ""),
         "signup_country": (_COUNTRY, ""),
         "billing_country": (_COUNTRY, ""),
-        "identity": (text, ""),
         "signup_burst": (_count, 0),
     },
     ("id",),

@@ -117,7 +117,7 @@ class Checker:
         checks, bits = shape.checks, 0
         for name, value in stated.items():
             if name not in checks:
-                self.wrong_at(line, where + ascii(name)[1:65], "is not known")
+                self.wrong_at(line, where + ascii(name)[1:-1][:64], "is not known")
                 continue
             try:
                 values[name] = checks[name](value)
