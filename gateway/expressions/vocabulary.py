@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from gateway import dialects
+from gateway.accounts.evidence import FALLS, KINDS
 from gateway.accounts.model import Feature
 from gateway.dialects import anthropic, openai
 from gateway.policy import NetworkKind
@@ -97,6 +98,8 @@ DOMAIN = Vocabulary(_domain)
 DATE = Vocabulary(_date)
 HOUR = _between("time.hour", 0, 23, "it is 0 to 23")
 WEEKDAY = _between("time.weekday", 1, 7, "it is 1 (Monday) to 7 (Sunday)")
+EVIDENCE = _of("kind of evidence", tuple(KINDS))
+FALL = _of("reason to fall", tuple(FALLS))
 FEATURE = _of("feature", get_args(Feature))
 NETWORK_KIND = _of("network kind", tuple(NetworkKind))
 DIALECT = _of("dialect", (dialects.OPENAI.name, dialects.ANTHROPIC.name))

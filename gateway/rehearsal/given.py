@@ -10,7 +10,6 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -46,23 +45,8 @@ Address = Annotated[str, AfterValidator(_address)]
 Tier = Annotated[str, StringConstraints(pattern=TIER)]
 
 
-def _kinds(written: object) -> object:
-    """A list of kinds is short for a mapping in which nothing is said of when they were shown."""
-    if isinstance(written, list):
-        return {kind: None for kind in written if isinstance(kind, str)} if _all_text(written) else written
-    return written
-
-
-def _all_text(written: list[object]) -> bool:
-    return all(isinstance(kind, str) for kind in written)
-
-
 EvidenceKind = Literal["email", "phone", "payment", "document", "liveness", "registry", "sanctions", "console"]
 FallReason = Literal["chargeback", "reversal", "detector", "analyst", "identity"]
-EvidenceGiven = Annotated[
-    dict[EvidenceKind, AwareDatetime | None],
-    BeforeValidator(_kinds, json_schema_input_type=dict[EvidenceKind, AwareDatetime | None] | list[EvidenceKind]),
-]
 
 
 class AccountGiven(Written):
@@ -86,7 +70,7 @@ class AccountGiven(Written):
     """ISO 3166-1 alpha-2, in capitals."""
     verification: Annotated[int, Field(ge=0, le=9)] = 0
     """How far its owner was verified: 0 not at all."""
-    evidence: EvidenceGiven = {}
+    evidence: dict[EvidenceKind, AwareDatetime] | tuple[EvidenceKind, ...] = ()
     """Kind -> when it was shown, such as `{document: 2026-01-01T00:00:00Z}`; or a list of kinds, all shown just now."""
     falls: tuple[FallReason, ...] = ()
     """Reasons for which it fell."""

@@ -95,11 +95,18 @@ def _profile(account: AccountGiven, now: float) -> Profile:
         signup_country=account.signup_country,
         billing_country=account.billing_country,
         verification=account.verification,
-        evidence=tuple(Evidence(kind, at.timestamp() if at else now) for kind, at in account.evidence.items()),
+        evidence=_evidence(account, now),
         falls=tuple(Fall(reason) for reason in account.falls),
         identity=account.identity,
         signup_burst=account.signup_burst,
     )
+
+
+def _evidence(account: AccountGiven, now: float) -> tuple[Evidence, ...]:
+    shown = account.evidence
+    if isinstance(shown, tuple):
+        return tuple(Evidence(kind, now) for kind in shown)
+    return tuple(Evidence(kind, at.timestamp()) for kind, at in shown.items())
 
 
 def _location(given: Given) -> Location | None:

@@ -21,6 +21,7 @@ from gateway.expressions.variables import VARIABLES, Variable
 from gateway.feeds.kinds import ListKind
 from gateway.policies.auth.config import AuthConfig
 from gateway.policies.geo.config import Answer, GeoConfig
+from gateway.policies.kyc.config import Gate, Identity, KycConfig
 from gateway.policies.quota.config import QuotaConfig
 from gateway.policies.rules.config import KEYS_OF, NEEDED, TERMINAL, RuleConfig, RulesConfig
 from gateway.rehearsal.key_words import Key, keys, meanings, models_in
@@ -39,6 +40,7 @@ FILES: Final[Mapping[str, tuple[type[BaseModel], str]]] = {
     "tests/*.yaml": (TestFile, "Exchanges, and what is expected of them: what `tidegate test` runs."),
     "kind: auth": (AuthConfig, "Who is asking."),
     "kind: geo": (GeoConfig, "From where. Everything that applies is reported, and the strongest answer holds."),
+    "kind: kyc": (KycConfig, "Which tier has an account earned by evidence, and what may that have?"),
     "kind: rules": (
         RulesConfig,
         "What you write: ordered conditions, and what becomes of an exchange for which one holds.",
@@ -47,9 +49,14 @@ FILES: Final[Mapping[str, tuple[type[BaseModel], str]]] = {
 }
 """Heading -> the model of the file, and what it is for."""
 
-ROOMS: Final = ("auth", "geo", "rules", "quota")
+ROOMS: Final = ("auth", "geo", "kyc", "rules", "quota")
 
-CALLED: Final[Mapping[type[BaseModel], str]] = {Answer: "an answer", Price: "a model"}
+CALLED: Final[Mapping[type[BaseModel], str]] = {
+    Answer: "an answer",
+    Gate: "a gate",
+    Identity: "a limit",
+    Price: "a model",
+}
 """Mappings that stand under many keys, or under any."""
 
 _HEAD: Final = """\

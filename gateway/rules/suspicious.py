@@ -16,8 +16,10 @@ from gateway.chain.entry import OnFailure
 from gateway.expressions.expression import Expression
 from gateway.policies.auth.config import AuthConfig
 from gateway.policies.geo.config import Answer, GeoConfig
+from gateway.policies.kyc.config import KycConfig
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
 from gateway.policies.rules.config import TERMINAL, RuleConfig, RulesConfig
+from gateway.rules.ladders import of_ladder
 from gateway.rules.possible import Asked, Known, Possible, same
 from gateway.rules.problems import Problem
 from gateway.rules.read import Loc
@@ -25,8 +27,8 @@ from gateway.rules.ruleset import CHAIN, FEEDS, Entry, Ruleset
 
 UNSOLVING: Final = frozenset({"auth", "geo", "kyc", "rules", "risk", "quota"})
 """Kinds that let nobody pass a challenge."""
-KEEPING: Final = frozenset({"auth", "geo", "rules", "quota"})
-"""Kinds after which an account has the tier that the directory, or a token, says."""
+KEEPING: Final = frozenset({"auth", "geo", "kyc", "rules", "quota"})
+"""Kinds after which an account has the tier that the directory, a token or a ladder says."""
 UNSOLVABLE: Final = "challenges, and nothing in this chain lets a caller pass: an entry of kind `captcha` would"
 PASSED: Final = "captcha.passed"
 CHANGED_BY: Final = {"weigh": "risk.score", "tag": "tags"}
@@ -78,6 +80,9 @@ class _Looking:
             elif isinstance(entry.config, GeoConfig) and self.unsolvable(entry):
                 for loc in _challenging(entry.config, ()):
                     yield self.ruleset.documents[entry.path].problem(loc, f"`{loc[-1]}` {UNSOLVABLE}")
+            elif isinstance(entry.config, KycConfig):
+                for place, said in of_ladder(entry.config, index, self.ruleset.entries):
+                    yield self.ruleset.documents[entry.path].problem(place, said)
         yield from self.after_the_end()
         yield from self.unused_lists()
 
@@ -230,7 +235,13 @@ class _Looking:
             if isinstance(entry.config, AuthConfig) and entry.config.jwt:
                 return ""
         # `default` is what an account has that states none, and what strangers have.
-        if not set(limit.tiers).isdisjoint({*self.tiers, "default"}):
+        earned = [
+            tier.counted_as
+            for entry in self.ruleset.entries
+            if isinstance(entry.config, KycConfig)
+            for tier in entry.config.tiers
+        ]
+        if not set(limit.tiers).isdisjoint({*self.tiers, *earned, "default"}):
             return ""
         return " or ".join(f"`{tier}`" for tier in limit.tiers)
 

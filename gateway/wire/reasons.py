@@ -118,6 +118,33 @@ REASONS: Final[dict[str, Reason]] = {
         "The account is used in many countries within a short time.",
         "Keep your key to yourself: make a new one if others may have it. Else ask the operator of this API.",
     ),
+    # What the account has earned.
+    "verification_required": Reason(
+        "403",
+        "A higher tier is needed, which an account has by verification: `required_tier` names it, `missing` says what "
+        "is still to be shown, and `verification_url` is where its owner shows it (it works once, and expires).",
+        "Open `verification_url`, or ask the owner of the account to. The next request after it succeeds.",
+    ),
+    "tier_insufficient": Reason(
+        "403",
+        "The account's tier does not have this model, feature or country, and no verification changes that.",
+        "Ask the operator of this API.",
+    ),
+    "payment_reversed": Reason(
+        "403",
+        "A payment of the account was taken back (a chargeback), and its tier went with it.",
+        "The owner of the account can settle it, or appeal, at `verification_url`. Else ask the operator of this API.",
+    ),
+    "verification_reversed": Reason(
+        "403",
+        "A provider has taken a verification of the account back, and its tier went with it.",
+        "The owner of the account can appeal, or be verified again, at `verification_url`.",
+    ),
+    "account_under_review": Reason(
+        "403",
+        "The account stands on a lower tier while somebody looks at it.",
+        "The owner of the account can appeal at `verification_url`. Else ask the operator of this API.",
+    ),
     # How much.
     "quota_exceeded": Reason(
         "429",

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from gateway.policies.auth.config import AuthConfig
 from gateway.policies.geo.config import Answer, Countries, CountriesSeen, GeoConfig, Networks, Travel, Unknown
+from gateway.policies.kyc.config import KycConfig
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
 from gateway.policies.rules.config import RulesConfig
 from gateway.policy import PolicyKind
@@ -33,6 +34,20 @@ RULES: Final = [
     {"name": "rest", "when": "request.model == ''", "action": "allow"},
 ]
 """Every action that rules have."""
+
+TIERS: Final = [
+    {"name": "free", "withholds": {"models": ["m-frontier*"], "features": ["batch"], "countries": ["DE"]}},
+    {"name": "verified", "requires": ["document", "liveness"], "quota": "pro", "grants": {"features": ["tools"]}},
+]
+VOLUMES: Final = [
+    {
+        "name": "free",
+        "concurrency": 2,
+        "volume": [{"measure": measure, "capacity": 10} for measure in MEASURES if measure != "concurrency"],
+    },
+    {"name": "verified", "requires": ["document"], "volume": [{"measure": "spend", "capacity": "$1"}]},
+]
+RAMPS: Final = [{"models": ["m-large"], "from": "2023-11-14T00:00:00Z", "days": 7, "tiers": ["free"], "share": "10%"}]
 
 CONFIGS: Final[list[tuple[str, BaseModel]]] = [
     ("auth", AuthConfig()),
@@ -74,6 +89,13 @@ CONFIGS: Final[list[tuple[str, BaseModel]]] = [
         "quota",
         QuotaConfig(limits=(LimitConfig(name="none", measure="requests", per=("key",), capacity=1, tiers=("x",)),)),
     ),
+    (
+        "kyc",
+        KycConfig.model_validate(
+            {"tiers": TIERS, "ramps": RAMPS, "weigh": {"signup_burst": {"from": 20, "weight": 9}}}
+        ),
+    ),
+    ("kyc", KycConfig.model_validate({"tiers": VOLUMES, "others": "pass", "unread": "pass"})),
     ("rules", RulesConfig.model_validate({"rules": RULES})),
     ("rules", RulesConfig.model_validate({"rules": RULES[-1:], "otherwise": "deny"})),
 ]

@@ -162,7 +162,7 @@ class Keeping(Strict):
 
 
 class Falls(Strict):
-    """Reason to fall -> the highest tier that remains. The lowest where it is not stated."""
+    """Reason to fall → the highest tier that remains. The lowest where it is not stated."""
 
     chargeback: Name | None = None
     """A payment was taken back."""
@@ -186,7 +186,7 @@ class Identity(Strict):
 
 
 class Identities(Strict):
-    """What identifies a person -> a limit. Not stated: it links accounts, and limits nothing."""
+    """What identifies a person → a limit. What is not stated links accounts, and limits nothing."""
 
     document: Identity | None = None
     """The number of an identity document."""
@@ -246,7 +246,7 @@ class KycConfig(Strict):
     tiers: tuple[Tier, ...]
     """The ladder, from the lowest, which requires nothing."""
     evidence: dict[Kind, Keeping] = Field(default_factory=dict)
-    """Kind -> how it is had and kept. What is not named comes from the operator's own systems, and lasts."""
+    """Kind → how it is had and kept. What is not named comes from the operator's own systems, and lasts."""
     falls: Falls = Falls()
     """What becomes of an account for which there is a reason to fall."""
     identities: Identities = Identities()

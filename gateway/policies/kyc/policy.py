@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.accounts.ladder import Ladder, Standing, missing, standing
 from gateway.policies.kyc.config import KycConfig, Tier
 from gateway.policies.kyc.rule import (
-    COUNTRIES,
-    FEATURES,
-    MODELS,
-    UNREAD,
+    NOT_GRANTED,
+    WITHHELD,
     Gating,
     Ramps,
     Refused,
@@ -194,12 +192,7 @@ class Kyc:
         ask, location = context.ask, context.location
         higher = self.rungs[rung.index + 1 :]
         needed = next((one.index for one in higher if not one.gate.refuses(ask, location)), None)
-        subject = {
-            MODELS: "This model",
-            FEATURES: f"A request with {', '.join(sorted(rung.gate.features_of(ask)))}",
-            COUNTRIES: f"A call from {location.country or 'an unknown country'}",
-            UNREAD: "This route",
-        }[what]
+        subject = rung.gate.subject(ask, location, what)
         return refusal(
             self.ladder, Refused(known.principal, rung.index, what, needed, subject, context.now), self._link
         )
@@ -228,20 +221,36 @@ class Kyc:
             notes.append(f"for {above} there is missing: {', '.join(lacking) or 'nothing'}")
         if not math.isinf(found.until):
             notes.append(f"may change by itself in {found.until - context.now:.0f} s")
-        findings = [Finding("standing", True, shown, "; ".join(notes))]
-        refused = rung.gate.refuses(context.ask, context.location)
-        asked = {
-            "request.model": context.ask.model,
-            "request.features": sorted(context.ask.features),
-            "client.country": context.location.country,
-        }
-        findings.append(Finding(f"{found.tier}.{refused or 'gates'}", bool(refused), asked))
-        share = rung.ramps.share(context.ask.model, context.now)
-        if share < 1.0:
-            findings.append(Finding("ramps", True, {"request.model": context.ask.model}, f"share {share:g} of quotas"))
-        findings.extend(Finding(f"weigh.{name}", True, {}, f"weigh {weight}") for name, weight in self._told(known))
-        return tuple(findings)
+        findings = [
+            Finding(one.tier.name, one is rung, shown if one is rung else {}, "; ".join(notes) if one is rung else "")
+            for one in self.rungs
+        ]
+        return (*findings, *self._looked_at(context, rung), *self._weighed(principal, found))
 
-    def _told(self, known: Known) -> list[tuple[str, int]]:
-        lowest = known.rung is not None and known.rung.index == 0
-        return list(self._weights(known.principal).items()) if lowest else []
+    def _looked_at(self, context: Context, rung: Rung) -> Iterator[Finding]:
+        """What its tier may not have, and whether that is asked for."""
+        ask, location = context.ask, context.location
+        refused = rung.gate.refuses(ask, location)
+        shown = {
+            "models": ("request.model", ask.model),
+            "features": ("request.features", sorted(ask.features)),
+            "countries": ("client.country", location.country),
+        }
+        for key, (name, value) in shown.items():
+            for path, gate in ((WITHHELD[key], rung.tier.withholds), (NOT_GRANTED[key], rung.tier.grants)):
+                if gate is not None and getattr(gate, key) is not None:
+                    yield Finding(f"{rung.tier.name}.{path}", path == refused, {name: value})
+        if rung.ramps:
+            share = rung.ramps.share(ask.model, context.now)
+            yield Finding("ramps", share < 1.0, {"request.model": ask.model}, f"share of the quotas: {share:g}")
+
+    def _weighed(self, principal: Principal, found: Standing) -> Iterator[Finding]:
+        against = self._weights(principal) if found.rung == 0 else {}
+        shown = {
+            "signup_burst": ("account.signup_burst", principal.profile.signup_burst),
+            "disposable_email": ("account.email_domain", principal.profile.email_domain),
+        }
+        for name, (variable, value) in shown.items():
+            if getattr(self.config.weigh, name) is not None:
+                weight = against.get(name, 0)
+                yield Finding(f"weigh.{name}", bool(weight), {variable: value}, f"weigh {weight}" if weight else "")

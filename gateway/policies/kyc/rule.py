@@ -15,8 +15,10 @@ from gateway.policy import Action, Ask, Decision, Location, Match, Principal
 REMEMBERED_AT_MOST: Final = 4096
 """Models, of which callers may name any."""
 
-MODELS, FEATURES, COUNTRIES, UNREAD, VOLUME = "models", "features", "countries", "unread", "volume"
-"""What may be withheld; the last part of a rule's name."""
+WITHHELD: Final = {key: f"withholds.{key}" for key in ("models", "features", "countries")}
+NOT_GRANTED: Final = {key: f"grants.{key}" for key in WITHHELD}
+"""What stands in the way, as the file calls it: with the tier before it that is the name of a rule."""
+VOLUME: Final = "volume"
 
 FELL: Final = {
     "chargeback": ("payment_reversed", "A payment of this account was taken back"),
@@ -72,47 +74,70 @@ class Gating:
 
     def _by_models(self, ask: Ask, _: Location) -> str:
         """The usual case, in few words."""
-        what = self._models.get(ask.model)
-        return self._of_model(ask) if what is None else what
+        found = self._models.get(ask.model)
+        return self._of_model(ask) if found is None else found
 
     def _by_all(self, ask: Ask, location: Location) -> str:
         if self._by_model:
-            what = self._models.get(ask.model)
-            if what is None:
-                what = self._of_model(ask)
-            if what:
-                return what
+            found = self._models.get(ask.model)
+            if found is None:
+                found = self._of_model(ask)
+            if found:
+                return found
         if self._by_features:
-            if ask.features and self.features_of(ask):
-                return FEATURES
-            if ask.route == "other" and ask.generates and self._unread:
-                return UNREAD
-        return COUNTRIES if self._by_country and self._of_place(location) else ""
-
-    def features_of(self, ask: Ask) -> frozenset[str]:
-        """Those that it may not have."""
-        denied = ask.features & self._denied_features
-        return denied if self._granted_features is None else denied | (ask.features - self._granted_features)
+            found = self._of_features(ask)
+            if found:
+                return found
+        return self._of_place(location) if self._by_country else ""
 
     def _of_model(self, ask: Ask) -> str:
         model = ask.model
         if not model:
-            return UNREAD if ask.generates and self._unread else ""
-        denied = self._denies is not None and self._denies(model)
-        granted = self._grants is None or self._grants(model)
+            if not ask.generates or not self._unread:
+                return ""
+            return WITHHELD["models"] if self._denies is not None else NOT_GRANTED["models"]
+        found = ""
+        if self._denies is not None and self._denies(model):
+            found = WITHHELD["models"]
+        elif self._grants is not None and not self._grants(model):
+            found = NOT_GRANTED["models"]
         if len(self._models) >= REMEMBERED_AT_MOST:
             self._models.clear()
-        what = self._models[model] = MODELS if denied or not granted else ""
-        return what
+        self._models[model] = found
+        return found
 
-    def _of_place(self, location: Location) -> bool:
+    def _of_features(self, ask: Ask) -> str:
+        features, granted = ask.features, self._granted_features
+        if features:
+            if not self._denied_features.isdisjoint(features):
+                return WITHHELD["features"]
+            if granted is not None and not features <= granted:
+                return NOT_GRANTED["features"]
+        if ask.route == "other" and ask.generates and self._unread:
+            return WITHHELD["features"] if self._denied_features else NOT_GRANTED["features"]
+        return ""
+
+    def _of_place(self, location: Location) -> str:
         # As geo: nothing is asked of an address that is not of the public internet.
         if location.private:
-            return False
+            return ""
         country = location.country
         if country in self._denied_countries:
-            return True
-        return self._granted_countries is not None and (country or UNKNOWN_COUNTRY) not in self._granted_countries
+            return WITHHELD["countries"]
+        if self._granted_countries is not None and (country or UNKNOWN_COUNTRY) not in self._granted_countries:
+            return NOT_GRANTED["countries"]
+        return ""
+
+    def subject(self, ask: Ask, location: Location, refused: str) -> str:
+        """What is refused, as the beginning of a sentence that goes on in the singular."""
+        if refused.endswith("countries"):
+            return f"A call from {location.country or 'an unknown country'}"
+        if refused.endswith("models"):
+            return "This model" if ask.model else "A route whose model cannot be read"
+        denied = ask.features & self._denied_features
+        if self._granted_features is not None:
+            denied |= ask.features - self._granted_features
+        return f"A request with {', '.join(sorted(denied))}" if denied else "A route whose features cannot be read"
 
 
 class Ramps:
@@ -160,10 +185,11 @@ class Refused(NamedTuple):
     principal: Principal
     rung: int
     what: str
+    """The key of the tier that stands in the way."""
     needed: int | None
     """The lowest higher rung that has it; None for none."""
     subject: str
-    """What is withheld, as the beginning of a sentence that goes on in the singular."""
+    """As `Gating.subject`."""
     now: float
 
 
