@@ -26,10 +26,8 @@ log = logging.getLogger(__name__)
 
 BEGUN: Final = 20
 """Times an hour that an account may ask a provider for a way in. What costs money the desk bounds itself."""
-PAUSE: Final = 3
-"""Seconds after which the waiting page looks again."""
-LOOKS: Final = 40
-"""Times that it looks again by itself: two minutes."""
+PAUSES: Final = (3,) * 10 + (10,) * 9
+"""Seconds after which the waiting page looks again by itself, time after time: two minutes in all."""
 
 
 class Account:
@@ -143,14 +141,14 @@ class Account:
         looks = int(looked) if looked.isascii() and looked.isdigit() and len(looked) < 4 else 0
         if found.case is None or not (found.case.open and found.case.state != "retry"):
             return self._views.see()
-        again = self._views.place.path(f"/waiting?look={looks + 1}") if looks < LOOKS else ""
+        again = self._views.place.path(f"/waiting?look={looks + 1}") if looks < len(PAUSES) else ""
         said = words.CASES[found.case.state]
         return self._views.page(
             request,
             "waiting.html",
             session=session,
             again=again,
-            pause=PAUSE,
+            pause=PAUSES[looks] if again else 0,
             said=said,
             begun=found.case.state == "created",
             known=found,

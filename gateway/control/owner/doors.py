@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import logging
 import secrets as random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -45,6 +45,17 @@ HOUR: Final = 3600.0
 LONGEST_KEY: Final = 256
 
 _REFUSED: Final = "This key is not valid. Look whether it was copied whole; it begins with tg_."
+
+
+_NO_LINK: Final = ("This link does not work", "It may have been cut off when it was copied.")
+_DEAD: Final[Mapping[str, tuple[str, str]]] = {
+    "used": (
+        "This link was used already",
+        "A link works once. If it was you, in this browser, you are still signed in. Otherwise get a new one.",
+    ),
+    "expired": ("This link has run out", "Links work for a short while only."),
+}
+"""Why a link is no good -> title, and what that means."""
 
 
 class Doors:
@@ -126,18 +137,11 @@ class Doors:
             return bad.reason
 
     def _dead(self, request: web.Request, why: str) -> web.Response:
-        titles = {
-            "used": ("This link was used already", "A link works once."),
-            "expired": ("This link has run out", "Links work for a short while only."),
-        }
-        title, text = titles.get(why, ("This link does not work", "It may have been cut off when it was copied."))
+        title, text = _DEAD.get(why, _NO_LINK)
         place = self._views.place
         then = [Next(place.path(), "Go to your account"), Next(place.path("/sign-in"), "Sign in another way")]
-        text += (
-            " If it was you who used it in this browser, you are still signed in. Otherwise get a new one: send your "
-            "request to the API again and follow the link in its answer, or sign in another way."
-        )
-        return self._views.says(request, title, text, status=404 if title.endswith("work") else 410, then=then)
+        again = "Send your request to the API again and follow the link in its answer, or sign in another way."
+        return self._views.says(request, title, f"{text} {again}", status=410 if why in _DEAD else 404, then=then)
 
     def _welcome(self, token: str) -> web.Response:
         place = self._views.place

@@ -109,7 +109,7 @@ def overview(known: Known, ladder: Ladder | None, now: float, *, gives: Gives, w
         fell=words.FELL.get(fall.reason, words.FELL_OTHERWISE) if fall is not None and fell else "",
         amends=words.AMENDS.get(fall.reason, words.AMENDS_OTHERWISE) if fall is not None and fell else "",
         gives=tuple(gives(plan or stands.tier)),
-        notice=_notice(known, ladder, max(stands.rung, stands.earned), reach, now, ways),
+        notice=_notice(known, ladder, max(stands.rung, stands.earned), reach, now, ways, lowered=bool(stands.fell)),
         rungs=_rungs(known, ladder, stands.rung, now, gives=gives, ways=ways),
         shown=_shown(known, ladder, now),
     )
@@ -122,7 +122,9 @@ def _first_notice(known: Known) -> Notice | None:
     return None
 
 
-def _notice(known: Known, ladder: Ladder, rung: int, reach: int, now: float, ways: Ways) -> Notice | None:
+def _notice(
+    known: Known, ladder: Ladder, rung: int, reach: int, now: float, ways: Ways, *, lowered: bool
+) -> Notice | None:
     first = _first_notice(known)
     if first is not None:
         return first
@@ -137,7 +139,7 @@ def _notice(known: Known, ladder: Ladder, rung: int, reach: int, now: float, way
             tone, said.title, said.text, "" if waits or not ways.verify else "Resume verification", case.kinds
         )
     pressing = due(ladder, known.profile, now)
-    if pressing:
+    if pressing and not lowered:
         return _renewal(ladder, pressing, now, ways)
     wanted = _wanted(known, ladder, range(rung + 1, reach), now)
     if not wanted or not ways.verify:
@@ -147,7 +149,7 @@ def _notice(known: Known, ladder: Ladder, rung: int, reach: int, now: float, way
     showing = words.listed([words.evidence(kind).lower() for kind in wanted])
     text = (
         f"A provider asks you for: {showing}. It takes a few minutes; have your document at hand, and a phone or a "
-        "computer with a camera. We are told the result, and never see or keep your document or your picture."
+        "computer with a camera. We are told the result; we keep neither your document nor your picture."
     )
     return Notice("calm", "You can verify now", text, "Verify now", wanted)
 
@@ -184,7 +186,7 @@ def _rungs(known: Known, ladder: Ladder, stands: int, now: float, *, gives: Give
         lacking = missing(ladder, index, known.profile, now)
         needs = tuple(
             Need(words.evidence(kind), kind not in lacking, "" if kind not in lacking else _how(ladder, kind, ways))
-            for kind in sorted(rung.requires, key=lambda kind: (kind in lacking, words.evidence(kind)))
+            for kind in sorted(rung.requires, key=lambda kind: (kind not in lacking, words.evidence(kind)))
         )
         state = "here" if index == stands else "below" if index < stands else "above"
         found.append(Rung(rung.name, state, tuple(gives(rung.name)), needs))

@@ -60,6 +60,7 @@ class Views:
             loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
         )
         self._templates.filters["moment"] = words.moment
+        self._templates.filters["minute"] = words.minute
         self._templates.filters["stamp"] = words.stamp
         self._templates.globals["path"] = place.path
         self._templates.globals["inf"] = math.inf
@@ -143,7 +144,11 @@ def border(views: Views) -> Any:
         try:
             response = await handler(request)
         except web.HTTPException as error:
-            response = _error(views, request, error)
+            response = (
+                web.Response(status=error.status, headers=error.headers)
+                if error.status < 400
+                else _error(views, request, error)
+            )
         except SQLAlchemyError as error:
             log.error("an owner's page was not served: %s", type(error).__name__)
             text = "We cannot look things up at the moment. Nothing was changed; please try again in a minute."
@@ -185,8 +190,6 @@ _ERRORS: Final[Mapping[int, tuple[str, str]]] = {
 
 
 def _error(views: Views, request: web.Request, error: web.HTTPException) -> web.StreamResponse:
-    if error.status < 400:
-        return error
     if error.status == 400:
         # Maybe for its Host: a page would have to name it.
         return web.Response(status=400, text=error.text)

@@ -78,6 +78,11 @@ def moment(at: float) -> str:
     return f"{found.tm_mday} {time.strftime('%B %Y', found)}"
 
 
+def minute(at: float) -> str:
+    """`12 March 2027, 14:05 UTC`."""
+    return f"{moment(at)}, {time.strftime('%H:%M', time.gmtime(at))} UTC"
+
+
 def stamp(at: float) -> str:
     """For the attribute `datetime`: RFC 3339 in UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))

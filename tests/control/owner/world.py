@@ -1,11 +1,13 @@
-"""The owner's pages as a gateway serves them: a directory in SQLite, the real desk, a provider with a page of its own."""
+"""The owner's pages as a gateway serves them: a directory in SQLite, the desk, a provider with a page of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import math
 import re
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +26,7 @@ from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.one_time import Scope
 from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql import accounts, keys, migrate, tables, visits
-from gateway.accounts.sql.database import Database, Writing
+from gateway.accounts.sql.database import Change, Database, Writing
 from gateway.accounts.stored import StoredAccounts
 from gateway.control import pages as reasons
 from gateway.control.mail import Mailer
@@ -263,6 +265,16 @@ class _Handing(asyncio.Protocol):
         self._pages.take_over(self._transport, data)
 
 
+@functools.cache
+def _empty() -> bytes:
+    """A directory in which there is nothing yet: made once."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/directory.db", Clock())
+        migrate.upgrade(database)
+        database.close()
+        return Path(folder, "directory.db").read_bytes()
+
+
 @contextlib.asynccontextmanager
 async def gateway(
     folder: Path,
@@ -275,12 +287,16 @@ async def gateway(
     """`public_url` is where it really is, if not stated."""
     clock = Clock()
     secrets = Secrets({"s2": b"2" * 32, "s1": b"1" * 32})
+    (folder / "directory.db").write_bytes(_empty())
     database = Database(f"sqlite:///{folder}/directory.db", clock)
-    migrate.upgrade(database)
     stored = StoredAccounts(database, secrets, clock)
     directory = LiveDirectory(file, stored)
     loop = asyncio.get_running_loop()
-    database.announce = lambda change: loop.call_soon_threadsafe(directory.void, change.accounts) and None
+
+    def announce(change: Change) -> None:
+        loop.call_soon_threadsafe(directory.void, change.accounts)
+
+    database.announce = announce
     world = World(clock, database, secrets, directory, Checks(), Outbox())
     world.checks.database = database
     providers: Mapping[str, Provider] = {"checks": world.checks}
