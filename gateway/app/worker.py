@@ -107,6 +107,7 @@ class Worker:
         self._local = LocalShare(self.store, asyncio.get_running_loop().time)
         self._began = pointed(wholes)
         chain = await self.rules.begin(self._began)
+        self.ladder = ladder_of(chain)
         self._access_log = self._open_log(file.access_log)
         self._exchange_log = self._open_exchange_log(file.exchange_log)
         self._providers = providers_of(file.providers)

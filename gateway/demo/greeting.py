@@ -16,13 +16,15 @@ class Ready(NamedTuple):
     keys: Mapping[str, str]
     pid: int
     folder: str = ""
-    """Where tidegate.yaml, accounts and policies are."""
+    """Where tidegate.yaml, the directory of accounts and policies are."""
+    provider: str = ""
+    """The stand-in for a provider of verifications."""
 
 
 def greeting(ready: Ready) -> str:
     """The text. Its snippets are whole: each is run by tests/demo/test_greeting.py as it stands."""
     keys = "\n".join(f"    {account:<10} {key}" for account, key in ready.keys.items())
-    pasted = {**commands(ready), **rules(ready)}
+    pasted = {**commands(ready), **ladder(ready), **rules(ready)}
     snippets = "\n\n".join(f"  {title}\n\n{snippet}" for title, snippet in pasted.items())
     return f"""
   Tidegate serves.
@@ -32,7 +34,8 @@ def greeting(ready: Ready) -> str:
     upstream   {ready.upstream}
     redis      {ready.redis}
     console    {ready.admin}/   (the rules in force, and what they did)
-    folder     {ready.folder}   (accounts and rules are read again when they change)
+    provider   {ready.provider}   (of verifications: a stand-in)
+    folder     {ready.folder}   (rules are read again when they change)
 
   Keys, by account:
 
@@ -78,6 +81,18 @@ print(message.content[0].text, message.usage)'""",
 for i in $(seq 30); do curl -s -o /dev/null -w '%{{http_code}} ' {ready.gateway}/v1/chat/completions \\
   -H 'authorization: Bearer {ready.keys["free"]}' -H 'content-type: application/json' \\
   -d '{{"model": "m-small", "max_tokens": 5, "messages": [{{"role": "user", "content": "Hi"}}]}}'; done; echo""",
+    }
+
+
+def ladder(ready: Ready) -> Mapping[str, str]:
+    """Title -> a shell command about tiers that accounts earn."""
+    return {
+        "A model for verified accounts. Open the verification_url of the answer, approve, and ask again:": f"""\
+curl -s {ready.gateway}/v1/chat/completions \\
+  -H 'authorization: Bearer {ready.keys["free"]}' -H 'content-type: application/json' \\
+  -d '{{"model": "m-frontier", "max_tokens": 5, "messages": [{{"role": "user", "content": "Hi"}}]}}'; echo""",
+        "What is known of an account, and who changed what:": f"""\
+.venv/bin/tidegate account show free --config {ready.folder}/tidegate.yaml""",
     }
 
 

@@ -25,7 +25,7 @@ import aiohttp
 
 from gateway.demo.children import Child, ChildEnded
 from gateway.demo.greeting import Ready, greeting
-from gateway.demo.world import Places, make, shipped_policies, write_private
+from gateway.demo.world import PROVIDER, Places, make, shipped_policies, write_private
 from gateway.tasks import spawn
 
 HOST = "127.0.0.1"
@@ -99,12 +99,16 @@ async def _serve(options: Options, redis: AbstractAsyncContextManager[str], say:
             admin=f"{HOST}:{free_port()}",
             redis=await stack.enter_async_context(redis),
             upstream=options.upstream or f"http://{HOST}:{free_port()}",
+            provider=f"http://{HOST}:{free_port()}",
         )
         children = []
         if not options.upstream:
             standin = await stack.enter_async_context(_running("stand-in", _standin(options, places), folder))
             await _until_it_serves(standin, http, f"{places.upstream}/standin/stats")
             children.append(standin)
+        provider = await stack.enter_async_context(_running("provider", _provider(places), folder))
+        await _until_it_serves(provider, http, f"{places.provider}/standin/sessions")
+        children.append(provider)
         world = make(folder, places, options.workers, shipped_policies())
         command = [*options.gateway, str(world.config)]
         gateway = await stack.enter_async_context(_running("gateway", command, folder))
@@ -119,6 +123,7 @@ async def _serve(options: Options, redis: AbstractAsyncContextManager[str], say:
             world.keys,
             os.getpid(),
             str(folder),
+            places.provider,
         )
         if options.ready_file is not None:
             stack.callback(options.ready_file.unlink, missing_ok=True)
@@ -135,6 +140,12 @@ def _standin(options: Options, places: Places) -> list[str]:
     port = places.upstream.rpartition(":")[2]
     pace = ["--latency", str(options.latency), "--tokens-per-second", str(options.tokens_per_second)]
     return [sys.executable, "-m", "gateway.demo.inference", "--port", port, *pace]
+
+
+def _provider(places: Places) -> list[str]:
+    hooks = f"http://{places.listen}/tidegate/hooks/{PROVIDER}"
+    port = places.provider.rpartition(":")[2]
+    return [sys.executable, "-m", "gateway.demo.verification", "--port", port, "--hooks", hooks]
 
 
 @contextlib.asynccontextmanager

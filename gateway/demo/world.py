@@ -1,4 +1,5 @@
-"""The demo's folder: accounts with fresh keys, a copy of the shipped policies, and a tidegate.yaml that fits them.
+"""The demo's folder: a directory of accounts with fresh keys, a copy of the shipped policies, and a tidegate.yaml that
+fits them.
 
 A folder that is there already keeps its accounts, keys and policies, so that what people tried in it stays;
 `tidegate.yaml` is written anew each time, since addresses change.
@@ -8,17 +9,29 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 import sysconfig
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import NamedTuple
 
-from gateway.accounts.keys import digest, mint
+from gateway.accounts.secrets import Secrets
+from gateway.accounts.sql import accounts, keys, migrate
+from gateway.accounts.sql.database import Writing
+from gateway.app.configuration import read_configuration
+from gateway.demo.verification.world import CREDENTIALS
+from gateway.rules.directory_file import open_directory
 
-ACCOUNTS: Mapping[str, str] = {"free": "free", "pro": "pro", "unlimited": "unlimited"}
-"""Account -> its tier in the shipped quotas. `unlimited` is for load tests."""
+ACCOUNTS: Mapping[str, str] = {"free": "", "pro": "pro", "unlimited": "unlimited"}
+"""Account -> the tier that is assigned to it; empty where it stands where its evidence says. `unlimited` is for load
+tests.
+"""
+PROVIDER = "identity"
+"""As the shipped ladder calls who verifies people."""
+KIND = "veriff"
+"""Whose protocol that is, in the demo."""
 
 
 class Places(NamedTuple):
@@ -28,6 +41,8 @@ class Places(NamedTuple):
     admin: str
     redis: str
     upstream: str
+    provider: str = "http://127.0.0.1:9100"
+    """The stand-in for a provider of verifications."""
 
 
 class World(NamedTuple):
@@ -42,12 +57,11 @@ class World(NamedTuple):
 def make(folder: Path, places: Places, workers: int, policies: Path) -> World:
     """Make the folder, or what is missing in it. Nobody else may read it: it holds keys."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    keys = _accounts(folder)
     if not (folder / "policies").exists():
         shutil.copytree(policies, folder / "policies")
     config = folder / "tidegate.yaml"
     write_private(config, _tidegate_yaml(places, workers))
-    return World(config, keys)
+    return World(config, _accounts(config))
 
 
 def shipped_policies() -> Path:
@@ -65,30 +79,27 @@ def write_private(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def _accounts(folder: Path) -> dict[str, str]:
-    """The keys of the folder's accounts. They stand in keys.json because accounts.yaml does not hold them."""
-    kept = folder / "keys.json"
-    if kept.exists() and (folder / "accounts.yaml").exists():
+def _accounts(config: Path) -> dict[str, str]:
+    """The keys of the folder's accounts. They stand in keys.json because the directory does not hold them."""
+    kept = config.with_name("keys.json")
+    if kept.exists():
         return dict(json.loads(kept.read_text(encoding="utf-8")))
-    pepper = secrets.token_urlsafe(32)
-    lines = ["# Made by `tidegate demo`. The keys themselves are in keys.json: a real directory has no such file."]
-    lines += ["peppers:", f"  demo: {json.dumps(pepper)}", "accounts:"]
-    keys: dict[str, str] = {}
-    for account, tier in ACCOUNTS.items():
-        key, prefix = mint()
-        keys[account] = key
-        lines += [
-            f"  - id: {account}",
-            f"    tier: {tier}",
-            "    keys:",
-            "      - name: demo",
-            f"        prefix: {json.dumps(prefix)}",
-            f"        digest: {json.dumps(digest(pepper.encode(), key.encode()).hex())}",
-            "        pepper: demo",
-        ]
-    write_private(folder / "accounts.yaml", "\n".join(lines) + "\n")
+    database, secrets = open_directory(read_configuration(config), time.time)
+    try:
+        migrate.upgrade(database)
+        keys = database.write("demo", lambda writing: _fill(writing, secrets))
+    finally:
+        database.close()
     write_private(kept, json.dumps(keys, indent=2) + "\n")
     return keys
+
+
+def _fill(writing: Writing, secrets: Secrets) -> dict[str, str]:
+    made = {}
+    for account, tier in ACCOUNTS.items():
+        accounts.create(writing, accounts.NewAccount(account, tier=tier))
+        made[account] = keys.create(writing, secrets, account, "demo").key
+    return made
 
 
 def _tidegate_yaml(places: Places, workers: int) -> str:
@@ -97,10 +108,18 @@ def _tidegate_yaml(places: Places, workers: int) -> str:
 listen: {json.dumps(places.listen)}
 admin: {json.dumps(places.admin)}
 workers: {workers}
-admin_token: {json.dumps(secrets.token_urlsafe(24))}
+admin_token: {json.dumps(token_urlsafe(24))}
 redis: {json.dumps(places.redis)}
-accounts: accounts.yaml
+public_url: {json.dumps(f"http://{places.listen}")}
 policies: policies
+directory:
+  url: sqlite:///directory.db
+providers:  # A stand-in, which speaks the protocol of one.
+  - name: {PROVIDER}
+    kind: {KIND}
+    url: {json.dumps(places.provider)}
+    key: {json.dumps(CREDENTIALS[KIND].key)}
+    secret: {json.dumps(CREDENTIALS[KIND].secret)}
 trusted_hops: [127.0.0.0/8]  # So that X-Forwarded-For plays a caller from anywhere.
 upstreams:
   - name: inference
