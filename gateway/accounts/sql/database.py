@@ -81,7 +81,9 @@ class Writing:
     def add_new(self, table: sql.Table, row: Mapping[str, object]) -> bool:
         """Insert it; False, and nothing done, where a row of the same key is there already."""
         insert = sqlite.insert if self.connection.dialect.name == "sqlite" else postgresql.insert
-        return self.connection.execute(insert(table).values(row).on_conflict_do_nothing()).rowcount > 0
+        # Not by its rowcount, which is no promise for an INSERT: the row that was made comes back, or none does.
+        added = insert(table).values(row).on_conflict_do_nothing().returning(*table.primary_key)
+        return self.connection.execute(added).first() is not None
 
     def close(self) -> Change:
         """Last in the transaction: the version, and what it changed."""
