@@ -27,13 +27,13 @@ needs_redis = pytest.mark.skipif(bool(servers.missing("redis")), reason=servers.
 
 @asynccontextmanager
 async def redis_of(shape: str) -> AsyncIterator[tuple[str, str]]:
-    """Where to announce, and where to listen: in a Cluster at another node."""
+    """Where to announce, and where to listen: in a Cluster at another node, behind a Sentinel at the master."""
     if shape == "cluster":
         async with servers.cluster() as nodes:
             yield servers.cluster_url(nodes), f"redis://127.0.0.1:{nodes[-1].port}"
     elif shape == "sentinel":
-        async with servers.sentinel() as (url, _, _):
-            yield url, url
+        async with servers.sentinel() as (url, master, _):
+            yield url, f"redis://127.0.0.1:{master.port}"
     else:
         async with servers.server("valkey", port=0) as one:
             url = f"unix://{one.socket}" if shape == "unix" else f"redis://127.0.0.1:{one.port}/0"
