@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from gateway.accounts.directory import LASTING, AccountRecord
 from gateway.accounts.sql import lookup, tables
 from gateway.policy import NO_PROFILE, Profile
+from gateway.verification.desk import NOT_STARTED
 from gateway.verification.provider import State
 
 MANY: Final = 200
@@ -32,7 +33,7 @@ class Key(NamedTuple):
 
 
 class Case(NamedTuple):
-    """The latest verification."""
+    """The latest verification that came to be."""
 
     id: str
     provider: str
@@ -128,7 +129,10 @@ def _keys(connection: Connection, account: str, now: float) -> tuple[Key, ...]:
 def _case(connection: Connection, account: str) -> Case | None:
     table = tables.verifications
     row = connection.execute(
-        sql.select(table).where(table.c.account == account).order_by(table.c.created.desc()).limit(1)
+        sql.select(table)
+        .where(table.c.account == account, table.c.reason != NOT_STARTED)
+        .order_by(table.c.created.desc(), table.c.id)
+        .limit(1)
     ).first()
     if row is None:
         return None
