@@ -8,11 +8,11 @@ from aiohttp import web
 
 from gateway.accounts import one_time
 from gateway.accounts.directory import Directory as LiveAccounts
-from gateway.accounts.ladder import Ladder
 from gateway.accounts.one_time import Scope
 from gateway.accounts.secrets import Secrets
 from gateway.app.clocks import wall
 from gateway.app.directory import Directory
+from gateway.app.offers import Offers
 from gateway.control import hooks, pages
 from gateway.control.mail import MailServer, SmtpMailer, mail_server
 from gateway.control.owner import pages as owner
@@ -42,7 +42,7 @@ class OwnPages:
         durable: Directory | None,
         accounts: LiveAccounts,
         providers: Mapping[str, Provider],
-        ladder: Callable[[], Ladder | None],
+        offers: Callable[[], Offers],
         told: Callable[[], None],
     ) -> None:
         """`told` says to the clerk that there is something in the inbox."""
@@ -62,11 +62,12 @@ class OwnPages:
             database=database,
             secrets=secrets,
             directory=accounts,
-            desk=Desk(database, providers, ladder, wall),
-            ladder=ladder,
+            desk=Desk(database, providers, lambda: offers().ladder, wall),
+            ladder=lambda: offers().ladder,
             now=wall,
             public_url=file.public_url,
             mailer=_mailer(file),
+            quotas=lambda tier: offers().gives.get(tier, ()),
             client=lambda request: _client(trusted, request),
         )
 

@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import sys
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from gateway.accounts.follow import DirectoryFollower
-from gateway.accounts.ladder import Ladder
 from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.revocations import RevocationWatcher
 from gateway.accounts.stored import StoredAccounts
@@ -23,6 +23,7 @@ from gateway.app.clerk import INBOX
 from gateway.app.clocks import monotonic, wall
 from gateway.app.configuration import Configuration
 from gateway.app.directory import Directory, open_durable
+from gateway.app.offers import Offers, offers_of
 from gateway.app.own_pages import OwnPages, owner_link
 from gateway.app.providers import providers_of
 from gateway.app.services import services_of
@@ -70,12 +71,13 @@ class Worker:
         self.sightings = FleetSightings(wall)
         """For all rulesets: a change of rules forgets nobody."""
         self.rules = InForce(self._load, self._swap)
-        self.ladder: Ladder | None = None
+        self.offers = Offers()
         """Of the rules in force."""
         self.edge: Edge
         self.store: RedisStore
         self._local: LocalShare
         self._began: Path
+        self._offers: weakref.WeakKeyDictionary[Chain, Offers] = weakref.WeakKeyDictionary()
         self._durable: Directory | None = None
         self._providers: Mapping[str, Provider] = {}
         self._own_pages: OwnPages
@@ -107,12 +109,12 @@ class Worker:
         self._local = LocalShare(self.store, asyncio.get_running_loop().time)
         self._began = pointed(wholes)
         chain = await self.rules.begin(self._began)
-        self.ladder = ladder_of(chain)
+        self.offers = self._offers[chain]
         self._access_log = self._open_log(file.access_log)
         self._exchange_log = self._open_exchange_log(file.exchange_log)
         self._providers = providers_of(file.providers)
         self._own_pages = OwnPages(
-            file, self._durable, self.directory, self._providers, lambda: self.ladder, self._tell_clerk
+            file, self._durable, self.directory, self._providers, lambda: self.offers, self._tell_clerk
         )
         self._pages = Pages(self._own_pages.application)
         await self._pages.start()
@@ -162,11 +164,12 @@ class Worker:
         locator = feeds.locator
         locate = locator.locate if locator is not None else None
         chain = Chain(entries, self.store, self._local, self.failures, self.matched, locate, opened.version)
+        self._offers[chain] = offers_of(opened.ruleset)
         return Loaded(chain, lambda: _close(entries, feeds), locator.ages if locator is not None else _ageless)
 
     def _swap(self, chain: Chain) -> None:
         self.edge.chain = chain
-        self.ladder = ladder_of(chain)
+        self.offers = self._offers[chain]
         log.info("policies in force: generation %d, digest %s", *chain.version)
 
     def _open_durable(self) -> None:
@@ -228,9 +231,25 @@ class Worker:
             "matched": [[*key, count] for key, count in self.matched.items()],
             "sightings": {name: getattr(seen, name) for name in seen.__slots__},
             "feeds": [[one.name, one.age, one.stale] for one in self.rules.ages(wall())],
+            **self._directory_counts(),
             "draining": int(self.edge.draining),
             "digest": digest,
             "generation": generation,
+        }
+
+    def _directory_counts(self) -> dict[str, Any]:
+        stored, follower, hooks = self.directory.stored, self._follower, self._own_pages.hooks
+        if stored is None or follower is None:
+            return {"directory": {}, "directory_available": 1, "directory_accounts": 0, "webhooks": []}
+        return {
+            "directory": {
+                "lookups": stored.keys.batches + stored.accounts.batches,
+                "changes": follower.changes,
+                "missed": follower.missed,
+            },
+            "directory_available": int(stored.available and follower.available),
+            "directory_accounts": len(stored.memory),
+            "webhooks": [] if hooks is None else [[*key, count] for key, count in hooks.counts.items()],
         }
 
     async def stop(self) -> None:
@@ -257,12 +276,6 @@ class Worker:
         if self._durable is not None and self.directory.stored is not None:
             await self.directory.stored.close()
             await asyncio.to_thread(self._durable.close)
-
-
-def ladder_of(chain: Chain) -> Ladder | None:
-    """Of its first entry that has one."""
-    found = (getattr(entry.policy, "ladder", None) for entry in chain.entries)
-    return next((ladder for ladder in found if ladder is not None), None)
 
 
 def _ageless(_: float) -> tuple[()]:

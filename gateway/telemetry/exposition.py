@@ -93,6 +93,18 @@ def _labelled(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
         ["event"],
         _mapped(snapshots, "sightings"),
     )
+    yield _family(
+        "tidegate_directory_events",
+        "Lookups in the directory's database, and changes of accounts that were followed.",
+        ["event"],
+        _mapped(snapshots, "directory"),
+    )
+    yield _family(
+        "tidegate_webhooks",
+        "What providers of verifications told us, by what came of it.",
+        ["provider", "outcome"],
+        _listed(snapshots, "webhooks"),
+    )
 
 
 def _plain(snapshots: Sequence[Snapshot], restarts: int) -> Iterator[Metric]:
@@ -109,6 +121,8 @@ def _plain(snapshots: Sequence[Snapshot], restarts: int) -> Iterator[Metric]:
         ("active", "Exchanges under way."),
         ("body_bytes", "Bytes of request bodies held."),
         ("store_available", "Workers whose store answers."),
+        ("directory_available", "Workers whose database of accounts answers, or that have none."),
+        ("directory_accounts", "Accounts of the database that are in memory."),
         ("draining", "Workers that take no more connections."),
     ):
         yield GaugeMetricFamily(f"tidegate_{name}", text, value=sum(s[name] for s in snapshots))
