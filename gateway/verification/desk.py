@@ -166,7 +166,6 @@ class Desk:
 
     async def _start(self, provider: Provider, account: str, kinds: tuple[str, ...], back: str) -> Begun:
         made = f"ver_{random.token_hex(12)}"
-
         by_hand = isinstance(provider, Manual)
 
         def place(writing: Writing) -> None:
@@ -217,14 +216,10 @@ def _open(connection: Connection, account: str, provider: str = "") -> list[Veri
 def _place(writing: Writing, made: str, account: str, provider: str, kinds: tuple[str, ...], *, by_hand: bool) -> None:
     """The row of a session, before its provider hears of it. Raises Declined."""
     ensure(writing, account)
-    # Two at once are counted one after the other.
-    writing.connection.execute(
-        sql.select(tables.accounts.c.id).where(tables.accounts.c.id == account).with_for_update()
-    )
+    _one_at_a_time(writing, account)
     counted = sql.select(verifications).where(
-        verifications.c.account == account, verifications.c.created > writing.now - DAY,
-        verifications.c.reason != NOT_STARTED,
-    )  # fmt: skip
+        verifications.c.account == account, verifications.c.created > writing.now - DAY
+    )
     lately = [shaped(one) for one in writing.connection.execute(counted.order_by(verifications.c.created))]
     for one in lately:
         starting = one.state is State.CREATED and not one.reference and one.created > writing.now - STARTING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -62,6 +63,9 @@ class FakeProvider:
         """Of every session that has no verdict of its own."""
         self.fetched: Counter[str] = Counter()
         self.started: list[str] = []
+        self.may_start = asyncio.Event()
+        """Until it is set, sessions are being started."""
+        self.may_start.set()
         self.resumed: dict[str, Started] = {}
         self.away: Exception | None = None
         self.before_answer: Callable[[], object] | None = None
@@ -80,6 +84,7 @@ class FakeProvider:
         if self.away is not None:
             raise self.away
         self.started.append(verification)
+        await self.may_start.wait()
         reference = f"ses_{len(self.started)}"
         return Started(reference, f"https://checks.example/{reference}")
 
