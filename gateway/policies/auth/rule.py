@@ -28,6 +28,7 @@ _DETAILS = {
     "suspended_account": "The account is suspended.",
     "model_not_in_scope": "The API key may not be used for this model.",
     "feature_not_in_scope": "The API key may not be used for this feature.",
+    "directory_unavailable": "Accounts cannot be looked up at the moment.",
 }
 _ACCOUNT = re.compile(ACCOUNT_ID)
 _TIER = re.compile(TIER)
@@ -45,8 +46,8 @@ def refuse(reason: str, note: str = "", detail: str = "") -> Decision:
 
 def unavailable(note: str) -> Decision:
     """Nobody can say who it is just now: not the caller's fault, and soon over."""
-    detail = "Accounts cannot be looked up at the moment."
-    return Decision(Action.DENY, "directory_unavailable", detail, note, 503, 1.0)
+    reason = "directory_unavailable"
+    return Decision(Action.DENY, reason, _DETAILS[reason], note, 503, 1.0)
 
 
 def admit(principal: Principal, note: str) -> Decision:
