@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from alembic.script.revision import RevisionError
 
 from gateway.accounts.sql import migrate
 from gateway.cli.columns import aligned, indented
@@ -37,13 +38,16 @@ def downgrade(
     """Take the schema back. What an older one has no place for is lost: it says what, and asks for --yes."""
     insist(look(config)[1])
     with opened(config, fitting=False) as access:
+        current, head, pending = migrate.status(access.database)
+        if current and current != head and not pending:
+            fail(migrate.ready(access.database))
         try:
             lost = migrate.lost(access.database, to)
             if lost and not yes:
                 rows = aligned(("lost", "rows"), [(loss.what, f"{loss.rows:,}") for loss in lost])
                 fail(f"{indented(rows)}\nno upgrade brings this back: say --yes to lose it")
             steps = migrate.downgrade(access.database, to)
-        except migrate.BadRevision as error:
+        except (migrate.BadRevision, RevisionError) as error:
             fail(str(error))
     typer.echo(f"taken back to {to}: {len(steps)} step(s)" if steps else f"the schema is {to} already")
 

@@ -35,8 +35,8 @@ class Folder:
         for name, text in {"chain": CHAIN, "auth": "api_keys: true\n", "tiers": TIERS}.items():
             (path / "policies" / f"{name}.yaml").write_text(text)
 
-    def run(self, *words: object, **environment: str) -> Result:
-        return tidegate(*words, "--config", self.config, **environment)
+    def run(self, *words: object, given: str | None = None) -> Result:
+        return tidegate(*words, "--config", self.config, given=given)
 
     def well(self, *words: object) -> str:
         """What it prints; it ends well."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import pwd
 import re
 import stat
@@ -18,7 +19,6 @@ from gateway.accounts.sql import keys, tables
 from gateway.cli import directory_access
 from gateway.rules.directory_file import OWN
 from tests.cli.directories import Folder
-from tests.cli.run import tidegate
 
 
 def secrets(folder: Folder) -> Secrets:
@@ -165,8 +165,7 @@ def test_suspended_and_back(acme: Folder) -> None:
 
 def test_a_link_attribute_is_read_from_standard_input(acme: Folder) -> None:
     """So it stands in no history of a shell; what is kept of it is a keyed hash."""
-    words = ["account", "link-attribute", "acme", "payment", "-", "--config", str(acme.config)]
-    ended = tidegate(*words, given="pm_hidden_1\n")
+    ended = acme.run("account", "link-attribute", "acme", "payment", "-", given="pm_hidden_1\n")
 
     assert (ended.exit_code, ended.stdout) == (0, "account acme is linked by: payment\n")
     (kept,) = acme.rows(tables.links)
@@ -210,13 +209,13 @@ def test_who_it_was_is_whom_the_system_knows(acme: Folder, monkeypatch: pytest.M
 
     acme.well("account", "suspend", "acme", "--reason", "x")
 
-    known = pwd.getpwuid(directory_access.os.getuid()).pw_name
+    known = pwd.getpwuid(os.getuid()).pw_name
     assert acme.data("account", "audit", "acme")[0]["who"] == f"cli:{known}"
 
 
 def test_with_sudo_it_is_who_used_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where everybody is root, nobody would be."""
-    monkeypatch.setattr(directory_access.os, "getuid", lambda: 0)
+    monkeypatch.setattr(os, "getuid", lambda: 0)
     monkeypatch.setenv("SUDO_UID", str(pwd.getpwnam("nobody").pw_uid))
     assert directory_access.who() == "cli:nobody"
     monkeypatch.setenv("SUDO_UID", "4294967000")
