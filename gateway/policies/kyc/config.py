@@ -316,7 +316,7 @@ class KycConfig(Strict):
                 yield _error(("tiers", index, "name"), f"names a second tier {tier.name}")
             names.add(tier.name)
             if index and not tier.requires:
-                said = f"tier `{tier.name}` needs `requires`: without, everybody has it, and nobody has a lower one"
+                said = "needs `requires`: without it everybody stands here, and nobody on a lower tier"
                 yield _error(("tiers", index), said)
 
     def _buckets(self) -> Iterator[InitErrorDetails]:
