@@ -1,4 +1,4 @@
-"""python -m gateway.demo.verification --port 9100 --hooks http://127.0.0.1:8080/hooks/{provider}"""
+"""python -m gateway.demo.verification --port 9100 --hooks http://127.0.0.1:8080/tidegate/hooks/{provider}"""
 
 from __future__ import annotations
 

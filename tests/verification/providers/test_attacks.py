@@ -257,6 +257,15 @@ def test_garbage_with_a_good_signature_is_malformed(kind: str, garbage: str) -> 
     assert reason == "malformed_content" or (kind == "didit" and reason == "wrong_signature")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_webhook_that_says_two_things_is_malformed(kind: str) -> None:
+    """One name twice, all else as it was: readers differ in which of the two they take, and ours takes neither."""
+    body = hook(kind).body
+    name = body.partition(b'"')[2].partition(b'"')[0]
+    made = _signed(kind, b'{"' + name + b'": {}, ' + body[1:])
+    assert _refused(kind, made) == "malformed_content"
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -265,7 +274,7 @@ VALUES = st.recursive(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_content_is_an_event_or_refused(kind: str, data: st.DataObject) -> None:
     """One member of a true webhook is something else: never an error of another kind, never a broken event."""
@@ -290,7 +299,7 @@ def test_any_content_is_an_event_or_refused(kind: str, data: st.DataObject) -> N
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(value=st.text(max_size=120), body=st.binary(max_size=60))
 def test_any_signature_is_refused(kind: str, value: str, body: bytes) -> None:
     """No text of a field and no bytes of a content bring about anything but a refusal."""

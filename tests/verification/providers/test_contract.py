@@ -1,4 +1,4 @@
-"""An entry under `providers` says all that its kind needs and nothing that it does not; docs/providers.md shows each."""
+"""An entry under `providers` says all that its kind needs, and no more; docs/providers.md shows one of each."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 
 from gateway.rules.gateway_file import ProviderFile
 from gateway.verification.provider import Identified, NoSuchSession, ProviderUnavailable
+from gateway.verification.providers.adapter import segment
 from gateway.verification.providers.content import Misread, code, first_code
 from gateway.verification.providers.contract import NEEDS
 from gateway.verification.providers.countries import ALPHA3
@@ -55,7 +56,15 @@ def test_each_key_that_is_needed_is_missed_by_its_name(kind: str) -> None:
 def test_what_makes_no_sense_is_refused(kind: str, changes: dict[str, Any], complaint: str) -> None:
     """With the name of the key, and never its value."""
     with pytest.raises(ValidationError, match=complaint):
-        entry(kind, LOOPBACK, **changes)
+        entry(kind, **changes)
+
+
+@pytest.mark.parametrize("reference", ["..", ".", "", "a b", "a\n", "x" * 201])
+def test_a_reference_is_no_way_to_elsewhere(reference: str) -> None:
+    """What cannot be a part of a path is no session; a slash in one is no separator."""
+    with pytest.raises(NoSuchSession):
+        segment(reference)
+    assert segment("../a/b?c") == "..%2Fa%2Fb%3Fc"
 
 
 def test_manual_needs_nothing() -> None:
@@ -70,7 +79,7 @@ def test_the_page_shows_an_entry_of_every_kind() -> None:
     """Its examples are read as tidegate.yaml is, with secrets from the environment, and an adapter is made of each."""
     environment: dict[str, str] = {}
     seen = set()
-    for block in blocks("yaml", pages=[PAGE]):
+    for block in blocks("text", pages=[PAGE]):
         written = YAML(typ="safe").load(io.StringIO(block.text))
         for one in written["providers"]:
             names = [value for value in [*one.values(), *one.get("webhook_secrets", [])] if isinstance(value, str)]
@@ -97,7 +106,7 @@ def test_the_page_shows_an_entry_of_every_kind() -> None:
         pytest.param("DE", "passport", "[redacted]", "", id="redacted"),
         pytest.param("DE", "passport", "****5678", "", id="masked"),
         pytest.param("DE", "passport", "", "", id="none"),
-        pytest.param("JPN", "passport", "ＴＫ１２３４５６７", "JPN:passport:TK1234567", id="wide"),  # noqa: RUF001
+        pytest.param("JPN", "passport", "ＴＫ１２３４５６７", "JPN:passport:TK1234567", id="wide"),
     ],
 )
 def test_a_document_has_one_spelling(country: str, kind: str, number: str, identity: str) -> None:

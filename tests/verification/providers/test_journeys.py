@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
@@ -245,6 +246,30 @@ async def test_a_disputed_payment_names_customer_and_card() -> None:
             await adapter.disputed("ch_unknown")
     assert found == (Identified("customer", "cus_Acme"), Identified("payment", "fp_4242"))
     assert "cus_Acme" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("stripe", "_report"), ("persona", "_verifications"), ("didit", "_decision")],
+)
+async def test_a_face_that_was_not_looked_at_is_no_evidence(
+    kind: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a provider states what it looked at, an approval is evidence of that and no more."""
+    speaks = importlib.import_module(f"gateway.demo.verification.{kind}")
+    usual = getattr(speaks, told)
+
+    def without(*arguments: Any) -> Any:
+        shown = usual(*arguments)
+        if isinstance(shown, list):
+            return [one for one in shown if one["type"] != "verification/selfie"]
+        return {name: value for name, value in shown.items() if name not in {"selfie", "liveness_checks"}}
+
+    monkeypatch.setattr(speaks, told, without)
+    async with scene(kind) as (adapter, standin, _came):
+        started = await adapter.start("ver_0123456789", "acme", BACK)
+        standin.act(kind, started.reference, "approved")
+        assert (await adapter.fetch(started.reference)).gives == {"document"}
 
 
 async def test_without_a_restricted_key_stripe_says_less() -> None:

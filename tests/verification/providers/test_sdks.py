@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 import stripe
-from onfido.models import WorkflowRunStatus
+from onfido.models.workflow_run_status import WorkflowRunStatus
 from onfido.webhook_event_verifier import OnfidoInvalidSignatureError, WebhookEventVerifier
 
 from gateway.demo.verification.world import CREDENTIALS
