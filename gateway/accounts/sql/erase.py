@@ -84,9 +84,9 @@ def erase(writing: Writing, secrets: Secrets, account: str) -> Erased:
     row = existing(connection, account)
     name = pseudonym(secrets, account)[0]
     mates = _mates(connection, account, row.identity)
-    counts = {"inbox": _letters(writing, account)}
+    counts: dict[str, int] = {"inbox": _letters(writing, account)}
     for table in _OF_ACCOUNTS:
-        counts[table.name] = _delete(connection, table, table.c.account == account)
+        counts[str(table.name)] = _delete(connection, table, table.c.account == account)
     verifications = tables.verifications
     counts["verifications"] = _delete(connection, verifications, verifications.c.account == account)
     _delete(connection, tables.changes, tables.changes.c.account == account)
@@ -191,7 +191,11 @@ def _rename(connection: Connection, name: str, to: str) -> int:
             )
     if renamed:
         change = audit.update().where(audit.c.id == sql.bindparam("line"))
-        values = {"subject": sql.bindparam("of"), "who": sql.bindparam("by"), "detail": sql.bindparam("as")}
+        values: dict[str, Any] = {
+            "subject": sql.bindparam("of"),
+            "who": sql.bindparam("by"),
+            "detail": sql.bindparam("as"),
+        }
         connection.execute(change.values(values), renamed)
     return len(renamed)
 
