@@ -10,10 +10,11 @@ import ipaddress
 import re
 import smtplib
 import ssl
+from collections.abc import Callable
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as WIRE
-from email.utils import make_msgid
+from email.utils import formatdate, make_msgid, parseaddr
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -84,10 +85,13 @@ def address(text: str) -> str:
 class SmtpMailer:
     """A connection for each mail: they are few. Nothing is said in the clear, except to this machine."""
 
-    def __init__(self, server: MailServer, sender: str, trust: ssl.SSLContext | None = None) -> None:
-        """`sender` is the From address, maybe with a name: `Tidegate <no-reply@example.com>`."""
+    def __init__(
+        self, server: MailServer, sender: str, now: Callable[[], float], trust: ssl.SSLContext | None = None
+    ) -> None:
+        """`sender` is the From address, maybe with a name: `Tidegate <no-reply@example.com>`. `now` is Unix time."""
         self._server = server
         self._sender = sender
+        self._now = now
         self._trust = trust or ssl.create_default_context()
 
     def __repr__(self) -> str:
@@ -103,7 +107,8 @@ class SmtpMailer:
         message["From"] = self._sender
         message["To"] = Address(addr_spec=to)
         message["Subject"] = subject
-        message["Message-ID"] = make_msgid(domain=self._server.host)
+        message["Date"] = formatdate(self._now())
+        message["Message-ID"] = make_msgid(domain=parseaddr(self._sender)[1].rpartition("@")[2] or None)
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday is to answer.
         message.set_content(text)
         return message

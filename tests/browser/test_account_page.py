@@ -201,7 +201,7 @@ async def _faults(page: Page, name: str) -> dict[str, list[str]]:
 
 async def test_everybody_can_read_it(browser: Browser, world: World) -> None:
     """Names, order, labels, contrast of AA and room to hit: on a phone and at a desk, light and dark."""
-    faults = {}
+    faults: dict[str, list[str]] = {}
     states = await _many_states(world)
     async with tab(browser, world.origin, world.checks.url) as page:
         for name, (account, scope, path) in states.items():
