@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import sqlalchemy as sql
 from sqlalchemy.engine import Connection
@@ -21,6 +21,7 @@ from gateway.accounts.sql.database import ALL, MOST, Writing
 from gateway.accounts.sql.standing import LINK
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 accounts, links = tables.accounts, tables.links
 
 CROWD: Final = 1000
@@ -167,8 +168,9 @@ def _walk(connection: Connection, account: str, crowd: int, walk: int) -> _Seen:
     frontier = [account]
     while frontier:
         found: set[str] = set()
-        for kind, digest in _attributes(connection, frontier) - attributes:
-            attributes.add((kind, digest))
+        fresh = _attributes(connection, frontier) - attributes
+        attributes |= fresh
+        for kind, digest in _shared(connection, fresh):
             sharing = _sharing(connection, kind, digest, crowd + 2)
             if len(sharing) <= crowd:
                 seen.groups.join(sharing)
@@ -197,6 +199,18 @@ def _attributes(connection: Connection, of: Sequence[str]) -> set[tuple[str, byt
         rows = sql.select(links.c.kind, links.c.digest).where(links.c.account.in_(batch), links.c.kind.in_(IDENTIFYING))
         found.update((kind, digest) for kind, digest in connection.execute(rows))
     return found
+
+
+def _shared(connection: Connection, attributes: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """Those that more than one account has: most have one, and nobody needs to look at each of these."""
+    digests: dict[str, list[bytes]] = {}
+    for kind, digest in attributes:
+        digests.setdefault(kind, []).append(digest)
+    for kind, several in digests.items():
+        for batch in _batches(several):
+            found = sql.select(links.c.digest).where(links.c.kind == kind, links.c.digest.in_(batch))
+            shared = found.group_by(links.c.digest).having(sql.func.count() > 1)
+            yield from ((kind, digest) for digest in connection.scalars(shared).all())
 
 
 def _sharing(connection: Connection, kind: str, digest: bytes, limit: int) -> list[str]:
@@ -230,6 +244,6 @@ def _name(writing: Writing, groups: Iterable[Sequence[str]]) -> dict[str, int]:
     return moved
 
 
-def _batches(several: Sequence[str]) -> Iterator[Sequence[str]]:
+def _batches(several: Sequence[T]) -> Iterator[Sequence[T]]:
     for start in range(0, len(several), _BATCH):
         yield several[start : start + _BATCH]
