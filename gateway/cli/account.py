@@ -145,6 +145,7 @@ def audit(
 app.command("evidence")(account_standing.evidence)
 app.command("fall")(account_standing.fall)
 app.command("link-attribute")(account_standing.link_attribute)
+app.command("member")(account_standing.member)
 app.command("link")(account_standing.link)
 app.command("import")(account_bulk.import_)
 app.command("export")(account_bulk.export_)

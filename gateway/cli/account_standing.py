@@ -15,7 +15,7 @@ from gateway.cli.configured import ConfigOption
 from gateway.cli.directory_access import Access, JsonOption, ReasonOption, asked, end, opened
 from gateway.cli.ladder_access import limits_of
 from gateway.control import account_changes as changes
-from gateway.control.account_shapes import EvidenceShape, FallShape, LinksShape, SignInShape
+from gateway.control.account_shapes import EvidenceShape, FallShape, LinksShape, MemberShape, SignInShape
 from gateway.control.account_shown import NEAR, when
 from gateway.control.owner.place import link_path
 
@@ -85,7 +85,7 @@ def link_attribute(
     config: ConfigOption = CONFIG,
 ) -> None:
     """Say what an account may have in common with others. Only a keyed hash of it is kept."""
-    given = sys.stdin.readline(LONGEST_LINE).rstrip("\r\n") if value == "-" else value
+    given = _given(value)
     names = {"links.0.kind": "KIND", "links.0.value": "VALUE"}
     links = asked(LinksShape, {"links": [{"kind": kind, "value": given}], "source": source}, names)
     with opened(config) as access:
@@ -97,6 +97,18 @@ def link_attribute(
         typer.echo(f"the same people are behind: {', '.join(one for one in done.identity[:NEAR] if one != account)}")
     if done.over:
         typer.echo(f"account {account} has fallen for: identity")
+
+
+def member(
+    account: IdArgument,
+    address: Annotated[str, typer.Argument(help="An e-mail address; `-` to read it from standard input.")],
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Say who may sign in: whoever answers from an address. Only a keyed hash of it is kept."""
+    who = asked(MemberShape, {"address": _given(address)}, {"address": "ADDRESS"})
+    with opened(config) as access:
+        access.write(lambda writing: changes.add_member(writing, access.secrets, account, who))
+    typer.echo(f"account {account}: whoever answers from this address may sign in")
 
 
 def link(
@@ -117,6 +129,11 @@ def link(
     typer.echo(url)
     if not public:
         typer.echo("set public_url in tidegate.yaml: this is a path on the gateway", err=True)
+
+
+def _given(value: str) -> str:
+    """What identifies need stand in no history of a shell."""
+    return sys.stdin.readline(LONGEST_LINE).rstrip("\r\n") if value == "-" else value
 
 
 def _is_new(access: Access, account: str) -> str:

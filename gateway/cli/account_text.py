@@ -53,6 +53,7 @@ def _head(found: Shown) -> str:
         "e-mail": found["email_domain"],
         "signed up in": found["signup_country"],
         "pays from": found["billing_country"],
+        "may sign in": found["members"] or "",
         "same identity": ", ".join(found["same_identity"]),
         "sign-up burst": found["signup_burst"] or "",
     }

@@ -15,7 +15,7 @@ from gateway.accounts.evidence import IDENTIFYING
 from gateway.accounts.keys import MintedKey
 from gateway.accounts.ladder import IdentityLimit
 from gateway.accounts.secrets import Secrets
-from gateway.accounts.sql import accounts, bursts, identities, keys, standing, tables
+from gateway.accounts.sql import accounts, bursts, identities, keys, standing, tables, visits
 from gateway.accounts.sql.database import Writing
 from gateway.control.account_shapes import (
     AccountShape,
@@ -24,6 +24,7 @@ from gateway.control.account_shapes import (
     KeyShape,
     LinkShape,
     LinksShape,
+    MemberShape,
     MoveShape,
     RotateShape,
     SignInShape,
@@ -177,6 +178,11 @@ def _organisations(connection: Connection, of: list[str]) -> int:
     table = tables.accounts
     found = sql.select(table.c.id, table.c.organisation).where(table.c.id.in_(of))
     return len({(row.organisation, "" if row.organisation else row.id) for row in connection.execute(found)})
+
+
+def add_member(writing: Writing, secrets: Secrets, account: str, asked: MemberShape) -> None:
+    """Raises NoSuch."""
+    visits.add_member(writing, secrets, account, asked.address)
 
 
 def sign_in_token(writing: Writing, secrets: Secrets, account: str, asked: SignInShape) -> tuple[str, float]:

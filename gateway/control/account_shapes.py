@@ -6,11 +6,21 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from gateway.accounts.evidence import FALLS, KINDS, LINKS
 from gateway.accounts.model import ACCOUNT_ID, TIER, AccountId, Country, Feature
+from gateway.control import mail
 from gateway.quantities import Duration
 
 DAY: Final = 86400.0
@@ -123,6 +133,12 @@ class LinksShape(Shape):
     links: Annotated[tuple[LinkShape, ...], Field(min_length=1, max_length=64)]
     source: Reference = ""
     """Which system says so."""
+
+
+class MemberShape(Shape):
+    """Who may sign in: whoever answers from an address, of which a keyed hash is kept."""
+
+    address: Annotated[str, AfterValidator(mail.address)] = Field(repr=False)
 
 
 class SignInShape(Shape):

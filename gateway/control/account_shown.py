@@ -78,6 +78,7 @@ def shown(connection: Connection, account: str, now: float, ladder: Ladder | Non
         "evidence": [_evidence(one, now) for one in _rows(connection, tables.evidence, account)],
         "falls": [_fall(one, now) for one in _rows(connection, tables.falls, account)],
         "keys": keys_of(connection, account, now),
+        "members": len(_rows(connection, tables.members, account)),
         "verifications": [_verification(one) for one in _open(connection, tables.verifications, account)],
         "reviews": [_review(one) for one in _open(connection, tables.reviews, account)],
         "audit": audit_of(connection, account, LINES),

@@ -27,6 +27,7 @@ from gateway.control.account_shapes import (
     FallShape,
     KeyShape,
     LinksShape,
+    MemberShape,
     MoveShape,
     PageShape,
     RotateShape,
@@ -85,6 +86,7 @@ class AccountsApi:
             ("POST", f"{one}/falls/{{fall}}", self.add_fall),
             ("DELETE", f"{one}/falls/{{fall}}", self.clear_fall),
             ("POST", f"{one}/links", self.add_links),
+            ("POST", f"{one}/members", self.add_member),
             ("POST", f"{one}/link", self.sign_in_link),
         ):
             app.router.add_route(method, path, _bordered(handler))
@@ -181,6 +183,12 @@ class AccountsApi:
         )
         others = [one for one in done.identity if one != account]
         return _json({"account": account, "over_limit": done.over, "same_identity": others[:NEAR]}, 201)
+
+    async def add_member(self, request: web.Request) -> web.Response:
+        """Whoever answers from the address may sign in. One that is there already stays."""
+        account, asked = request.match_info["id"], checked(MemberShape, await _content(request))
+        await self._write(request, lambda writing: changes.add_member(writing, self.secrets, account, asked))
+        return _json({"account": account}, 201)
 
     async def sign_in_link(self, request: web.Request) -> web.Response:
         """A link with which the account's owner signs in: it works once. Who has it is the owner."""

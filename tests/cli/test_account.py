@@ -174,6 +174,14 @@ def test_a_link_attribute_is_read_from_standard_input(acme: Folder) -> None:
         assert b"pm_hidden_1" not in path.read_bytes()
 
 
+def test_who_may_sign_in_is_read_from_standard_input(acme: Folder) -> None:
+    """As above; what is no address is not said back."""
+    ended = acme.run("account", "member", "acme", "-", given="kari@owner.example\n")
+    assert (ended.exit_code, "kari" in ended.output) == (0, False)
+    assert acme.data("account", "show", "acme")["members"] == 1
+    assert "kari" not in acme.bad("account", "member", "acme", "kari at example", status=2)
+
+
 def test_accounts_that_share_an_instrument_are_named(acme: Folder) -> None:
     """And the one that brings it over the limit of the ladder falls."""
     acme.well("account", "link-attribute", "acme", "payment", "pm_1")

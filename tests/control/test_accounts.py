@@ -17,7 +17,7 @@ from gateway.accounts import one_time
 from gateway.accounts.keys import digest
 from gateway.accounts.ladder import IdentityLimit, Ladder, Rung
 from gateway.accounts.secrets import Secrets
-from gateway.accounts.sql import keys, migrate, tables
+from gateway.accounts.sql import keys, migrate, tables, visits
 from gateway.accounts.sql.database import Change, Database
 from gateway.control import admin
 from gateway.control.accounts import AccountsApi
@@ -349,6 +349,23 @@ async def test_a_sign_in_link_is_the_owners(acme: Port) -> None:
     found = one_time.read(SECRETS, said["url"].partition("#")[2], acme.clock[0])
     assert (found.account, found.scope, found.expires) == ("acme", one_time.Scope.OWNER, acme.clock[0] + 600)
     assert acme.audit("acme")[-1] == ("admin_token", "link.make")
+
+
+async def test_who_may_sign_in_is_kept_as_a_hash(acme: Port, tmp_path: Path) -> None:
+    """Said twice it is one; the address stands nowhere, also where it is wrong."""
+    for _ in range(2):
+        said = await acme.ask("POST", "/accounts/acme/members", {"address": "kari@Owner.example"})
+        assert said == (201, {"account": "acme"})
+    _, shown = await acme.ask("GET", "/accounts/acme")
+    assert shown["members"] == 1
+    found = acme.database.read(lambda connection: visits.members_with(connection, SECRETS, "kari@owner.example"))
+    assert found == ["acme"]
+    acme.database.engine.dispose()
+    assert all(b"kari" not in path.read_bytes() for path in tmp_path.glob("directory.db*"))
+    status, said_wrong = await acme.ask("POST", "/accounts/acme/members", {"address": "kari at example"})
+    assert (status, set(said_wrong["fields"])) == (422, {"address"})
+    assert "kari" not in str(said_wrong)
+    assert (await acme.ask("POST", "/accounts/nobody/members", {"address": "a@example.com"}))[0] == 404
 
 
 @pytest.mark.parametrize(
