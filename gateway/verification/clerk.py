@@ -19,7 +19,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from gateway.accounts.sql.database import Database, Writing
 from gateway.tasks import spawn
 from gateway.verification import inbox
-from gateway.verification.consequences import Changed, News, Then, Verification, World, find, settle, step
+from gateway.verification.consequences import WEAK, Changed, News, Then, Verification, World, find, settle, step
 from gateway.verification.group_commit import GroupCommit, NotCommitted
 from gateway.verification.inbox import Letter
 from gateway.verification.provider import Disputes, NoSuchSession, Provider, ProviderUnavailable, State
@@ -28,10 +28,14 @@ log = logging.getLogger(__name__)
 
 LOOK: Final = 0.5
 """Seconds after which the inbox is looked into although nobody has said that there is something."""
-HELD: Final = 200
-"""Letters of one provider that are taken at a time."""
+HELD: Final = 48
+"""Letters of one provider that are taken at a time: so many are done before the lease ends, also if each question
+takes as long as it may.
+"""
 ASKED: Final = 16
 """Questions to one provider at a time."""
+MARGIN: Final = inbox.LEASE / 4
+"""Seconds before the end of its lease in which nothing is begun with a letter any more."""
 LAG: Final = 4
 """Attempts for which a provider's API may know less than its webhook."""
 EARLY: Final = 3
@@ -131,11 +135,15 @@ class Clerk:
             while queue:
                 queue.sort(key=lambda letter: (letter.stated, letter.id))
                 letter = queue.pop(0)
+                outcome = ""
                 try:
                     outcome = await self._work_off(letter)
-                    self.counts[letter.provider, outcome.partition(" ")[0]] += 1
                 finally:
                     self._held[letter.provider] -= 1
+                    self.counts[letter.provider, outcome.partition(" ")[0] or "broken"] += 1
+                    if not outcome:
+                        # We are broken, or cancelled. The next attempt is not at once, and some day it is the last.
+                        await self._add(Job(letter, why="broken"))
         finally:
             for letter in queue:
                 self._held[letter.provider] -= 1
@@ -144,11 +152,10 @@ class Clerk:
 
     async def _work_off(self, letter: Letter) -> str:
         provider = self._providers.get(letter.provider)
+        if self._now() > letter.lease - MARGIN:
+            return "late"  # Rather than to ask in vain: it is due again at once.
         if provider is None:
             return await self._add(Job(letter, why="unknown_provider", dead=True))
-        if letter.attempts > inbox.ATTEMPTS:
-            # It never got as far as to be put off: a clerk has died of it, or its lease ended each time.
-            return await self._add(Job(letter, why="given_up", dead=True))
         for _ in range(TRIES):
             try:
                 job = await self._prepared(provider, letter)
@@ -172,6 +179,8 @@ class Clerk:
                 return Job(letter, why="no_disputes", dead=True)
             async with self._asking[letter.provider]:
                 return Job(letter, news._replace(payer=await provider.disputed(letter.reference)))
+        if letter.state in WEAK:
+            return Job(letter, news)
         before = await self._database.reading(lambda connection: find(connection, letter.provider, letter.reference))
         known, stated = (State.CREATED, 0.0) if before is None else (before.state, before.stated)
         if step(known, stated, letter.state, letter.stated) is not Then.ASK:
@@ -198,7 +207,7 @@ class Clerk:
         try:
             # One that breaks the transaction of all is the only one to wait for the end of its lease.
             return (await self._database.writing("clerk", lambda writing: self._commit(writing, [job])))[0]
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, RuntimeError) as error:
             return f"not_committed {type(error).__name__}"
 
     def _commit(self, writing: Writing, jobs: Sequence[Job]) -> list[str]:

@@ -47,7 +47,7 @@ class Letter(NamedTuple):
     stated: float
     """Unix time by the provider's clock; 0 for none."""
     attempts: int
-    """This one included."""
+    """This one included. One whose clerk was killed does not count: the letter is not to blame."""
     lease: float
     """Unix time until which it is ours, and the proof that it still is."""
 
@@ -175,7 +175,7 @@ def claim(writing: Writing, room: Mapping[str, int]) -> list[Letter]:
     lease = writing.now + LEASE
     if found:
         taken = inbox.update().where(inbox.c.id.in_([row.id for row in found]))
-        writing.connection.execute(taken.values(due=lease, attempts=inbox.c.attempts + 1))
+        writing.connection.execute(taken.values(due=lease))
     return [
         Letter(
             row.id, row.provider, row.event, row.kind, State(row.state), row.reference, row.stated,
@@ -211,7 +211,8 @@ def postpone(writing: Writing, letter: Letter, outcome: str) -> bool:
 
 def _close(writing: Writing, letter: Letter, **values: Any) -> bool:
     ours = (inbox.c.id == letter.id, inbox.c.due == letter.lease, inbox.c.done.is_(None), inbox.c.dead.is_(None))
-    return bool(writing.connection.execute(inbox.update().where(*ours).values(**values)).rowcount)
+    counted = inbox.update().where(*ours).values(attempts=letter.attempts, **values)
+    return bool(writing.connection.execute(counted).rowcount)
 
 
 def letters(connection: Connection, which: Which = Which.ALL, most: int = 100, provider: str = "") -> list[Shown]:

@@ -12,6 +12,7 @@ from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql import standing, tables
 from gateway.accounts.sql.database import Database
 from gateway.testing import Clock
+from gateway.verification import clerk as clerks
 from gateway.verification import inbox
 from gateway.verification.clerk import Clerk
 from gateway.verification.provider import (
@@ -298,6 +299,42 @@ async def test_one_letter_that_cannot_be_stored_does_not_hold_up_the_others(
 
     assert office.evidence() == GIVEN
     assert [letter.outcome for letter in office.letters()] == ["not_storable IntegrityError", "approved"]
+
+
+async def test_what_breaks_us_is_put_off_and_some_day_dead(
+    office: Office, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault of ours is logged with its traceback, and never tried for ever."""
+    office.provider.verdicts[SESSION] = approved(100.0)
+
+    def broken(*args: object) -> str:
+        raise KeyError("a fault")
+
+    monkeypatch.setattr(clerks, "settle", broken)
+    await office.inbox.store(event(State.APPROVED, 100.0), PROVIDER, b"")
+    for _ in range(inbox.ATTEMPTS):
+        await office.work()
+        clock.turn(20_000.0)
+
+    [letter] = office.letters()
+    assert (letter.outcome, letter.attempts, letter.dead > 0) == ("broken", inbox.ATTEMPTS, True)
+    assert "KeyError: 'a fault'" in caplog.text
+    assert office.clerk.counts == {(PROVIDER, "broken"): inbox.ATTEMPTS}
+
+
+async def test_nothing_is_begun_shortly_before_a_lease_ends(office: Office, clock: Clock) -> None:
+    """The provider would be asked in vain: somebody else has the letter before it answers."""
+    office.provider.verdicts[SESSION] = approved(100.0)
+    await office.inbox.store(event(State.APPROVED, 100.0), PROVIDER, b"")
+    await office.clerk.take()
+    clock.turn(inbox.LEASE - 1)
+    await office.clerk.idle()
+    assert office.provider.fetched[SESSION] == 0
+
+    clock.turn(1.0)
+    await office.work()
+
+    assert office.evidence() == GIVEN
 
 
 async def test_no_provider_of_that_name(office: Office) -> None:
