@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 from collections.abc import Callable, Iterator
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -35,6 +36,16 @@ def migrated(postgres: Postgres) -> str:
     migrate.upgrade(database)
     database.close()
     return name
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, as a file of SQLite."""
+    path = tmp_path_factory.mktemp("migrated") / "directory.db"
+    database = Database(f"sqlite:///{path}", lambda: 0.0)
+    migrate.upgrade(database)
+    database.close()
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -72,11 +83,8 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database with its schema."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/directory.db"
-        database = Database(url, lambda: 0.0)
-        migrate.upgrade(database)
-        database.close()
-        yield url
+        shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "directory.db")
+        yield f"sqlite:///{tmp_path}/directory.db"
         return
     template: str = request.getfixturevalue("migrated")
     server: Postgres = request.getfixturevalue("postgres")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import shutil
 from collections.abc import Callable
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.context import ForkServerContext
@@ -15,6 +16,7 @@ import sqlalchemy as sql
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
 
 from gateway.accounts.sql import migrate, tables
 from gateway.accounts.sql.database import Database, Writing
@@ -221,6 +223,39 @@ def test_a_row_that_points_at_nothing_stops_it(database: Database) -> None:
     assert migrate.status(database).current == "0001"
     pragma = database.read(lambda connection: connection.exec_driver_sql("PRAGMA foreign_keys").scalar())
     assert pragma == 1
+
+
+COPYING = """
+import sqlalchemy as sql
+from alembic import op
+
+revision, down_revision = "0003", "0002"
+
+
+def upgrade():
+    with op.batch_alter_table("accounts") as accounts:
+        accounts.alter_column("name", server_default="nobody")
+
+
+def downgrade():
+    upgrade()
+"""
+
+
+def test_a_step_may_copy_a_table(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite changes a column by making the table anew: who points at its rows still does, and must."""
+    scripts = tmp_path / "migrations"
+    shutil.copytree(migrate.SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    (scripts / "versions" / "0003_copying.py").write_text(COPYING)
+    migrate.upgrade(database)
+    database.write("test", _fill)
+    before = database.read(_read)
+    monkeypatch.setattr(migrate, "SCRIPTS", scripts)
+    assert migrate.upgrade(database) == ("0003",)
+    assert database.read(_read) == before
+    row = {"account": "nobody", "reason": "x", "at": 0.0}
+    with pytest.raises(IntegrityError):
+        database.write("test", lambda writing: writing.connection.execute(tables.falls.insert(), row))
 
 
 def _swing(url: str, begun: Pipe) -> None:
