@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sql
 from sqlalchemy.engine import Connection
 
-from gateway.accounts.directory import Directory, DirectoryUnavailable, KeyRecord, NotLoaded
+from gateway.accounts.directory import Directory, KeyRecord, NotLoaded
 from gateway.accounts.one_time import OneTime, Scope
 from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql import standing, tables, visits
@@ -56,7 +56,7 @@ class Sessions:
         self._directory = directory
 
     async def find(self, token: str) -> Session | None:
-        """None where it is over. A session that came by a key ends with the key."""
+        """None where it is over. A session that came by a key ends with the key. Raises DirectoryUnavailable."""
         if not token:
             return None
         now = self._database.now()
@@ -73,10 +73,10 @@ class Sessions:
         return await self._database.reading(lambda connection: connection.execute(found).first()) is not None
 
     async def open_by_link(self, link: OneTime, before: Session | None) -> str | None:
-        """A token for a cookie; None where the link was used already."""
+        """A token for a cookie; None where the link was used already, or its account is no more."""
 
         def work(writing: Writing) -> str | None:
-            if not visits.spend(writing, link.mark, link.expires):
+            if not visits.spend(writing, link.mark, link.expires) or _erased(writing, link.account):
                 return None
             if before is not None:
                 visits.end_session(writing, self._secrets, before.token)
@@ -113,16 +113,19 @@ class Sessions:
         return visits.open_session(writing, self._secrets, account, scope, key, lasts=IDLE)
 
     async def _holds(self, prefix: str, now: float) -> bool:
-        """Whether a key may still be used. Where nobody can say just now it may not."""
-        try:
-            record = self._directory.find(prefix)
-            if isinstance(record, NotLoaded):
-                record = await self._directory.load(prefix)
-        except DirectoryUnavailable:
-            return False
+        """Whether a key may still be used. Raises DirectoryUnavailable."""
+        record = self._directory.find(prefix)
+        if isinstance(record, NotLoaded):
+            record = await self._directory.load(prefix)
         if record is None or record.revoked or record.suspended:
             return False
         return record.expires is None or record.expires > now
+
+
+def _erased(writing: Writing, account: str) -> bool:
+    accounts = tables.accounts
+    found = sql.select(accounts.c.id).where(accounts.c.id == account, accounts.c.erased.is_not(None))
+    return writing.connection.execute(found).first() is not None
 
 
 def _touch(writing: Writing, row: sql.Row[Any]) -> None:

@@ -15,6 +15,7 @@ import jinja2
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway.accounts.directory import DirectoryUnavailable
 from gateway.accounts.secrets import Secrets
 from gateway.control.owner import forms, words
 from gateway.control.owner.forms import Problem
@@ -149,7 +150,7 @@ def border(views: Views) -> Any:
                 if error.status < 400
                 else _error(views, request, error)
             )
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, DirectoryUnavailable) as error:
             log.error("an owner's page was not served: %s", type(error).__name__)
             text = "We cannot look things up at the moment. Nothing was changed; please try again in a minute."
             response = views.says(request, "Please try again in a minute", text, status=503)

@@ -388,8 +388,10 @@ async def test_names_are_text(world: World) -> None:
 
 
 async def test_a_database_that_is_away(world: World) -> None:
-    """A page says so, and nobody is signed out for it."""
-    visitor = await world.signed_in("acme")
+    """A page says so, and nobody is signed out for it, also who came by a key."""
+    visitor = world.visitor()
+    await visitor.get("/sign-in")
+    await visitor.post("/sign-in/key", {"key": world.key("acme").key})
     world.database.engine.dispose()
     path = Path(world.database.url.database or "")
     kept = path.rename(path.with_suffix(".away"))
@@ -402,6 +404,28 @@ async def test_a_database_that_is_away(world: World) -> None:
     assert "tidegate=" not in page.headers.get("Set-Cookie", "")
     path.rmdir()
     kept.rename(path)
+
+
+async def test_forms_lead_away_from_one_page_alone(world: World) -> None:
+    """Only the page that sends its owner on to a provider has forms that may lead elsewhere."""
+    key = world.key("acme")
+    visitor = await world.signed_in("acme")
+    wide = [
+        path
+        for path in ("", f"/keys/{key.prefix}", "/signed-out", "/nothing-here")
+        if (await visitor.get(path)).headers["Content-Security-Policy"].endswith("form-action 'self' https: http:")
+    ]
+    assert wide == [""]
+    world.write(accounts.suspend, "acme", "test")
+    assert (await visitor.get()).headers["Content-Security-Policy"].endswith("form-action 'self'")
+
+
+async def test_an_account_that_was_erased(world: World) -> None:
+    """A link that was made before opens nothing, and nothing is noted of whoever pressed its button."""
+    erased = tables.accounts.update().where(tables.accounts.c.id == "acme").values(erased=world.clock())
+    world.write(lambda writing: writing.connection.execute(erased))
+    assert (await world.visitor().open(world.token("acme"))).status == 410
+    assert world.rows(tables.evidence) == []
 
 
 async def test_under_a_path_of_its_own(tmp_path: Path) -> None:
