@@ -1,9 +1,9 @@
 """A million accounts: `python -m loadtest.million [--accounts 1000000] [--write docs/million.md]`.
 
-Makes a file of accounts, brings it into a SQLite directory (and kills that in the middle, twice), takes the schema back and
-brings it forward again (killed in the middle as well), exports, and lets a gateway of one worker serve from it: what a
-cold account costs, and what a request costs when it may be of any of many accounts. On loopback alone, all of it ended
-by itself: some ten minutes for a million, half a minute for 2,000. Prints a page, and a JSON object last.
+Makes a file of accounts, brings it into a SQLite directory (and kills that in the middle, twice), takes the schema
+back and brings it forward again (killed in the middle as well), exports, and lets a gateway of one worker serve from
+it: what a cold account costs, and what a request costs when it may be of any of many accounts. On loopback alone, all
+of it ended by itself: some ten minutes for a million, half a minute for 2,000. Prints a page, and a JSON object last.
 """
 
 from __future__ import annotations
@@ -192,92 +192,6 @@ def measure(folder: Path, accounts: int, seen: int, rounds: int, requests: int) 
             kills.append({"what": f"import, while {when}", "hit": hit, "whole": checksum(folder)[1] in (empty, full)})
     if checksum(folder)[1] == empty:
         step("import", folder)
-    size = (folder / "export.jsonl").stat().st_size
-    return {"accounts": dumped.accounts, "seconds": time.monotonic() - began, "mib": size / 2**20}
-
-
-def going_back(folder: Path) -> dict[str, Any]:
-    began = time.monotonic()
-    migrate.downgrade(opened(folder), BEFORE)
-    return {"seconds": time.monotonic() - began}
-
-
-def going_forward(folder: Path) -> dict[str, Any]:
-    began = time.monotonic()
-    migrate.upgrade(opened(folder))
-    return {"seconds": time.monotonic() - began}
-
-
-STEPS: Final[dict[str, Callable[[Path], dict[str, Any]]]] = {
-    "import": importing,
-    "export": exporting,
-    "back": going_back,
-    "forward": going_forward,
-}
-
-
-def step(name: str, folder: Path, kill: float = 0.0) -> dict[str, Any]:
-    """What it found, with its CPU seconds and its highest resident memory. `kill`: it is killed (SIGKILL) so many
-    seconds after it began, and what is found is nothing; or it was done before.
-    """
-    command = [sys.executable, "-m", "loadtest.million", "--step", name, "--folder", str(folder), "--kill", str(kill)]
-    ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False, timeout=LIMIT)
-    if kill and ended.returncode == -signal.SIGKILL:
-        return {}
-    ended.check_returncode()
-    found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
-    return found
-
-
-def checksum(folder: Path) -> tuple[str, dict[str, int]]:
-    """(SHA-256 of all rows of all tables, table -> how many rows). The database must be whole: raises RuntimeError."""
-    found = hashlib.sha256()
-    counts: dict[str, int] = {}
-    with sqlite3.connect(folder / "directory.db") as connection:
-        whole = connection.execute("PRAGMA quick_check").fetchone()[0]
-        if whole != "ok":
-            raise RuntimeError(f"the database is not whole: {whole}")
-        names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name"
-        for (table,) in connection.execute(names).fetchall():
-            columns = sorted(row[1] for row in connection.execute(f"PRAGMA table_info({table})"))
-            order = ", ".join(str(number) for number in range(1, len(columns) + 1))
-            rows = connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {order}")
-            counts[table] = 0
-            for some in _pages(rows):
-                counts[table] += len(some)
-                found.update(repr((table, some)).encode())
-    return found.hexdigest(), counts
-
-
-def _pages(rows: sqlite3.Cursor) -> Iterator[list[tuple[Any, ...]]]:
-    while some := rows.fetchmany(10_000):
-        yield some
-
-
-def measure(folder: Path, accounts: int, seen: int, rounds: int, requests: int) -> dict[str, Any]:
-    """The whole story."""
-    load = os.getloadavg()[0]
-    keys = write(folder / "accounts.jsonl", accounts, min(seen, accounts))
-    migrate.upgrade(opened(folder))
-    _, empty = checksum(folder)
-    # A run that is not killed comes first: when to kill follows from it.
-    trial = folder / "trial"
-    trial.mkdir()
-    os.link(folder / "accounts.jsonl", trial / "accounts.jsonl")
-    imported = step("import", trial)
-    moments = {
-        "reading": imported["started"] + 0.5 * (imported["seconds"] - imported["moving"]),
-        "moving": imported["started"] + imported["seconds"] - 0.3 * imported["moving"],
-    }
-    kills = []
-    for when, after in moments.items():
-        hit = killed("import", folder, after)
-        counts = checksum(folder)[1]
-        kills.append({"what": f"import, while {when}", "hit": hit, "whole": not hit or counts == empty})
-        if not hit:
-            break
-    if checksum(folder)[1] == empty:
-        imported |= {"again_seconds": step("import", folder)["seconds"]}
     size = (folder / "directory.db").stat().st_size / 2**20
     before, counts = checksum(folder)
     back = step("back", folder)
