@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.partitions import Dimension, partition
-from gateway.policy import Location
+from gateway.policy import Location, Profile
 from gateway.testing import context
 
 
@@ -24,6 +24,17 @@ def test_a_partition_begins_with_its_tag(per: tuple[Dimension, ...], tag: str, n
     """And its tag does not depend on the order in which a file names the dimensions."""
     case = context(tier="gold", key="k1", location=Location("NO"))
     assert partition(per, case) == partition(tuple(reversed(per)), case) == (tag, name)
+
+
+def test_linked_accounts_share_a_partition() -> None:
+    """An account that nobody is known to share has its own, which no identity can be called."""
+    linked = [context(account=name, profile=Profile(identity="i1")) for name in ("a", "b")]
+    alone = context(account="i1")
+
+    assert [partition(("identity",), case)[1] for case in (*linked, alone)] == [
+        "identity=i1", "identity=i1", "identity=account:i1",
+    ]  # fmt: skip
+    assert partition(("identity", "model"), linked[0]) == ("identity=i1", "identity=i1,model=m-large")
 
 
 @pytest.mark.parametrize(

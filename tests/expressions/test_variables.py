@@ -9,7 +9,7 @@ import pytest
 from gateway.expressions.expression import compile_expression
 from gateway.expressions.values import MAX_INT, Type
 from gateway.expressions.variables import VARIABLES
-from gateway.policy import Ask, Context, Facts, Location, Principal, Profile, note_facts, place
+from gateway.policy import Ask, Context, Evidence, Facts, Fall, Location, Principal, Profile, note_facts, place
 
 NOON = 1_700_049_600.0
 """2023-11-15T12:00:00Z, a Wednesday."""
@@ -31,7 +31,17 @@ def known() -> Context:
         Ask("openai", "chat.completions", "m-large", True, frozenset({"tools"}), 12, 34, 5),
         "t13d",
     )
-    profile = Profile(NOON - 60.5, "example.com", "NO", "SE", 2)
+    profile = Profile(
+        NOON - 60.5,
+        "example.com",
+        "NO",
+        "SE",
+        2,
+        (Evidence("document", NOON - 60.0, NOON - 1.0), Evidence("email", NOON)),
+        (Fall("chargeback"),),
+        "i1",
+        30,
+    )
     claims = {"plan": "pro"}
     principal = Principal("acme", "org", "k1", "free", frozenset({"m"}), frozenset({"vision"}), claims, profile)
     place(made, Location("DE", 64496, frozenset({"vpn"}), private=True))
@@ -50,6 +60,10 @@ VALUES: dict[str, Any] = {
     "account.signup_country": "NO",
     "account.billing_country": "SE",
     "account.verification": 2,
+    "account.evidence": {"document", "email"},
+    "account.falls": {"chargeback"},
+    "account.identity": "i1",
+    "account.signup_burst": 30,
     "account.known": True,
     "key.id": "k1",
     "key.models": {"m"},

@@ -6,7 +6,7 @@ import fnmatch
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.policies.kyc.config import KycConfig, Tier
@@ -19,7 +19,11 @@ PATTERNS: Final = ("m-*", "m-frontier*", "m-?arge", "other", "*")
 FEATURES: Final = ("tools", "vision", "batch")
 COUNTRIES: Final = ("DE", "NO", "CU")
 
-_some = lambda items: st.none() | st.lists(st.sampled_from(items), min_size=1, max_size=2)  # noqa: E731 - a word for it
+
+def _some(items: tuple[str, ...]) -> st.SearchStrategy[list[str] | None]:
+    return st.none() | st.lists(st.sampled_from(items), min_size=1, max_size=2)
+
+
 _gate = st.none() | st.fixed_dictionaries(
     {"models": _some(PATTERNS), "features": _some(FEATURES), "countries": _some((*COUNTRIES, "ZZ"))}
 )
@@ -57,6 +61,7 @@ def slowly(denied: Any, granted: Any, unread: bool, ask: Ask, place: Location) -
     return any(no)
 
 
+@settings(max_examples=50)
 @given(denied=_gate, granted=_gate, unread=st.booleans(), asked=st.lists(st.tuples(_ask, _place), max_size=6))
 def test_a_gate_is_what_is_written(denied: Any, granted: Any, unread: bool, asked: list[tuple[Ask, Location]]) -> None:
     """However often it is asked, and whatever it remembers."""
