@@ -309,7 +309,8 @@ def test_a_kill_leaves_nothing_half(
     """kill -9 while it reads, and after most of it was written: none of it is there, and it can be done again."""
     path = tmp_path / "accounts.jsonl"
     path.write_text("".join(f'{{"id": "a{number}", "evidence": {{"email": 1}}}}\n' for number in range(3000)))
-    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(KILLED), url, str(path), step], timeout=60, check=False)
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), url, str(path), step]
+    ended = subprocess.run(command, timeout=60, check=False)
     assert ended.returncode == -signal.SIGKILL
     database = connect(url)
     assert count(database, tables.accounts) == count(database, tables.evidence) == count(database, tables.audit) == 0
