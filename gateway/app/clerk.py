@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
-
-from redis.exceptions import RedisError
+from typing import Final
 
 from gateway.accounts.ladder import IdentityLimit, Ladder
 from gateway.app.clocks import wall
@@ -25,13 +22,15 @@ from gateway.stores.redis.client import client
 from gateway.tasks import spawn
 from gateway.verification.clerk import Clerk
 from gateway.verification.consequences import World
+from gateway.verification.duties import Duties
+from gateway.verification.pokes import listen
 
 log = logging.getLogger(__name__)
 
-INBOX: Final = "tg:inbox"
-"""The channel in Redis on which workers say that there is something."""
 LOOK: Final = 1.0
 """Seconds between looks at the rules in force."""
+DRAIN: Final = 15.0
+"""Seconds for what is in hand when it is told to stop."""
 
 
 class Rules:
@@ -66,7 +65,7 @@ class Rules:
 
 
 async def work(configuration: Configuration, wholes: Path, stopping: asyncio.Event) -> None:
-    """Until `stopping`: what is in hand is finished, or put off. Raises Problems."""
+    """Until `stopping`: what is in hand then is finished, or due again when its lease ends. Raises Problems."""
     durable = open_durable(configuration)
     if durable is None:
         await stopping.wait()
@@ -75,30 +74,34 @@ async def work(configuration: Configuration, wholes: Path, stopping: asyncio.Eve
     rules.look()
     providers = providers_of(configuration.file.providers)
     clerk = Clerk(durable.database, providers, World(durable.secrets, lambda: rules.limits), wall)
+    duties = Duties(durable.database, providers, clerk, lambda: rules.ladder, wall, asyncio.sleep)
     redis = client(configuration.file.redis.get_secret_value())
     tasks = [
         spawn(clerk.run(), "the inbox"),
+        spawn(duties.run(), "duties"),
         spawn(rules.run(), "the rules in force"),
-        spawn(_hear(redis, clerk), "who tells of news"),
+        spawn(listen(redis, clerk.poke), "who tells of news"),
     ]
-    await stopping.wait()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await clerk.idle()
-    for provider in providers.values():
-        await provider.close()
-    await redis.aclose()
-    await asyncio.to_thread(durable.close)
+    stopped = spawn(stopping.wait(), "stop of the clerk")
+    try:
+        # One that crashes ends the process: who supervises it starts it again.
+        done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stopped}:
+            task.result()
+    finally:
+        for task in (*tasks, stopped):
+            task.cancel()
+        await asyncio.gather(*tasks, stopped, return_exceptions=True)
+        await _finish(clerk)
+        for provider in providers.values():
+            await provider.close()
+        await redis.aclose()
+        await asyncio.to_thread(durable.close)
 
 
-async def _hear(redis: Any, clerk: Clerk) -> None:
-    """A worker says that there is something. Where nobody can say it, the clerk looks for itself."""
-    while True:
-        with contextlib.suppress(RedisError, OSError, TimeoutError):
-            async with redis.pubsub(ignore_subscribe_messages=True) as told:
-                await told.subscribe(INBOX)
-                while True:
-                    if await told.get_message(timeout=LOOK) is not None:
-                        clerk.poke()
-        await asyncio.sleep(LOOK)
+async def _finish(clerk: Clerk) -> None:
+    try:
+        async with asyncio.timeout(DRAIN):
+            await clerk.idle()
+    except TimeoutError:
+        log.warning("%r: they are due again when their lease ends", clerk)

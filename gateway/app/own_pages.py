@@ -76,7 +76,7 @@ def _mailer(file: GatewayFile) -> SmtpMailer | None:
     if file.mail is None:
         return None
     server: MailServer = mail_server(file.mail.smtp.get_secret_value())
-    return SmtpMailer(server, file.mail.sender)
+    return SmtpMailer(server, file.mail.sender, wall)
 
 
 def _client(trusted: TrustedHops, request: web.Request) -> str:

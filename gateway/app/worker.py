@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
@@ -13,13 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from gateway.accounts.follow import DirectoryFollower
 from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.revocations import RevocationWatcher
 from gateway.accounts.stored import StoredAccounts
-from gateway.app.clerk import INBOX
 from gateway.app.clocks import monotonic, wall
 from gateway.app.configuration import Configuration
 from gateway.app.directory import Directory, open_durable
@@ -49,6 +45,7 @@ from gateway.stores.redis.store import RedisStore
 from gateway.tasks import spawn
 from gateway.telemetry.access_log import AccessLog
 from gateway.telemetry.counters import Counters
+from gateway.verification.pokes import Poker
 from gateway.verification.provider import Provider
 from gateway.wire.forwarded import TrustedHops
 
@@ -114,7 +111,7 @@ class Worker:
         self._exchange_log = self._open_exchange_log(file.exchange_log)
         self._providers = providers_of(file.providers)
         self._own_pages = OwnPages(
-            file, self._durable, self.directory, self._providers, lambda: self.offers, self._tell_clerk
+            file, self._durable, self.directory, self._providers, lambda: self.offers, Poker(self._redis)
         )
         self._pages = Pages(self._own_pages.application)
         await self._pages.start()
@@ -183,14 +180,6 @@ class Worker:
         if self._durable is None or self.directory.has_in_file(account):
             return ""
         return owner_link(self._durable.secrets, account)
-
-    def _tell_clerk(self) -> None:
-        spawn(self._publish(), name="tell the clerk")
-
-    async def _publish(self) -> None:
-        # The clerk looks for itself twice a second.
-        with contextlib.suppress(RedisError, OSError):
-            await self._redis.publish(INBOX, b"")
 
     async def _follow(self) -> None:
         """What other workers and commands say through Redis, and in the directory: revocations, changes of accounts,
