@@ -10,13 +10,13 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 import openai
 import pytest
 import pytest_asyncio
+from redis.asyncio import Redis
 
 from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql import accounts, keys, standing
@@ -193,7 +193,7 @@ async def _is_nowhere(stage: Stage, text: str) -> None:
     for path in stage.gateway.config.parent.rglob("*"):
         if path.is_file():
             assert text.encode() not in path.read_bytes(), path
-    async with servers.Redis.from_url(stage.redis.tcp_url) as redis:
+    async with Redis.from_url(stage.redis.tcp_url) as redis:
         keys: list[Any] = await redis.keys("*")
         for key in keys:
             kept: Any = await redis.dump(key)
