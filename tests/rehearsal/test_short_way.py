@@ -12,18 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.policies import auth, quota, rules
-from gateway.policy import Ask, Context, Location, Outcome, Principal, Usage
+from gateway.policies import auth, kyc, quota, rules
+from gateway.policy import Ask, Context, Evidence, Location, Outcome, Principal, Profile, Usage
 from gateway.rehearsal.buckets import Buckets
 from gateway.rehearsal.exchange import Exchange
 from gateway.rehearsal.past import ALLOWED, Past, Verdict
 from gateway.rehearsal.rehearsal import Rehearsal
 from gateway.rehearsal.replay import Side
 
-KINDS = {module.KIND.name: module.KIND for module in (auth, quota, rules)}
+KINDS = {module.KIND.name: module.KIND for module in (auth, kyc, quota, rules)}
 ENTRIES = {
     "guard": "  - {name: guard, kind: quota, on_failure: deny}\n",
     "auth": "  - {name: auth, kind: auth, on_failure: deny}\n",
+    "tiers": "  - {name: tiers, kind: kyc, on_failure: deny}\n",
     "rules": "  - {name: rules, kind: rules, on_failure: deny}\n",
     "quota": "  - {name: quota, kind: quota, on_failure: deny}\n",
 }
@@ -44,6 +45,14 @@ limits:
   - {name: spend, measure: spend, per: [account], tiers: [pro, free], capacity: 0.01, every: 1h}
   - {name: slots, measure: concurrency, per: [account], tiers: [free], capacity: 2}
 """
+TIERS = """\
+tiers:
+  - {name: free, withholds: {models: [x]}}
+  - {name: checked, requires: [document], quota: pro}
+evidence: {document: {lasts: 1d}}
+ramps: [{models: [m-large], from: 2026-11-01T00:00:00Z, days: 60, tiers: [free], share: 50%}]
+"""
+VOLUME = "tiers: [{name: free, concurrency: 2}]\n"
 THROTTLE = """\
 rules:
   - {name: slow, when: "true", action: throttle, limit: {per: [account], requests: 1, every: 1m}}
@@ -53,6 +62,8 @@ PEOPLE = (
     None, Principal("free", tier="free"), Principal("odd", tier="free"), Principal("pro", "acme", tier="pro"),
     Principal("pro2", "acme", tier="pro"), Principal("scoped", tier="pro", models=frozenset({"m-small"})),
 )  # fmt: skip
+SHOWN = Profile(evidence=(Evidence("document", 1_795_262_400.0 - 86_100.0),))
+LADDER_PEOPLE = (*PEOPLE, Principal("new"), Principal("shown", profile=SHOWN), Principal("plan", profile=SHOWN))
 PLACES = (Location("DE"), Location("DE"), Location("KP"), Location())
 
 _ask = st.builds(
@@ -67,7 +78,7 @@ _outcome = st.builds(
 )  # fmt: skip
 _steps = st.lists(
     st.tuples(
-        st.floats(0, 20), _ask, st.sampled_from(PEOPLE), st.sampled_from(PLACES), _outcome, st.floats(0, 90),
+        st.floats(0, 20), _ask, st.sampled_from(LADDER_PEOPLE), st.sampled_from(PLACES), _outcome, st.floats(0, 90),
         st.sampled_from([True, True, True, False]),
     ),
     min_size=5, max_size=40,
@@ -90,7 +101,8 @@ def _rehearsals(names: tuple[str, ...], **changes: str) -> Iterator[tuple[Rehear
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) / "policies"
         folder.mkdir()
-        texts = {"guard": GUARD, "auth": "api_keys: true\n", "rules": RULES, "quota": QUOTA, "prices": PRICES} | changes
+        texts = {"guard": GUARD, "auth": "api_keys: true\n", "rules": RULES, "quota": QUOTA, "prices": PRICES}
+        texts |= {"tiers": TIERS} | changes
         texts = {name: text for name, text in texts.items() if name in (*names, "prices")}
         for name, text in texts.items():
             (folder / f"{name}.yaml").write_text(text)
@@ -114,6 +126,7 @@ def _left(rehearsal: Rehearsal) -> dict[Any, tuple[float, int]]:
         pytest.param(("auth", "rules", "quota"), id="the usual"),
         pytest.param(("guard", "auth", "rules", "quota"), id="behind a guard"),
         pytest.param(("auth", "quota"), id="without rules"),
+        pytest.param(("auth", "tiers", "rules", "quota"), id="with a ladder"),
         pytest.param(("auth", "rules"), id="without a quota"),
         pytest.param(("quota",), id="a quota alone"),
     ],
@@ -165,6 +178,7 @@ def test_a_policy_that_breaks_is_heard_by_the_chain(monkeypatch: pytest.MonkeyPa
             {"rules": THROTTLE},
             id="rules with buckets",
         ),
+        pytest.param(("auth", "tiers", "quota"), {"tiers": VOLUME}, id="a ladder with buckets"),
     ],
 )
 def test_what_is_not_usual_goes_the_whole_way(names: tuple[str, ...], changes: dict[str, str]) -> None:
