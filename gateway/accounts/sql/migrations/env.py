@@ -6,10 +6,5 @@ from alembic import context
 
 from gateway.accounts.sql import tables
 
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=tables.metadata,
-    # Alembic takes SQLite for unable because Python's driver commits before DDL by itself; ours is told not to.
-    transactional_ddl=True,
-)
+context.configure(connection=context.config.attributes["connection"], target_metadata=tables.metadata)
 context.run_migrations()
