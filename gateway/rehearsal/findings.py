@@ -66,6 +66,8 @@ def _account(account: Account, now: float) -> dict[str, Any]:
         "tier": account.principal.tier,
         "organisation": account.principal.organisation,
         "verification": profile.verification,
+        "evidence": sorted({one.kind for one in profile.evidence}),
+        "falls": sorted({fall.reason for fall in profile.falls}),
         "age_days": round(account.age(now) / DAY, 1) if profile.created else None,
         "email_domain": profile.email_domain,
         "honest": account.honest(now),

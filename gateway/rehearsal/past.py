@@ -134,14 +134,12 @@ class Reader:
         if not account:
             return None
         assigned, evidence, falls, identity, burst = more
-        if assigned:
-            # What a ladder found then it finds again, or today's finds another: it begins with what was there before.
-            tier, verification = assigned, 0
         profile = Profile(
             created or 0.0, email_domain, signup, billing, verification,
-            evidence_of(evidence), falls_of(falls), identity, burst,
+            evidence_of(evidence), falls_of(falls), identity, burst, assigned,
         )  # fmt: skip
-        principal = Principal(account, organisation, key, tier, profile=profile)
+        # Where a ladder found a tier then, today's finds it again, or another: it begins with what was there before.
+        principal = Principal(account, organisation, key, assigned or tier, profile=profile)
         if len(self._principals) < MOST:
             self._principals[who] = principal
         return principal

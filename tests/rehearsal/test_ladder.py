@@ -108,3 +108,11 @@ def test_without_a_ladder_the_assigned_tier_holds(tmp_path: Path) -> None:
     past = event(tier="pro", assigned="default", verification=1, evidence=SHOWN)
 
     assert judged(tmp_path, past, ladder=False) == ("", "free")
+
+
+def test_how_far_it_was_verified_stays_known(tmp_path: Path) -> None:
+    """For the report, which shows first whom a change would hurt that looks honest."""
+    (one,) = _pasts(tmp_path, event(tier="pro", assigned="default", verification=2, evidence=SHOWN))
+
+    assert one.exchange.principal is not None
+    assert (one.exchange.principal.tier, one.exchange.principal.profile.verification) == ("default", 2)

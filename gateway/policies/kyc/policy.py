@@ -151,8 +151,10 @@ class Kyc:
         found = standing(self.ladder, principal.profile, assigned, now)
         rung = self.rungs[found.rung]
         tier = rung.tier.counted_as if of_ladder else assigned
-        # A file of accounts may state how far an owner was verified; only a fall takes that back.
-        verification = found.rung if found.fell else max(found.rung, principal.profile.verification)
+        # A file of accounts may state how far an owner was verified; only a fall takes that back. A number that comes
+        # with what was assigned is a ladder's own.
+        stated = 0 if found.fell or principal.profile.assigned else principal.profile.verification
+        verification = max(found.rung, stated)
         replaced = None
         if (tier, verification) != (principal.tier, principal.profile.verification):
             profile = replace(principal.profile, verification=verification, assigned=assigned)
