@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Final
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
@@ -97,5 +97,7 @@ def _tier(record: KeyRecord | AccountRecord) -> str:
     return "" if record.principal is None else record.principal.tier
 
 
-Worker.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Worker.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 TestWorker = Worker.TestCase
