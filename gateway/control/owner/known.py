@@ -26,7 +26,7 @@ class Key(NamedTuple):
     expires: float | None
     revoked: float | None
     replaced_by: str
-    """The prefix of the one that took over; empty for none that holds."""
+    """The prefix of the one that took over; empty for none."""
 
     def holds(self, now: float) -> bool:
         return self.revoked is None and (self.expires is None or self.expires > now)
@@ -119,7 +119,7 @@ def _keys(connection: Connection, account: str, now: float) -> tuple[Key, ...]:
     rows = connection.execute(
         sql.select(keys).where(keys.c.account == account).order_by(keys.c.created.desc(), keys.c.prefix).limit(MANY)
     ).all()
-    heirs = {row.replaces: row.prefix for row in rows if row.replaces and row.revoked is None}
+    heirs = {row.replaces: row.prefix for row in rows if row.replaces}
     found = [
         Key(row.prefix, row.name, row.created, row.expires, row.revoked, heirs.get(row.prefix, "")) for row in rows
     ]
