@@ -13,6 +13,7 @@ from gateway.accounts.sql import migrate
 from gateway.cli.columns import aligned, indented
 from gateway.cli.configured import ConfigOption, fail
 from gateway.cli.directory_access import JsonOption, insist, look, opened
+from gateway.control.account_shown import secrets_in_use
 
 app = typer.Typer(help="The database of accounts: made, brought forward, taken back.", no_args_is_help=True)
 
@@ -54,16 +55,22 @@ def downgrade(
 
 @app.command()
 def status(config: ConfigOption = Path("tidegate.yaml"), as_json: JsonOption = False) -> None:
-    """Whether the database fits this program. Status 1 where it does not."""
+    """Whether the database fits this program, and what was made with which secret. Status 1 where it is amiss."""
     insist(look(config)[1])
     with opened(config, fitting=False) as access:
         current, head, pending = migrate.status(access.database)
         said = migrate.ready(access.database)
         shown = access.database.url.render_as_string(hide_password=True)
+        used = {} if said else access.read(secrets_in_use)
+        unknown = sorted(secret for secret in used if secret not in access.secrets)
+    if unknown and not said:
+        said = f"made with secrets that are not stated, and refused: {', '.join(unknown)}"
     if as_json:
         found = {"url": shown, "schema": current, "needed": head, "pending": list(pending), "ready": not said}
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps(found | {"secrets": used}))
         raise typer.Exit(1 if said else 0)
     typer.echo(f"{shown}: schema {current or 'none'}, needed {head}")
+    for secret, counts in used.items():
+        typer.echo(f"secret {secret}: {', '.join(f'{count:,} {table}' for table, count in counts.items())}")
     if said:
         fail(said)

@@ -118,6 +118,20 @@ def audit_of(connection: Connection, subject: str, limit: int) -> list[Shown]:
     ]
 
 
+def secrets_in_use(connection: Connection) -> dict[str, dict[str, int]]:
+    """Id of a secret -> what was made with it and would not be found without it: keys that hold, links, members."""
+    keys, found = tables.keys, dict[str, dict[str, int]]()
+    for table, column, wanted in (
+        (keys, keys.c.pepper, [keys.c.revoked.is_(None)]),
+        (tables.links, tables.links.c.secret, []),
+        (tables.members, tables.members.c.secret, []),
+    ):
+        count = sql.select(column.label("secret"), sql.func.count().label("there")).where(*wanted).group_by(column)
+        for one in connection.execute(count):
+            found.setdefault(one.secret, {})[str(table.name)] = one.there
+    return found
+
+
 def _brief(found: sql.Row[Any]) -> Shown:
     return {
         "id": found.id,

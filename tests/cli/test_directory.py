@@ -39,6 +39,22 @@ def test_it_is_made_and_its_state_is_shown(tmp_path: Path) -> None:
     assert f"schema {found['schema']}, needed {found['needed']}" in folder.well("directory", "status")
 
 
+def test_a_secret_that_is_still_needed_is_named(acme: Folder) -> None:
+    """Before it is dropped; and after, when its keys are refused."""
+    acme.well("key", "create", "acme")
+    acme.config.write_text(acme.config.read_text() + "directory: {secrets: {s2: 0123456789abcdef0123456789abcdef}}\n")
+    acme.well("key", "create", "acme")
+    acme.well("account", "link-attribute", "acme", "phone", "+4712345678")
+
+    said = acme.well("directory", "status")
+    assert "secret generated: 1 keys\n" in said
+    assert "secret s2: 1 keys, 1 links\n" in said
+
+    (acme.path / "directory.db.secret").unlink()
+    ended = acme.run("directory", "status")
+    assert (ended.exit_code, ended.stderr) == (1, "made with secrets that are not stated, and refused: generated\n")
+
+
 def test_taking_it_back_says_what_is_lost(acme: Folder) -> None:
     """And does nothing until that is accepted; after that commands say what to do."""
     said = acme.bad("directory", "downgrade", "base")

@@ -47,7 +47,14 @@ FILES: Final[Mapping[str, type[BaseModel]]] = {
 FEEDS: Final = "feeds.yaml"
 EVERYBODYS: Final = {"embargo": ListKind.COUNTRIES, "embargoed": ListKind.COUNTRIES, "universities": ListKind.DOMAINS}
 """Lists that pages without a feeds.yaml speak of."""
-ENVIRONMENT: Final = {"TIDEGATE_PEPPER": "0123456789abcdef" * 4, "INFERENCE_API_KEY": "upstream-secret"}
+ENVIRONMENT: Final = {
+    "TIDEGATE_PEPPER": "0123456789abcdef" * 4,
+    "TIDEGATE_ADMIN_TOKEN": "0123456789abcdef" * 4,
+    "TIDEGATE_DIRECTORY": "postgresql://tidegate:PASSWORD@db.internal/tidegate",
+    "TIDEGATE_SECRET_S1": "0123456789abcdef" * 4,
+    "TIDEGATE_SECRET_S2": "fedcba9876543210" * 4,
+    "INFERENCE_API_KEY": "upstream-secret",
+}
 
 NOT_RUN: Final[Mapping[str, str]] = {
     "make demo\nmake test\n": "tests/demo runs the demo; the other is what runs this test",
@@ -86,8 +93,12 @@ def _file_of(block: Block) -> str:
     return named[1] if named else ""
 
 
-STORIES: Final = {ROOT / "docs" / "policies" / "README.md", ROOT / "docs" / "policies" / "cookbook" / "README.md"}
-"""Pages whose commands are one story: test_author.py runs them."""
+STORIES: Final = {
+    ROOT / "docs" / "accounts.md",
+    ROOT / "docs" / "policies" / "README.md",
+    ROOT / "docs" / "policies" / "cookbook" / "README.md",
+}
+"""Pages whose commands are one story: test_accounts_page.py and test_author.py run them."""
 
 
 def is_run_elsewhere(block: Block) -> bool:
