@@ -175,3 +175,17 @@ def test_money_is_parted_exactly() -> None:
     part = part_of(Limit("spend", Measure.SPEND, 1.0, 1.0, 86_400.0), 0.1)
 
     assert (part.capacity, part.refill, part.every) == (0.1, 0.1, 86_400.0)
+
+
+async def test_cached_input_counts_alike_in_both() -> None:
+    """Limits that weigh it differently stay apart, in the part as in the whole."""
+    async with store_of("memory") as store:
+        half, none = ({"name": name, "measure": "input_tokens", "capacity": 1000} for name in ("half", "none"))
+        world = Counted(store, Ramp(), quota({**half, "cached_weight": 0.5}, none))
+        (await world.ask(one(input_tokens=10))).settle(Outcome(200, Usage(input=10, cached=40)))
+        after = await world.ask(one(input_tokens=10))
+
+    assert left(after) == {
+        "account=acme half": 960, "account=acme none": 980,
+        "account=acme,ramp=m-new half": 60, "account=acme,ramp=m-new none": 80,
+    }  # fmt: skip
