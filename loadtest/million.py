@@ -9,6 +9,7 @@ of it ended by itself: some ten minutes for a million, half a minute for 2,000. 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -86,23 +87,35 @@ def opened(folder: Path) -> Database:
 def importing(folder: Path) -> dict[str, Any]:
     database = opened(folder)
     migrate.upgrade(database)
-    read, wal = 0.0, 0
+    read = 0.0
     began = time.monotonic()
 
     def tell(progress: bulk.Progress) -> None:
-        nonlocal read, wal
+        nonlocal read
         if progress.step == "reading":
             read = time.monotonic() - began
-        else:
-            log = folder / "directory.db-wal"
-            wal = max(wal, log.stat().st_size if log.exists() else 0)
 
-    loaded = bulk.load(database, SECRETS, folder / "accounts.jsonl", who="load", progress=tell)
+    sizes, done = [0], threading.Event()
+
+    def watch() -> None:
+        # It is at its longest after the last progress that is told, and then emptied.
+        log = folder / "directory.db-wal"
+        while not done.wait(0.01):
+            with contextlib.suppress(FileNotFoundError):
+                sizes.append(max(sizes.pop(), log.stat().st_size))
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        loaded = bulk.load(database, SECRETS, folder / "accounts.jsonl", who="load", progress=tell)
+    finally:
+        done.set()
+        watching.join()
     seconds = time.monotonic() - began
     database.close()
     if loaded.wrong:
         raise RuntimeError(f"the file is wrong: {loaded.problems[:3]}")
-    return {"accounts": loaded.accounts, "seconds": seconds, "moving": seconds - read, "wal_mib": wal / 2**20}
+    return {"accounts": loaded.accounts, "seconds": seconds, "moving": seconds - read, "wal_mib": sizes[0] / 2**20}
 
 
 def exporting(folder: Path) -> dict[str, Any]:
