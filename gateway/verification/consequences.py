@@ -129,18 +129,14 @@ def find(
     connection: Connection, provider: str, reference: str, ours: str = "", *, lock: bool = False
 ) -> Verification | None:
     """By the provider's id of the session; by ours where that was not kept any more before the process died."""
-    conditions = []
+    found = None
     if reference:
-        conditions.append((verifications.c.provider == provider) & (verifications.c.reference == reference))
-    if ours:
-        mine = (verifications.c.provider == provider) & (verifications.c.id == ours)
-        conditions.append(mine & verifications.c.reference.in_(("", reference)))
-    for condition in conditions:
-        chosen = sql.select(verifications).where(condition).order_by(verifications.c.created.desc()).limit(1)
-        found = connection.execute(chosen.with_for_update() if lock else chosen).first()
-        if found is not None:
-            return shaped(found)
-    return None
+        named = {"provider": provider, "reference": reference}
+        found = connection.execute(_BY_REFERENCE_LOCKED if lock else _BY_REFERENCE, named).first()
+    if found is None and ours:
+        named = {"ours": ours, "provider": provider, "reference": reference}
+        found = connection.execute(_OURS_LOCKED if lock else _OURS, named).first()
+    return None if found is None else shaped(found)
 
 
 def kinds_of(text: str | None) -> tuple[str, ...]:
@@ -207,31 +203,22 @@ def _apply(
 def mark(writing: Writing, current: Verification, state: State, reason: str, at: float = 0.0) -> None:
     """The state of a verification, with its line in the audit. `at` is 0 where the provider states no time."""
     values: dict[str, Any] = {"state": state.value, "reason": reason, "updated": writing.now}
-    values |= {"reference": current.reference, "stated": at or current.stated}
-    writing.connection.execute(verifications.update().where(verifications.c.id == current.id).values(**values))
+    values |= {"reference": current.reference, "stated": at or current.stated, "marked": current.id}
+    writing.connection.execute(_MARK, values)
     writing.audit("verification.state", current.account, verification=current.id, state=state.value, reason=reason)
 
 
 def give(writing: Writing, current: Verification, kinds: frozenset[str], expires: float, at: float) -> None:
     """The evidence of an approval, once; and the fall of an earlier reversal of the same session is over."""
-    live = sql.select(evidence.c.kind).where(
-        evidence.c.account == current.account, evidence.c.provider == current.provider,
-        evidence.c.reference == current.reference, evidence.c.withdrawn.is_(None),
-    )  # fmt: skip
-    there = set(writing.connection.scalars(live))
+    named = {"account": current.account, "provider": current.provider, "reference": current.reference}
+    there = set(writing.connection.scalars(_GIVEN, named))
     for kind in sorted(kinds - there):
         standing.add_evidence(
             writing, current.account, kind, provider=current.provider, reference=current.reference,
             obtained=min(at, writing.now) if at else 0.0, expires=None if math.isinf(expires) else expires,
         )  # fmt: skip
-    done = writing.connection.execute(
-        falls.update()
-        .where(
-            falls.c.account == current.account, falls.c.reason == "reversal",
-            falls.c.note == _note(current.provider, current.reference), falls.c.cleared.is_(None),
-        )
-        .values(cleared=writing.now)
-    )  # fmt: skip
+    fell = {"fallen": current.account, "because": _note(current.provider, current.reference), "cleared": writing.now}
+    done = writing.connection.execute(_CLEAR, fell)
     if done.rowcount:
         writing.changed(current.account)
         writing.audit("fall.clear", current.account, reason="reversal", why="approved again")
@@ -329,3 +316,42 @@ def _fall(writing: Writing, account: str, reason: str, note: str, *, again: bool
 
 def _note(provider: str, reference: str) -> str:
     return f"{provider} {reference}"
+
+
+# Made once: to make a statement costs as much as to run it.
+_BY_REFERENCE: Final = (
+    sql.select(verifications)
+    .where(
+        verifications.c.provider == sql.bindparam("provider"), verifications.c.reference == sql.bindparam("reference")
+    )
+    .order_by(verifications.c.created.desc())
+    .limit(1)
+)
+_BY_REFERENCE_LOCKED: Final = _BY_REFERENCE.with_for_update()
+_OURS: Final = sql.select(verifications).where(
+    verifications.c.id == sql.bindparam("ours"),
+    verifications.c.provider == sql.bindparam("provider"),
+    verifications.c.reference.in_(("", sql.bindparam("reference"))),
+)
+_OURS_LOCKED: Final = _OURS.with_for_update()
+_MARK: Final = (
+    verifications.update()
+    .where(verifications.c.id == sql.bindparam("marked"))
+    .values({name: sql.bindparam(name) for name in ("state", "reason", "updated", "reference", "stated")})
+)
+_GIVEN: Final = sql.select(evidence.c.kind).where(
+    evidence.c.account == sql.bindparam("account"),
+    evidence.c.provider == sql.bindparam("provider"),
+    evidence.c.reference == sql.bindparam("reference"),
+    evidence.c.withdrawn.is_(None),
+)
+_CLEAR: Final = (
+    falls.update()
+    .where(
+        falls.c.account == sql.bindparam("fallen"),
+        falls.c.reason == "reversal",
+        falls.c.note == sql.bindparam("because"),
+        falls.c.cleared.is_(None),
+    )
+    .values(cleared=sql.bindparam("cleared"))
+)

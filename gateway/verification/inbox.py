@@ -194,25 +194,24 @@ def is_due(connection: Connection, room: Mapping[str, int], now: float) -> bool:
 
 def finish(writing: Writing, letter: Letter, outcome: str) -> bool:
     """It is done. False when it is no longer ours: then nothing of it may be kept."""
-    return _close(writing, letter, due=None, done=writing.now, outcome=outcome)
+    return _close(writing, letter, outcome, done=writing.now)
 
 
 def bury(writing: Writing, letter: Letter, outcome: str) -> bool:
     """A dead letter: somebody has to look at it. False when it is no longer ours."""
-    return _close(writing, letter, due=None, dead=writing.now, outcome=outcome)
+    return _close(writing, letter, outcome, dead=writing.now)
 
 
 def postpone(writing: Writing, letter: Letter, outcome: str) -> bool:
     """Later, with growing pauses; dead after the last attempt. False when it is no longer ours."""
     if letter.attempts >= ATTEMPTS:
         return bury(writing, letter, outcome)
-    return _close(writing, letter, due=writing.now + PAUSES[letter.attempts - 1], outcome=outcome)
+    return _close(writing, letter, outcome, due=writing.now + PAUSES[letter.attempts - 1])
 
 
-def _close(writing: Writing, letter: Letter, **values: Any) -> bool:
-    ours = (inbox.c.id == letter.id, inbox.c.due == letter.lease, inbox.c.done.is_(None), inbox.c.dead.is_(None))
-    counted = inbox.update().where(*ours).values(attempts=letter.attempts, **values)
-    return bool(writing.connection.execute(counted).rowcount)
+def _close(writing: Writing, letter: Letter, outcome: str, **times: float | None) -> bool:
+    values = {"due": None, "done": None, "dead": None, "attempts": letter.attempts, "outcome": outcome} | times
+    return bool(writing.connection.execute(_CLOSE, values | {"ours": letter.id, "lease": letter.lease}).rowcount)
 
 
 def letters(connection: Connection, which: Which = Which.ALL, most: int = 100, provider: str = "") -> list[Shown]:
@@ -260,3 +259,16 @@ def _shown(row: sql.Row[Any]) -> Shown:
         row.id, row.provider, row.event, row.kind, row.state, row.reference, bytes(row.digest).hex(), row.stated,
         row.received, row.attempts, row.due or 0.0, row.done or 0.0, row.dead or 0.0, row.outcome,
     )  # fmt: skip
+
+
+# Made once: to make a statement costs as much as to run it.
+_CLOSE: Final = (
+    inbox.update()
+    .where(
+        inbox.c.id == sql.bindparam("ours"),
+        inbox.c.due == sql.bindparam("lease"),
+        inbox.c.done.is_(None),
+        inbox.c.dead.is_(None),
+    )
+    .values({name: sql.bindparam(name) for name in ("due", "done", "dead", "attempts", "outcome")})
+)
