@@ -6,7 +6,7 @@ from gateway.app.accounts_admin import AccountsAdmin
 from gateway.app.clerk import work as clerk_at_work
 from gateway.app.clocks import wall
 from gateway.app.configuration import Configuration, read_configuration
-from gateway.app.directory import open_durable, prepare_durable
+from gateway.app.directory import has_durable, open_durable, prepare_durable
 from gateway.app.supervisor import check_everything, make_whole, prepare_everything, rulesets
 from gateway.app.worker import Worker
 from gateway.rules.build import FREE, build, policy_kinds
@@ -19,6 +19,7 @@ __all__ = [
     "build",
     "check_everything",
     "clerk_at_work",
+    "has_durable",
     "make_whole",
     "open_durable",
     "policy_kinds",

@@ -63,6 +63,12 @@ def prepare_durable(configuration: Configuration) -> None:
         opened.close()
 
 
+def has_durable(configuration: Configuration) -> bool:
+    """Whether there is one already, as far as can be seen without asking a server."""
+    url = stated(configuration).url
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
+
+
 def _wanted(configuration: Configuration) -> bool:
     """A directory that somebody named has to be there; one that nobody named, where it can be."""
     if "directory" in configuration.file.model_fields_set:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import Configuration, check_everything
+from gateway.app import Configuration, check_everything, has_durable
 from gateway.cli.configured import ConfigOption, fail
 from gateway.rehearsal.checking import Checked, check_folder, problems_of_tests
 from gateway.rules.accounts_file import read_accounts
@@ -51,8 +51,10 @@ def _everything(config: Path) -> Checked:
 
 
 def _tiers(configuration: Configuration, ruleset: Ruleset) -> Collection[str] | None:
-    """Of all accounts; None where tokens may say others."""
-    if any(getattr(entry.config, "jwt", ()) for entry in ruleset.entries):
+    """Of all accounts; None where tokens, a ladder or the directory may say others."""
+    if any(hasattr(entry.config, "ladder") or getattr(entry.config, "jwt", ()) for entry in ruleset.entries):
+        return None
+    if has_durable(configuration) or not configuration.accounts.exists():
         return None
     return {principal.tier for principal in read_accounts(configuration.accounts).accounts.values()}
 

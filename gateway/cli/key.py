@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.accounts import keys, revocations
@@ -194,7 +194,7 @@ def _in_fleet(config: Path, prefix: str, *, undo: bool) -> None:
 
     try:
         asyncio.run(change())
-    except (RedisError, OSError) as error:
+    except (RedisError, RedisClusterException, OSError) as error:
         fail(f"Redis did not take it, so nothing is certain; try again: {error}")
 
 

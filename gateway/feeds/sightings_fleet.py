@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.feeds.sightings import REMEMBERED, Sighting
 from gateway.feeds.sightings_memory import RecentSightings
@@ -108,7 +108,7 @@ class FleetSightings(RecentSightings):
             try:
                 async with asyncio.timeout(BLOCK + 1.0):
                     await self._write(redis, batch)
-            except (RedisError, OSError, TimeoutError) as error:
+            except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
                 # Some may have been written: to be told twice does no harm. What is newer by now stays.
                 self._to_tell = dict(batch) | self._to_tell
                 self._note_outage("told", error)
@@ -135,7 +135,7 @@ class FleetSightings(RecentSightings):
                 # The bound is for redis-py, which tries long and silently to get a lost connection back.
                 async with asyncio.timeout(BLOCK + 1.0):
                     answer = await redis.xread({STREAM: after}, count=BATCH, block=int(BLOCK * 1000))
-            except (RedisError, OSError, TimeoutError) as error:
+            except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
                 self._note_outage("followed", error)
                 after = min(after, self._id(AGAIN), key=_id_order)
                 await asyncio.sleep(retry)

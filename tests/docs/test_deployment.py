@@ -24,18 +24,14 @@ SERVING: Final = re.compile(r"serving on (\S+) with 1 worker\(s\); admin on (\S+
 
 
 def test_the_smallest_deployment_works(demo: Ready, tmp_path: Path) -> None:
-    """Five files, one key, two commands: whoever follows the README has a gateway that answers."""
+    """Four files, one account, four commands: whoever follows the README has a gateway that answers."""
     _write_files(demo, tmp_path)
-    setting, minting, checking, serving = _commands()
+    setting, (making, creating, checking, serving) = _commands()
     environment = _environment(setting)
 
-    minted = _run(minting, tmp_path, environment)
-    key = re.search(r"tg_\w+", minted)
-    entry = re.search(r"^      - name: production\n(?:        .+\n?)+", minted, re.MULTILINE)
+    _run(making, tmp_path, environment)
+    key = re.search(r"tg_\w+", _run(creating, tmp_path, environment))
     assert key is not None
-    assert entry is not None, minted
-    accounts = tmp_path / "accounts.yaml"
-    accounts.write_text(accounts.read_text().replace("    keys: []\n", "    keys:\n" + entry[0]))
 
     assert "no problems. The chain: auth" in _run(checking, tmp_path, environment)
     with subprocess.Popen(
@@ -74,7 +70,7 @@ def _write_files(demo: Ready, folder: Path) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _commands() -> tuple[list[str], str, str, str]:
+def _commands() -> tuple[list[str], list[str]]:
     """What the README exports, and its commands in order."""
     lines = [
         line
@@ -84,8 +80,8 @@ def _commands() -> tuple[list[str], str, str, str]:
     ]
     exports = [line for line in lines if line.startswith("export ")]
     commands = [line for line in lines if not line.startswith("export ")]
-    assert [command.split()[1] for command in commands] == ["key", "check", "serve"]
-    return exports, commands[0], commands[1], commands[2]
+    assert [command.split()[1] for command in commands] == ["directory", "account", "check", "serve"]
+    return exports, commands
 
 
 def _environment(exports: list[str]) -> dict[str, str]:
@@ -95,8 +91,7 @@ def _environment(exports: list[str]) -> dict[str, str]:
     set_there = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True).stdout
     named = dict(pair.partition("=")[::2] for pair in set_there.split("\0") if pair)
     assert named["INFERENCE_API_KEY"]
-    own = {"INFERENCE_API_KEY": "upstream-secret", "TIDEGATE_PEPPER": named["TIDEGATE_PEPPER"]}
-    return os.environ | own | {"PATH": path}
+    return os.environ | {"INFERENCE_API_KEY": "upstream-secret", "PATH": path}
 
 
 def _run(command: str, folder: Path, environment: dict[str, str]) -> str:
