@@ -23,7 +23,7 @@ from gateway.verification import inbox
 from gateway.verification.inbox import Which
 from tests.verification.fakes import KINDS, PROVIDER
 
-BURST: Final = int(os.environ.get("TIDEGATE_BURST", "1000"))
+BURST: Final = int(os.environ.get("TIDEGATE_BURST", "500"))
 STEPS: Final = (("created", 10), ("submitted", 50), ("approved", 100), ("approved", 100), ("expired", 200))
 SENDERS: Final = 64
 KILLS: Final = 2
