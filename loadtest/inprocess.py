@@ -28,11 +28,11 @@ from gateway.accounts.directory import KeyRecord
 from gateway.accounts.file_directory import Snapshot
 from gateway.accounts.keys import digest, mint
 from gateway.accounts.live_directory import LiveDirectory
-from gateway.app import FREE, policy_kinds
 from gateway.chain.chain import Asked, Chain, Takes
 from gateway.chain.entry import Entry
 from gateway.policies import Services
 from gateway.policy import ALLOW, Context, Outcome, Principal, Take, Taken, Usage
+from gateway.rules.build import FREE, policy_kinds
 from gateway.rules.ruleset import load
 from gateway.stores.interface import StoreUnavailable
 from gateway.stores.redis.connect import connect

@@ -9,7 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.app import Worker, check_everything, make_whole, policy_kinds, read_configuration
+from gateway.app.configuration import read_configuration
+from gateway.app.supervisor import check_everything, make_whole
+from gateway.app.worker import Worker
+from gateway.rules.build import policy_kinds
 from gateway.rules.problems import Problems
 from gateway.rules.whole import point
 

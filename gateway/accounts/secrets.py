@@ -31,6 +31,7 @@ class Secrets:
         if not secrets:
             raise ValueError("a directory needs a secret")
         self._secrets = dict(secrets)
+        self._derived: dict[tuple[str, str], bytes] = {}
         self.newest = next(iter(secrets))
         """Id of the one for what is new."""
 
@@ -42,9 +43,14 @@ class Secrets:
 
     def key(self, purpose: str, secret: str = "") -> bytes:
         """32 bytes for one purpose (at most 16 letters). Raises KeyError for a secret that is not known."""
-        return hashlib.blake2b(
-            self._secrets[secret or self.newest], digest_size=SIZE, person=purpose.encode(), salt=b"tidegate"
-        ).digest()
+        name = secret or self.newest
+        key = self._derived.get((purpose, name))
+        if key is None:
+            derived = hashlib.blake2b(
+                self._secrets[name], digest_size=SIZE, person=purpose.encode(), salt=b"tidegate"
+            )
+            key = self._derived[purpose, name] = derived.digest()
+        return key
 
     def hash(self, purpose: str, value: str) -> Hashed:
         """By the newest secret."""

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.accounts.ladder import IdentityLimit, Ladder
+from gateway.accounts.sql.purge import purge
 from gateway.app.clerk import Rules
 from gateway.app.configuration import Configuration
 from gateway.app.directory import open_durable
 from gateway.control.accounts import AccountsApi
 from gateway.control.owner.place import link_path
+
+log = logging.getLogger(__name__)
+
+TIDIED: Final = 3600.0
+"""Seconds between two times."""
 
 
 class AccountsAdmin:
@@ -29,6 +39,15 @@ class AccountsAdmin:
             return
         database, secrets = self._durable.database, self._durable.secrets
         AccountsApi(database, secrets, self._ladder, self._limits, self._owner_url).add_to(app)
+
+    async def tidy(self) -> None:
+        """What is not kept for ever goes once an hour, for ever."""
+        while self._durable is not None:
+            try:
+                await self._durable.database.writing("supervisor", lambda writing: purge(writing, writing.now))
+            except SQLAlchemyError as error:
+                log.error("the directory is not tidied: %s", getattr(error, "orig", None) or type(error).__name__)
+            await asyncio.sleep(TIDIED)
 
     def close(self) -> None:
         if self._durable is not None:

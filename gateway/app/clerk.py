@@ -15,7 +15,7 @@ from gateway.app.directory import open_durable
 from gateway.app.providers import providers_of
 from gateway.policies.kyc.config import KycConfig
 from gateway.rules.build import policy_kinds
-from gateway.rules.problems import Problems
+from gateway.rules.problems import Problem, Problems
 from gateway.rules.ruleset import load
 from gateway.rules.whole import pointed
 from gateway.stores.redis.client import client
@@ -39,6 +39,8 @@ class Rules:
     def __init__(self, wholes: Path) -> None:
         self._wholes = wholes
         self._folder: Path | None = None
+        self.known = False
+        """They could be read once. Before that nobody may be lifted: no limit is known."""
         self.ladder: Ladder | None = None
         self.limits: Mapping[str, IdentityLimit] = {}
 
@@ -53,6 +55,7 @@ class Rules:
             log.error("the rules in force cannot be read, the last ones are gone by: %s", error)
             return
         self._folder = folder
+        self.known = True
         found = next((entry.config for entry in entries if isinstance(entry.config, KycConfig)), None)
         self.ladder = None if found is None else found.ladder()
         self.limits = {} if found is None else found.identity_limits()
@@ -72,6 +75,8 @@ async def work(configuration: Configuration, wholes: Path, stopping: asyncio.Eve
         return
     rules = Rules(wholes)
     rules.look()
+    if not rules.known:
+        raise Problems([Problem(wholes, 1, 1, "the rules in force cannot be read: nothing is worked off")])
     providers = providers_of(configuration.file.providers)
     clerk = Clerk(durable.database, providers, World(durable.secrets, lambda: rules.limits), wall)
     duties = Duties(durable.database, providers, clerk, lambda: rules.ladder, wall, asyncio.sleep)

@@ -14,8 +14,8 @@ from gateway import __version__
 
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "gateway.cli.serve:serve",
-    "worker": "gateway.cli.serve:worker",
-    "clerk": "gateway.cli.serve:clerk",
+    "worker": "gateway.cli.worker:worker",
+    "clerk": "gateway.cli.clerk:clerk",
     "check": "gateway.cli.check:check",
     "test": "gateway.cli.test:run",
     "explain": "gateway.cli.explain:explain",

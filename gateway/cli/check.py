@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import Configuration, check_everything, has_durable
+from gateway.app.configuration import Configuration
+from gateway.app.directory import has_durable
+from gateway.app.supervisor import check_everything
 from gateway.cli.configured import ConfigOption, fail
 from gateway.rehearsal.checking import Checked, check_folder, problems_of_tests
 from gateway.rules.accounts_file import read_accounts

@@ -19,8 +19,8 @@ from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql import migrate
 from gateway.accounts.sql.accounts import Exists, NoSuch
 from gateway.accounts.sql.database import BUSY, Database, Writing, reachable
-from gateway.app import Configuration, read_configuration, wall
-from gateway.app.clocks import monotonic
+from gateway.app.clocks import monotonic, wall
+from gateway.app.configuration import Configuration, read_configuration
 from gateway.cli.configured import fail, fail_with
 from gateway.control.account_changes import by
 from gateway.control.account_shapes import Shape, Wrong, checked

@@ -15,7 +15,7 @@ from rich.text import Text
 from gateway import dialects
 from gateway.accounts import keys
 from gateway.accounts.file_directory import Snapshot
-from gateway.app import Configuration, read_configuration
+from gateway.app.configuration import Configuration, read_configuration
 from gateway.cli.configured import fail, fail_with
 from gateway.cli.trail import console, show_answer, show_exchange, show_trail
 from gateway.edge import reply

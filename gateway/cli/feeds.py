@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from gateway.app import read_configuration
+from gateway.app.configuration import read_configuration
 from gateway.cli.configured import ConfigOption, fail, fail_with
 from gateway.feeds.sources import DatabaseFeed, FeedSet, ListFeed, RedisSource
 from gateway.feeds.standing import Standing, standings

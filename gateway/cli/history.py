@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import wall
+from gateway.app.clocks import wall
 from gateway.cli.configured import fail
 from gateway.cli.period import LogOption, MaybeConfigOption, configuration_of, log_folder, shown
 from gateway.edge.workers import die_with_parent

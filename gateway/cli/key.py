@@ -19,7 +19,7 @@ from gateway.accounts.sql import keys as kept
 from gateway.accounts.sql import migrate
 from gateway.accounts.sql.accounts import NoSuch
 from gateway.accounts.sql.database import Writing
-from gateway.app import read_configuration
+from gateway.app.configuration import read_configuration
 from gateway.cli.columns import aligned, moment
 from gateway.cli.configured import ConfigOption, fail, fail_with
 from gateway.cli.directory_access import JsonOption, asked, connected, end, is_there, look, opened, why, words

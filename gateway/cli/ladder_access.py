@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import typer
 
 from gateway.accounts.ladder import IdentityLimit, Ladder
-from gateway.app import Configuration, policy_kinds
+from gateway.app.configuration import Configuration
 from gateway.policies.kyc.config import KycConfig
+from gateway.rules.build import policy_kinds
 from gateway.rules.problems import Problems
 from gateway.rules.ruleset import load
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import Configuration, read_configuration, wall
+from gateway.app.clocks import wall
+from gateway.app.configuration import Configuration, read_configuration
 from gateway.cli.configured import fail, fail_with
 from gateway.quantities import duration
 from gateway.rules.problems import Problems

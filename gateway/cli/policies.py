@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import aiohttp
 import typer
 
-from gateway.app import read_configuration
+from gateway.app.configuration import read_configuration
 from gateway.cli.configured import ConfigOption, fail, fail_with
 from gateway.rules.problems import Problems
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
-import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -15,25 +13,18 @@ import typer
 import uvloop
 from aiohttp import web
 
-from gateway.app import (
-    AccountsAdmin,
-    Configuration,
-    Worker,
-    clerk_at_work,
-    prepare_durable,
-    prepare_everything,
-    read_configuration,
-    rulesets,
-    wall,
-)
+from gateway.app.accounts_admin import AccountsAdmin
+from gateway.app.clocks import wall
+from gateway.app.configuration import Configuration
+from gateway.app.schema import prepare_durable
+from gateway.app.supervisor import prepare_everything, rulesets
 from gateway.cli.configured import ConfigOption, fail, fail_with
+from gateway.cli.process_log import log_to_stderr
 from gateway.cli.runtime import runtime_folder
 from gateway.control import admin
 from gateway.control.fleet import Fleet
-from gateway.control.worker import Door
-from gateway.control.worker import serve as serve_worker_control
 from gateway.edge.listener import address_of, bind, claim
-from gateway.edge.workers import Supervisor, die_with_parent
+from gateway.edge.workers import Supervisor
 from gateway.rules.problems import Problems
 from gateway.rules.ruleset import Ruleset
 from gateway.rules.unknown import placeless, undated
@@ -53,7 +44,7 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="Instead of what the file says.", min=1, max=256)] = None,
 ) -> None:
     """Serve. SIGTERM drains; rules are read again when their files change, and on SIGHUP."""
-    _log_to_stderr()
+    log_to_stderr()
     # Until it can be heard it must not end us; whatever it tells of is found by the first look at the files.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with runtime_folder(wall()) as runtime:
@@ -97,6 +88,7 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
     log.info("serving on %s with %d worker(s); admin on %s", address_of(bound), count, address_of(admin_bound))
     following = [spawn(rules.watch(), name="watch the policies"), spawn(rules.reconcile(), name="reconcile")]
     following.append(spawn(refresh(), name="fetch feeds"))
+    following.append(spawn(accounts.tidy(), name="tidy the directory"))
     await stopping.wait()
     log.info("draining")
     for task in following:
@@ -130,73 +122,3 @@ def _clerk(configuration: Configuration, runtime: Path, wholes: Path) -> Supervi
     command = ["-m", "gateway", "clerk", "--config", str(configuration.path), "--wholes", str(wholes)]
     command += ["--parent", str(os.getpid()), "--copy", str(runtime / "tidegate.yaml")]
     return Supervisor(command, int(bool(configuration.file.providers)), runtime, name="clerk")
-
-
-def clerk(
-    config: ConfigOption,
-    wholes: Annotated[Path, typer.Option()],
-    parent: Annotated[int, typer.Option()] = 0,
-    copy: Annotated[Path | None, typer.Option()] = None,
-) -> None:
-    """The clerk's process; the supervisor starts it."""
-    if parent:
-        die_with_parent(parent)
-    _log_to_stderr()
-    try:
-        uvloop.run(_work_off(read_configuration(config, copy=copy), wholes))
-    except Problems as problems:
-        fail_with(problems)
-
-
-async def _work_off(configuration: Configuration, wholes: Path) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    await clerk_at_work(configuration, wholes, stopping)
-
-
-def worker(
-    config: ConfigOption,
-    listen: Annotated[str, typer.Option()],
-    control: Annotated[Path, typer.Option()],
-    wholes: Annotated[Path, typer.Option()],
-    index: Annotated[int, typer.Option()] = 0,
-    parent: Annotated[int, typer.Option()] = 0,
-    copy: Annotated[Path | None, typer.Option()] = None,
-) -> None:
-    """One worker process; the supervisor starts it."""
-    if parent:
-        die_with_parent(parent)
-    _log_to_stderr()
-    try:
-        configuration = read_configuration(config, copy=copy)
-        uvloop.run(_work(configuration, bind(listen), control, wholes, index))
-    except Problems as problems:
-        fail_with(problems)
-
-
-async def _work(configuration: Configuration, bound: socket.socket, control: Path, wholes: Path, index: int) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    name = f"{socket.gethostname()}-{os.getpid()}-{index}"
-    served = Worker(configuration, name=name)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    door = Door(served.snapshot, served.rules)
-    # Open before the rules are read: a change that comes meanwhile is told here, or found by `catch_up`.
-    runner = await serve_worker_control(control, door)
-    await served.start(bound, wholes)
-    await served.catch_up(wholes)
-    door.serves = True
-    # What is here now stays for good, and an exchange leaves no cycle behind: the collector has next to nothing to do.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 50)
-    await stopping.wait()
-    await served.stop()
-    await runner.cleanup()
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

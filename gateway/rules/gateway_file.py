@@ -255,4 +255,6 @@ class GatewayFile(Strict):
         providers = [provider.name for provider in self.providers]
         if twice := {name for name in providers if providers.count(name) > 1}:
             raise ValueError(f"two providers are named {', '.join(sorted(twice))}")
+        if self.mail is not None and not self.public_url:
+            raise ValueError("`mail` needs `public_url`: a link in a mail must not follow the Host field of a request")
         return self

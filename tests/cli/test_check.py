@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import check_everything
+from gateway.app.supervisor import check_everything
 from tests.cli.run import data, tidegate
 from tests.cli.test_explain import configured
 from tests.rehearsal.folders import FILES, folder_of

@@ -105,7 +105,7 @@ def test_the_ready_file_says_where_everything_is(start: Any) -> None:
     demo = start()
     ready = demo.ready()
 
-    assert set(ready) == {"gateway", "admin", "upstream", "redis", "keys", "pid", "folder"}
+    assert set(ready) == {"gateway", "admin", "upstream", "redis", "keys", "pid", "folder", "provider"}
     assert set(ready["keys"]) == {"free", "pro", "unlimited"}
     assert ready["pid"] == demo.process.pid
     with urllib.request.urlopen(f"{ready['upstream']}/standin/stats", timeout=5) as answer:
@@ -121,7 +121,7 @@ def test_a_signal_ends_all_of_it_cleanly(start: Any, number: signal.Signals) -> 
     demo.process.send_signal(number)
     said, complained = demo.process.communicate(timeout=10)
 
-    assert len(children) == 2
+    assert len(children) == 3
     assert (demo.process.returncode, complained) == (0, "")
     assert said.endswith("All of it has ended.\n")
     assert all(_gone(pid) for pid in children)

@@ -8,12 +8,17 @@ from pathlib import Path
 import pytest
 
 from gateway.accounts.keys import digest
+from gateway.accounts.sql import lookup
+from gateway.accounts.sql.keys import PEPPER
+from gateway.app.configuration import read_configuration
 from gateway.demo.world import ACCOUNTS, Places, World, make, shipped_policies, write_private
-from gateway.rules.accounts_file import read_accounts
 from gateway.rules.check import check
+from gateway.rules.directory_file import open_directory
 from gateway.rules.gateway_file import GatewayFile
 from gateway.rules.read import read
+from gateway.testing import Clock
 
+NOW = Clock()
 PLACES = Places("127.0.0.1:8080", "127.0.0.1:8081", "redis://127.0.0.1:6379/0", "http://127.0.0.1:9000")
 
 
@@ -41,19 +46,23 @@ def test_the_configuration_is_accepted(world: World) -> None:
 
 
 def test_the_keys_open_the_accounts(world: World, folder: Path) -> None:
-    """Each key that is printed is that of an account of accounts.yaml, of the tier that was meant."""
-    snapshot = read_accounts(folder / "accounts.yaml", {})
+    """Each key that is printed is that of an account of the directory, of the tier that was meant."""
+    database, secrets = open_directory(read_configuration(world.config), NOW)
+    found = database.read(
+        lambda connection: lookup.read(connection, [key.split("_")[1] for key in world.keys.values()], (), NOW())
+    )
+    database.close()
 
     assert set(world.keys) == set(ACCOUNTS)
     for account, key in world.keys.items():
-        record = snapshot.keys[key.split("_")[1]]
-        assert record.digest == digest(snapshot.peppers[record.pepper], key.encode())
-        assert (record.principal.account, record.principal.tier) == (account, ACCOUNTS[account])
+        record = found.keys[key.split("_")[1]]
+        assert record.digest == digest(secrets.key(PEPPER, record.pepper), key.encode())
+        assert (record.account.id, record.account.tier) == (account, ACCOUNTS[account])
 
 
 def test_nobody_else_may_read_it(world: World, folder: Path) -> None:
     """It holds keys."""
-    for path in (folder, folder / "keys.json", folder / "accounts.yaml", world.config):
+    for path in (folder, folder / "keys.json", folder / "directory.db", folder / "directory.db.secret", world.config):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 

@@ -17,7 +17,8 @@ from aiohttp.test_utils import TestServer
 from typer.testing import Result
 
 from gateway.accounts.evidence import FALLS, KINDS, LINKS
-from gateway.app import read_configuration, wall
+from gateway.app.clocks import wall
+from gateway.app.configuration import read_configuration
 from gateway.control import admin
 from gateway.control.accounts import AccountsApi
 from gateway.rules.directory_file import open_directory

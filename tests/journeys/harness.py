@@ -23,10 +23,10 @@ import aiohttp
 import pytest
 
 from gateway.accounts import keys
-from gateway.app import policy_kinds
 from gateway.demo.children import Child
 from gateway.policies.quota.config import QuotaConfig
 from gateway.policy import Bucket, Limit, Take, Taken
+from gateway.rules.build import policy_kinds
 from gateway.rules.ruleset import load
 from gateway.stores.redis.connect import connect
 

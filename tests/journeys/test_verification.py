@@ -21,7 +21,8 @@ from redis.asyncio import Redis
 from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql import accounts, keys, standing
 from gateway.accounts.sql.database import Database, Writing
-from gateway.app import open_durable, read_configuration
+from gateway.app.configuration import read_configuration
+from gateway.app.directory import open_durable
 from gateway.demo.verification.world import CREDENTIALS
 from gateway.stores.embedded import EmbeddedServer, free_port
 from tests import servers

@@ -1,0 +1,66 @@
+"""`tidegate worker`: one process that serves callers."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from gateway.app.configuration import Configuration, read_configuration
+from gateway.app.worker import Worker
+from gateway.cli.configured import ConfigOption, fail_with
+from gateway.cli.process_log import log_to_stderr
+from gateway.control.worker import Door
+from gateway.control.worker import serve as serve_worker_control
+from gateway.edge.listener import bind
+from gateway.edge.workers import die_with_parent
+from gateway.rules.problems import Problems
+
+
+def worker(
+    config: ConfigOption,
+    listen: Annotated[str, typer.Option()],
+    control: Annotated[Path, typer.Option()],
+    wholes: Annotated[Path, typer.Option()],
+    index: Annotated[int, typer.Option()] = 0,
+    parent: Annotated[int, typer.Option()] = 0,
+    copy: Annotated[Path | None, typer.Option()] = None,
+) -> None:
+    """One worker process; the supervisor starts it."""
+    if parent:
+        die_with_parent(parent)
+    log_to_stderr()
+    try:
+        configuration = read_configuration(config, copy=copy)
+        uvloop.run(_work(configuration, bind(listen), control, wholes, index))
+    except Problems as problems:
+        fail_with(problems)
+
+
+async def _work(configuration: Configuration, bound: socket.socket, control: Path, wholes: Path, index: int) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    name = f"{socket.gethostname()}-{os.getpid()}-{index}"
+    served = Worker(configuration, name=name)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    door = Door(served.snapshot, served.rules)
+    # Open before the rules are read: a change that comes meanwhile is told here, or found by `catch_up`.
+    runner = await serve_worker_control(control, door)
+    await served.start(bound, wholes)
+    await served.catch_up(wholes)
+    door.serves = True
+    # What is here now stays for good, and an exchange leaves no cycle behind: the collector has next to nothing to do.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
+    await stopping.wait()
+    await served.stop()
+    await runner.cleanup()
