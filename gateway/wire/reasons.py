@@ -57,10 +57,10 @@ REASONS: Final[dict[str, Reason]] = {
     "version_not_supported": Reason("505", "Only HTTP/1.1 and HTTP/1.0 are spoken here.", _REQUEST),
     "out_of_memory_budget": Reason("503", "Too many large requests are under way at once.", _LATER),
     # Who is asking.
-    "directory_unavailable": Reason("503", "Accounts cannot be looked up at the moment.", _LATER),
     "missing_credentials": Reason(
         "401", "There is no API key in the request.", "Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`."
     ),
+    "directory_unavailable": Reason("503", "Accounts cannot be looked up at the moment.", _LATER),
     "ambiguous_credentials": Reason(
         "401", "Two different credentials came with one request.", "Send one of Authorization and x-api-key."
     ),

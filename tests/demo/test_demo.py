@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.greeting import Ready, commands, rules
+from gateway.demo.greeting import Ready, commands, ladder, rules
 
 TITLES = list(commands(Ready("", "", "", "", {"free": "", "pro": ""}, 0)))
 
@@ -68,6 +68,22 @@ def test_what_the_demo_prints_works(title: str, demo: Ready) -> None:
         assert codes[0] == "200"
     else:
         assert "tide" in ended.stdout
+
+
+def test_what_the_demo_says_of_tiers_works(demo: Ready) -> None:
+    """The refusal names the tier, what is missing and where; what is known of an account can be seen."""
+    bin_of_ours = str(Path(sys.executable).parent)
+    refused, known = (
+        subprocess.run(
+            ["/bin/sh", "-c", command.replace(".venv/bin", bin_of_ours)],
+            capture_output=True, text=True, timeout=60, check=True,
+        ).stdout
+        for command in ladder(demo).values()
+    )  # fmt: skip
+    error = json.loads(refused)["error"]
+    assert (error["code"], error["required_tier"]) == ("verification_required", "pro")
+    assert error["verification_url"].startswith(f"{demo.gateway}/tidegate/account/link/")
+    assert "missing: document, liveness" in known
 
 
 SAID = {"Block an account": ("account_blocked", "rolled back"), "Test the rules": ("tests passed", "exchanges")}
