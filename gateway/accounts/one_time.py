@@ -69,6 +69,8 @@ def read(secrets: Secrets, token: str, now: float) -> OneTime:
         whole = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         stated, mac = whole[:-MAC], whole[-MAC:]
         secret, account, scope, expires, mark, value = orjson.loads(stated)
+        if not isinstance(secret, str):
+            raise TypeError("names no secret")
         found = OneTime(account, Scope(scope), float(expires), mark, value)
     except (ValueError, TypeError, binascii.Error):
         raise BadToken("malformed") from None

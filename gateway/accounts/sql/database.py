@@ -34,6 +34,7 @@ T = TypeVar("T")
 ALL: Final = ""
 """Stands in `changes` for every account."""
 THREADS: Final = 4
+"""That read, and as many that write; so many connections stay open."""
 BUSY: Final = 10.0
 """Seconds for which a writer waits for its turn."""
 SILENT: Final = 60.0
@@ -108,7 +109,9 @@ class Database:
         self.now = now
         self.announce = announce
         self.engine = _engine(self.url)
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="directory")
+        self._readers = ThreadPoolExecutor(THREADS, thread_name_prefix="directory")
+        # Of their own: writers may wait for their turn for many seconds, and nobody who reads waits behind them.
+        self._writers = ThreadPoolExecutor(THREADS, thread_name_prefix="directory writes")
 
     def __repr__(self) -> str:
         return f"<Database {self.url.render_as_string(hide_password=True)}>"
@@ -136,15 +139,16 @@ class Database:
 
     async def reading(self, work: Callable[[Connection], T]) -> T:
         """`read` in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self.read, work)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read, work)
 
     async def writing(self, who: str, work: Callable[[Writing], T], *, in_turn: bool = True) -> T:
         """`write` in a thread. Once it has begun it is not cancelled: its outcome would be unknown."""
         write = functools.partial(self.write, who, work, in_turn=in_turn)
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._threads, write))
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._writers, write))
 
     def close(self) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        for threads in (self._readers, self._writers):
+            threads.shutdown(wait=True, cancel_futures=True)
         self.engine.dispose()
 
 

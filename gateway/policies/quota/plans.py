@@ -8,9 +8,9 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from gateway.partitions import INDEX, Costs, partition
+from gateway.partitions import INDEX, NOBODY, Costs, partition
 from gateway.policies.quota.rule import part_of
-from gateway.policy import Bucket, Context, Finding, Limit, Measure, Principal
+from gateway.policy import Bucket, Context, Finding, Limit, Measure, Principal, Take
 
 if TYPE_CHECKING:
     from gateway.policies.quota.config import LimitConfig
@@ -40,6 +40,7 @@ class Plans:
 
     def __init__(self, limits: tuple[LimitConfig, ...]) -> None:
         self._limits = [(limit, limit.limit(), _matcher(limit.models)) for limit in limits]
+        self._weights = {limit.name: limit.cached_weight for limit in limits}
         self._by_address = any({"client_address", "network"} & set(limit.per) for limit in limits)
         self._by_country = any("country" in limit.per for limit in limits)
         self._by_model = any(limit.models or "model" in limit.per for limit in limits)
@@ -68,6 +69,18 @@ class Plans:
                 del self._plans[next(iter(self._plans))]
             plan = self._plans[key] = self._make(context, principal)
         return plan
+
+    def taken(self, context: Context, principal: Principal, takes: tuple[Take, ...]) -> Plan:
+        """The plan by which these were taken, to settle them. A later entry may have put another tier in the place of
+        what was known then, or named a share: what `of` says now is of other buckets.
+        """
+        plan = self.of(context, principal)
+        if plan.buckets and plan.buckets[0] is takes[0].bucket:
+            return plan
+        buckets = tuple([take.bucket for take in takes])
+        pick = self._pick(tuple([INDEX[bucket.limit.measure] for bucket in buckets]))
+        weights = tuple([self._weights[bucket.limit.name] for bucket in buckets])
+        return Plan(buckets, pick, weights[:1] if len(set(weights)) == 1 else weights, 0.0, NOBODY)
 
     def explain(self, context: Context, principal: Principal) -> tuple[Finding, ...]:
         """Every limit, and why it is not asked of such an exchange where it is not."""

@@ -50,7 +50,7 @@ class Quota:
         if not takes or not outcome.reached:
             # Nothing was taken, or all of it goes back: the chain needs no sums for that.
             return ()
-        return self.paid(context, self._plans.of(context, context.principal or NOBODY), outcome)
+        return self.paid(context, self._plans.taken(context, context.principal or NOBODY, takes), outcome)
 
     def paid(self, context: Context, plan: Plan, outcome: Outcome) -> tuple[float, ...]:
         """What an exchange that came to an upstream really cost: one number a bucket. Learns how long answers are."""

@@ -203,6 +203,28 @@ async def test_in_threads(database: Database, clock: Clock) -> None:
     assert await database.reading(lambda connection: accounts.row(connection, "a").created) == clock()
 
 
+async def test_who_reads_waits_for_no_writer(url: str, connect: Callable[[str], Database]) -> None:
+    """More writers than there are threads wait for their turn: whoever asks is answered all the same."""
+    database, other = connect(url), connect(url)
+    begun, ends = threading.Event(), threading.Event()
+
+    def hold(writing: Writing) -> None:
+        writing.changed("a")
+        begun.set()
+        ends.wait(10.0)
+
+    holder = asyncio.create_task(other.writing("test", hold))
+    await asyncio.to_thread(begun.wait)
+    waiting = [asyncio.create_task(database.writing("test", lambda writing: writing.changed("b"))) for _ in range(8)]
+    try:
+        async with asyncio.timeout(2.0):
+            await asyncio.sleep(0.05)
+            assert await database.reading(lambda connection: changes_since(connection, 0)) == (0, ())
+    finally:
+        ends.set()
+        await asyncio.gather(holder, *waiting)
+
+
 async def test_a_write_that_has_begun_is_not_cancelled(database: Database) -> None:
     """Who waits for it may go; what it does is done."""
     begun, go_on = threading.Event(), threading.Event()

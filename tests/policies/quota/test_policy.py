@@ -156,6 +156,23 @@ def test_settling_gives_one_final_a_take() -> None:
     assert of.settle(on, takes(of, on), Outcome(200, Usage(5, 7, cached=20))) == (1, 5, 25, 0)
 
 
+@pytest.mark.parametrize(
+    "later", [Facts(Principal("acme", "org", "k1", "verified")), Facts(share=0.5)], ids=["another tier", "a share"]
+)
+def test_what_was_taken_is_settled_whatever_later_entries_say(later: Facts) -> None:
+    """A ladder after it may put another tier in force, or a part of the quotas: each bucket pays for its own measure."""
+    quota = policy(
+        limit("rpm", tiers=["pro"]),
+        limit("out", "output_tokens", tiers=["pro", "verified"]),
+        limit("in", "input_tokens", tiers=["verified"], cached_weight=0.5),
+    )
+    asked = context(output_cap=50)
+    taken = takes(quota, asked)
+    note_facts(asked, later)
+
+    assert quota.settle(asked, taken, Outcome(200, Usage(5, 6))) == (1, 6)
+
+
 def test_prices_are_by_model() -> None:
     """A model without a price pays the default, never nothing."""
     of = policy(limit("day", "spend"))
