@@ -160,7 +160,7 @@ def test_settling_gives_one_final_a_take() -> None:
     "later", [Facts(Principal("acme", "org", "k1", "verified")), Facts(share=0.5)], ids=["another tier", "a share"]
 )
 def test_what_was_taken_is_settled_whatever_later_entries_say(later: Facts) -> None:
-    """A ladder after it may put another tier in force, or a part of the quotas: each bucket pays for its own measure."""
+    """A ladder after it may put another tier in force, or a part of the quotas: each bucket pays its own."""
     quota = policy(
         limit("rpm", tiers=["pro"]),
         limit("out", "output_tokens", tiers=["pro", "verified"]),
