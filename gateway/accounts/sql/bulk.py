@@ -1,7 +1,8 @@
 """A file of accounts into the directory: all of it, or nothing, in one change.
 
-The file is read once, checked row by row, and staged in temporary tables of the connection, which nobody else sees
-(`gateway.accounts.sql.staging`). Only when every row is right does one transaction move it in. So
+The file is read once, checked row by row in a process of its own (`gateway.accounts.sql.reading`), and staged meanwhile
+in temporary tables of the connection, which nobody else sees (`gateway.accounts.sql.staging`). Only when every row is
+right does one transaction move it in. So
 
 - a file with mistakes, Ctrl-C and kill -9 leave the directory as it was: there is nothing to take back;
 - readers are never kept waiting (WAL, MVCC), and see none of it or all of it;
@@ -16,39 +17,27 @@ Memory is bounded: some thousand rows, and the page cache of the connection.
 from __future__ import annotations
 
 import contextlib
-import csv
-import hashlib
 import itertools
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Final, Literal, NamedTuple, Self
+from typing import IO, Any, Final, Literal, NamedTuple, Self
 
 import orjson
 import sqlalchemy as sql
 from sqlalchemy.engine import Connection
 
-from gateway.accounts.keys import digest, mint
 from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql import staging, tables
 from gateway.accounts.sql.database import ALL, Database, Writing
 from gateway.accounts.sql.identities import regroup_all
-from gateway.accounts.sql.keys import PEPPER
 from gateway.accounts.sql.moving import Conflict, move_in
-from gateway.accounts.sql.records import Problem, from_cells
-from gateway.accounts.sql.staging import Checker, Minted
+from gateway.accounts.sql.reading import Format, Found, Frame, read
+from gateway.accounts.sql.records import Problem
 
-CHUNK: Final = 1_000
-"""Rows that are staged at once."""
-BLOCK: Final = 1024 * 1024
-"""Bytes that are read at once."""
-LONGEST: Final = 16 * 1024 * 1024
-"""Bytes of a line."""
 CACHE: Final = 256 * 1024
 """KiB of pages that SQLite keeps for this connection: indexes are written in no order."""
-
-Format = Literal["jsonl", "csv"]
 
 
 class Progress(NamedTuple):
@@ -107,8 +96,7 @@ def load(
     again. Raises OSError, FileExistsError for `minted` among them, and SQLAlchemyError.
     """
     with contextlib.ExitStack() as stack:
-        file = stack.enter_context(path.open("rb"))
-        fresh = stack.enter_context(_NewKeys(secrets, minted))
+        fresh = stack.enter_context(_NewKeys(minted))
         connection = stack.enter_context(database.engine.connect())
         # Not back into the pool: temporary tables and a large cache are of this connection.
         connection.detach()
@@ -117,10 +105,11 @@ def load(
             connection.exec_driver_sql("PRAGMA temp.journal_mode=OFF")
             connection.rollback()
         now = database.now()
-        checker = Checker(secrets, now, fresh.mint)
-        hashed = _read(connection, file, format, checker, progress)
-        if checker.wrong:
-            return Loaded(0, 0, 0, 0, 0, hashed, tuple(checker.problems), checker.wrong)
+        found = Found(fresh.take)
+        frames = stack.enter_context(read(path, format, secrets, now, mints=minted is not None))
+        hashed = _stage(connection, frames, path.stat().st_size, found, progress)
+        if found.wrong:
+            return Loaded(0, 0, 0, 0, 0, hashed, tuple(found.problems), found.wrong)
         staging.order(connection)
         connection.execution_options(writes=True)
         with connection.begin() as transaction:
@@ -128,10 +117,10 @@ def load(
             if connection.dialect.name != "sqlite":
                 # The turn of `Database.write`.
                 connection.execute(sql.select(tables.version.c.version).with_for_update())
-            moved = move_in(writing, on_conflict, checker.wrong_at, lambda rows: _told(progress, checker, rows))
-            if checker.wrong:
+            moved = move_in(writing, on_conflict, found.wrong_at, lambda rows: _told(progress, found, rows))
+            if found.wrong:
                 transaction.rollback()
-                return Loaded(0, 0, 0, 0, 0, hashed, tuple(checker.problems), checker.wrong)
+                return Loaded(0, 0, 0, 0, 0, hashed, tuple(found.problems), found.wrong)
             fresh.show(connection)
             if moved.links:
                 regroup_all(writing)
@@ -145,119 +134,34 @@ def load(
     return Loaded(moved.accounts, moved.updated, moved.keys, moved.organisations, moved.skipped, hashed)
 
 
-def _told(progress: Tell, checker: Checker, rows: int) -> None:
-    progress(Progress("moving", checker.taken, rows, 0))
+def _told(progress: Tell, found: Found, rows: int) -> None:
+    progress(Progress("moving", found.taken, rows, 0))
 
 
-def _read(connection: Connection, file: BinaryIO, format_: Format, checker: Checker, progress: Tell) -> str:
-    """Check and stage it. Returns the SHA-256 of all of it."""
+def _stage(connection: Connection, frames: Iterator[Frame], size: int, found: Found, progress: Tell) -> str:
+    """What was read and checked goes to its tables. Returns the SHA-256 of the file."""
     staging.prepare(connection)
-    size = os.fstat(file.fileno()).st_size
-    source = _Lines(file)
-    rows = _json(source, checker) if format_ == "jsonl" else _csv(source, checker)
-    while True:
+    for frame in frames:
+        found.add(frame)
         # What is wrong stays wrong: the rest is only checked.
-        more = 0
-        for line, row in itertools.islice(rows, CHUNK):
-            checker.take(line, row)
-            more += 1
-        staged = checker.drain()
-        if not checker.wrong:
-            staging.put(connection, staged)
-        progress(Progress("reading", checker.taken, source.read, size))
-        if more < CHUNK and source.over:
-            return source.digest.hexdigest()
-
-
-class _Lines:
-    """The lines of a file, numbered from 1, without what ends them."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.digest = hashlib.sha256()
-        self.read = 0
-        self.over = False
-        self.number = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        rest = b""
-        while block := self.file.read(BLOCK):
-            self.digest.update(block)
-            if not self.read:
-                block = block.removeprefix(b"\xef\xbb\xbf")
-            self.read += len(block)
-            *lines, rest = (rest + block).split(b"\n")
-            for line in lines:
-                self.number += 1
-                yield line
-            if len(rest) > LONGEST:
-                # Told as a line that is too long, and not gathered.
-                self.number += 1
-                yield rest
-                rest = b""
-        self.over = True
-        if rest:
-            self.number += 1
-            yield rest
-
-
-def _json(source: _Lines, checker: Checker) -> Iterator[tuple[int, object]]:
-    for line in source:
-        if len(line) > LONGEST:
-            checker.wrong_at(source.number, "", f"is longer than {LONGEST} bytes")
-            continue
-        if line.isspace() or not line:
-            continue
-        try:
-            yield source.number, orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            checker.wrong_at(source.number, "", f"is no JSON: {error.msg}, character {error.colno}")
-
-
-def _csv(source: _Lines, checker: Checker) -> Iterator[tuple[int, object]]:
-    header: list[str] | None = None
-    first = 1
-    reader = csv.reader(_text(source, checker), strict=True)
-    while True:
-        try:
-            cells = next(reader)
-            if cells and header is None:
-                header = [cell.strip() for cell in cells]
-            elif cells and header is not None:
-                yield first, from_cells(header, cells)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            checker.wrong_at(first, "", f"is no CSV: {error}")
-            # Where quotes do not end nobody can say what the next line is.
-            for _ in source:
-                pass
-            return
-        except ValueError as error:
-            checker.wrong_at(first, "", str(error))
-        first = source.number + 1
-
-
-def _text(source: _Lines, checker: Checker) -> Iterator[str]:
-    for line in source:
-        try:
-            yield line.decode() + "\n"
-        except UnicodeDecodeError:
-            checker.wrong_at(source.number, "", "is not UTF-8")
+        if not found.wrong:
+            staging.put(connection, frame.rows)
+        progress(Progress("reading", found.taken, frame.read, size))
+        if frame.digest:
+            return frame.digest
+    raise OSError("the file was not read to its end")
 
 
 class _NewKeys:
     """Keys that are made here, until it is certain which of them hold. While open they are in a file without a name."""
 
-    def __init__(self, secrets: Secrets, path: Path | None) -> None:
-        """Raises FileExistsError: what is there may be all that there is of other keys."""
+    def __init__(self, path: Path | None) -> None:
         self.path = path
-        self.secret = secrets.newest
-        self.pepper = secrets.key(PEPPER)
         self.made: IO[bytes] | None = None
         self.shown: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
+        """Raises FileExistsError: what is there may be all that there is of other keys."""
         if self.path is not None:
             self.shown = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
             # Beside it, for the same disk holds both; it is never seen in the folder.
@@ -271,13 +175,10 @@ class _NewKeys:
         if self.path is not None and self.shown is not None:
             self.path.unlink()
 
-    def mint(self, account: str, name: str) -> Minted:
-        if self.made is None:
-            raise ValueError("asks for a new key, and no file was named where it can be shown")
-        new = mint()
-        entry = {"account": account, "name": name, "prefix": new.prefix, "key": new.key}
-        self.made.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
-        return Minted(new.prefix, digest(self.pepper, new.key.encode()), self.secret)
+    def take(self, entries: Sequence[bytes]) -> None:
+        """Keys that were made while the file was read."""
+        if self.made is not None:
+            self.made.writelines(entries)
 
     def show(self, connection: Connection) -> None:
         """Write those that are in the directory, before it is decided that they are."""

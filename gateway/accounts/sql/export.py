@@ -19,8 +19,9 @@ import sqlalchemy as sql
 from sqlalchemy.engine import Connection
 
 from gateway.accounts.sql import tables
-from gateway.accounts.sql.bulk import Format, Progress, Tell, quietly
+from gateway.accounts.sql.bulk import Progress, Tell, quietly
 from gateway.accounts.sql.database import Database
+from gateway.accounts.sql.reading import Format
 from gateway.accounts.sql.records import ACCOUNT, ORGANISATION, PARTS, RECORD, Shape
 
 PAGE: Final = 500

@@ -19,7 +19,7 @@ import sqlalchemy as sql
 
 from gateway.accounts.keys import digest, mint, parse
 from gateway.accounts.secrets import Secrets
-from gateway.accounts.sql import accounts, bulk, identities, keys, standing, tables
+from gateway.accounts.sql import accounts, bulk, identities, keys, reading, standing, tables
 from gateway.accounts.sql.bulk import Loaded, Progress, load
 from gateway.accounts.sql.database import Change, Database, changes_since
 from gateway.policy import Evidence
@@ -280,7 +280,7 @@ def test_what_is_wrong_in_csv_is_named(
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_it_tells_how_far_it_is(bring: Callable[..., Loaded], monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """While it reads and while it moves."""
-    monkeypatch.setattr(bulk, "CHUNK", 10)
+    monkeypatch.setattr(reading, "CHUNK", 10)
     told: list[Progress] = []
     bring(*({"id": f"a{number}"} for number in range(35)), progress=told.append)
     assert [one.rows for one in told if one.step == "reading"] == [10, 20, 30, 35]
@@ -348,8 +348,39 @@ def test_no_value_of_a_link_is_kept(bring: Callable[..., Loaded], database: Data
 
 def test_the_file_is_gone_from_disk_where_keys_were_made(tmp_path: Path) -> None:
     """The folder never shows keys of which it is not yet certain that they hold."""
-    with bulk._NewKeys(Secrets({"s1": b"1" * 32}), tmp_path / "keys") as fresh:
-        fresh.mint("a", "ci")
+    with bulk._NewKeys(tmp_path / "keys") as fresh:
+        fresh.take([b"{}\n"])
         assert [path.name for path in tmp_path.iterdir()] == ["keys"]
         assert os.path.getsize(tmp_path / "keys") == 0  # noqa: PTH202 - shown only later
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_a_large_file_is_read_beside_us(
+    bring: Callable[..., Loaded], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str
+) -> None:
+    """In a process of its own, which knows our secrets, makes keys, and says what is wrong: as a small one."""
+    rows = [
+        {"id": f"a{number}", "keys": [{"name": "ci"}], "links": {"phone": f"+49{number}"}} for number in range(2500)
+    ]
+    monkeypatch.setattr(reading, "LARGE", 0)
+    there = bring(*rows, minted=tmp_path / "shown")
+    assert (there.accounts, there.keys) == (2500, 2500)
+    shown = [orjson.loads(line) for line in (tmp_path / "shown").read_bytes().splitlines()]
+    assert [one["account"] for one in shown] == [row["id"] for row in rows]
+
+    wrong = bring(*({"id": f"b{number}", "tier": "Gold"} for number in range(1200)), {"id": 1})
+    assert (wrong.wrong, wrong.accounts, len(wrong.problems)) == (1201, 0, 100)
+
+
+def test_a_reader_that_dies_is_no_end_of_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What it had not read by then would be missing: that is an error."""
+    monkeypatch.setattr(reading, "LARGE", 0)
+    monkeypatch.setattr(reading, "PROCESS", "antigravity.not_there")
+    (tmp_path / "rows").write_text('{"id": "a"}\n')
+    secrets = Secrets({"s1": b"1" * 32})
+    with (
+        reading.read(tmp_path / "rows", "jsonl", secrets, 0.0, mints=False) as frames,
+        pytest.raises(OSError, match="died"),
+    ):
+        next(frames)

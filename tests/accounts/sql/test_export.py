@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from gateway.accounts.evidence import FALLS, KINDS, LINKS
 from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql import accounts, export, migrate, tables
-from gateway.accounts.sql.bulk import Format, load
+from gateway.accounts.sql.bulk import load
 from gateway.accounts.sql.database import Database, Writing
 from gateway.accounts.sql.export import dump
+from gateway.accounts.sql.reading import Format
 from gateway.accounts.sql.records import FEATURES, PARTS
 
 FORMATS: tuple[Format, ...] = ("jsonl", "csv")
