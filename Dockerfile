@@ -2,8 +2,9 @@
 #
 #   docker build -t tidegate .
 #   docker run --read-only --tmpfs /tmp -p 8080:8080 \
-#     -v ./tidegate.yaml:/etc/tidegate/tidegate.yaml:ro -v ./accounts.yaml:/etc/tidegate/accounts.yaml:ro tidegate
+#     -v ./tidegate.yaml:/etc/tidegate/tidegate.yaml:ro -v tidegate:/var/lib/tidegate tidegate
 #
+# With `directory: {url: "sqlite:////var/lib/tidegate/directory.db"}`, or a PostgreSQL and no volume.
 # In tidegate.yaml, `listen: 0.0.0.0:8080`. `admin` stays at its default, 127.0.0.1:8081, for the health check below;
 # say 0.0.0.0:8081 where metrics are scraped from outside, and keep that port from the public.
 ARG PYTHON=3.11-slim
@@ -28,11 +29,14 @@ RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
 FROM python:${PYTHON}
 LABEL org.opencontainers.image.title="tidegate" \
       org.opencontainers.image.licenses="Apache-2.0"
-# Nothing is written but to /tmp (sockets between the supervisor and its workers), so the root can be read-only.
+# Nothing is written but to /tmp (sockets between the supervisor and its workers) and to the directory's volume, so the
+# root can be read-only.
 ENV PATH=/opt/tidegate/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 
 COPY --from=build /opt/tidegate /opt/tidegate
 COPY --from=build /src/policies /etc/tidegate/policies
+# A named volume takes over who owns the folder.
+RUN install -d -o 10001 -g 10001 -m 0700 /var/lib/tidegate
 
 # A number, so that Kubernetes can see that it is not root (runAsNonRoot).
 USER 10001:10001
