@@ -131,7 +131,7 @@ class Desk:
         return await self._database.reading(read)
 
     async def appeal(self, account: str, statement: str) -> int:
-        """An owner says why a fall, or a decline, is wrong. Returns the number of the case. Raises Declined.
+        """An owner says why a fall, a decline or a suspension is wrong. Returns the case's number. Raises Declined.
 
         The statement is stored as it is written, until the account is erased: say so where it is written.
         """
@@ -274,5 +274,7 @@ def _appeal(writing: Writing, account: str, text: str) -> int:
     )  # fmt: skip
     latest = connection.execute(declined.order_by(verifications.c.updated.desc()).limit(1)).scalar()
     if latest is None and connection.execute(fell).first() is None:
-        raise Declined("nothing_to_appeal")
+        found = read_accounts(connection, (account,), writing.now).get(account)
+        if found is None or not found.suspended:
+            raise Declined("nothing_to_appeal")
     return review.open_review(writing, account, APPEAL, verification=latest or "", statement=text)

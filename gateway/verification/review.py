@@ -14,18 +14,17 @@ from typing import Any, Final, NamedTuple, NoReturn
 import sqlalchemy as sql
 from sqlalchemy.engine import Connection
 
-from gateway.accounts.evidence import FALLS
 from gateway.accounts.ladder import Ladder
 from gateway.accounts.ladder import standing as stands
-from gateway.accounts.sql import standing, tables
-from gateway.accounts.sql.accounts import NoSuch
+from gateway.accounts.sql import tables
+from gateway.accounts.sql.accounts import NoSuch, restore, row
 from gateway.accounts.sql.database import Writing
 from gateway.accounts.sql.lookup import read_accounts
 from gateway.policy import Evidence
 from gateway.verification.consequences import IN_USE, Verification, give, kinds_of, mark, shaped
 from gateway.verification.provider import Event, Rejected, Started, State, Verdict
 
-reviews, verifications = tables.reviews, tables.verifications
+reviews, verifications, falls = tables.reviews, tables.verifications, tables.falls
 
 OPEN: Final = "open"
 SECONDED: Final = "seconded"
@@ -183,12 +182,36 @@ def _follow(writing: Writing, case: Review, *, approved: bool) -> None:
             writing, found, State.APPROVED if approved else State.DECLINED, "" if approved else "reviewed", writing.now
         )
     if case.subject == APPEAL and approved:
-        for fall in FALLS:
-            standing.clear_falls(writing, case.account, fall, f"appeal {case.id}")
+        _clear_falls(writing, case)
+        _restore(writing, case)
         if found is not None and found.reason == IN_USE:
             # Somebody has looked at it, and more organisations than usual may stand behind this person.
             give(writing, found, frozenset(found.kinds), math.inf, found.stated)
             mark(writing, found, State.APPROVED, "appeal", found.stated)
+
+
+def _clear_falls(writing: Writing, case: Review) -> None:
+    """What came after the appeal, such as a chargeback, it says nothing of."""
+    before = (falls.c.account == case.account, falls.c.cleared.is_(None), falls.c.at <= case.opened)
+    reasons = set(writing.connection.scalars(sql.select(falls.c.reason).where(*before)))
+    if not reasons:
+        return
+    writing.connection.execute(falls.update().where(*before).values(cleared=writing.now))
+    writing.changed(case.account)
+    for reason in sorted(reasons):
+        writing.audit("fall.clear", case.account, reason=reason, why=f"appeal {case.id}")
+
+
+def _restore(writing: Writing, case: Review) -> None:
+    """A suspension is over where the appeal came after it. One of its whole organisation is not the account's."""
+    if not row(writing.connection, case.account).suspended:
+        return
+    audit = tables.audit
+    suspended = sql.select(sql.func.max(audit.c.at)).where(
+        audit.c.subject == case.account, audit.c.did == "account.suspend"
+    )
+    if (writing.connection.execute(suspended).scalar() or 0.0) <= case.opened:
+        restore(writing, case.account, f"appeal {case.id}")
 
 
 def _verification(connection: Connection, case: Review) -> Verification | None:

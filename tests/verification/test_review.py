@@ -144,6 +144,33 @@ async def test_an_appeal_that_is_heard_clears_the_falls(office: Office, database
     assert office.falls() == []
 
 
+async def test_an_appeal_says_nothing_of_what_came_after_it(
+    office: Office, database: Database, clock: Clock, decide: Decide
+) -> None:
+    """A chargeback, or a suspension, while the appeal waited is not what was decided about."""
+    _fall(database, "analyst")
+    number = _appeal(database)
+    clock.turn(60.0)
+    _fall(database, "chargeback")
+    database.write("cli:ann", lambda writing: accounts.suspend(writing, ACCOUNT, "fraud"))
+
+    decide(number, True, "cli:ann")
+
+    assert office.falls() == ["chargeback"]
+    assert database.read(lambda connection: accounts.row(connection, ACCOUNT)).suspended
+
+
+async def test_an_appeal_ends_the_suspension_that_it_is_about(
+    office: Office, database: Database, clock: Clock, decide: Decide
+) -> None:
+    """Whoever hears that their appeal was granted is let in again; who does not, is not."""
+    desk = Desk(database, {}, lambda: LADDER, clock)
+    for heard in (False, True):
+        database.write("cli:ann", lambda writing: accounts.suspend(writing, ACCOUNT, "complaint"))
+        decide(await desk.appeal(ACCOUNT, "it was not us"), heard, "cli:ann")
+        assert database.read(lambda connection: accounts.row(connection, ACCOUNT)).suspended is not heard
+
+
 async def test_an_appeal_that_is_not_heard_changes_nothing(office: Office, database: Database, decide: Decide) -> None:
     """But that it is decided."""
     _fall(database, "analyst")

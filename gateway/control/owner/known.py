@@ -94,7 +94,7 @@ def read(connection: Connection, account: str, now: float) -> Known:
         keys=_keys(connection, account, now),
         case=_case(connection, account),
         appeal=_appeal(connection, account),
-        decided=_decided(connection, account),
+        decided=row.suspended or _decided(connection, account),
     )
 
 

@@ -117,7 +117,9 @@ def overview(known: Known, ladder: Ladder | None, now: float, *, gives: Gives, w
 
 def _first_notice(known: Known) -> Notice | None:
     if known.suspended:
-        text = "Its requests are refused just now. If you think that this is a mistake, send us an appeal."
+        # What a file of the operator's says is not for the desk to hear.
+        how = "send us an appeal" if known.decided else "please write to us"
+        text = f"Its requests are refused just now. If you think that this is a mistake, {how}."
         return Notice("warn", "This account is suspended", text)
     return None
 

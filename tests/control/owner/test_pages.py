@@ -215,6 +215,17 @@ async def test_an_appeal(world: World) -> None:
     assert "And another thing" in again.text
 
 
+async def test_a_suspended_account_appeals(world: World) -> None:
+    """The page and the desk agree that it can."""
+    world.write(accounts.suspend, "acme", "complaint 7")
+    visitor = await world.signed_in("acme")
+    page = await visitor.get()
+    assert "send us an appeal" in page.text
+    assert "complaint 7" not in page.text
+    assert (await visitor.post("/appeal", {"statement": "It was not us."})).status == 303
+    assert [row.statement for row in world.rows(tables.reviews)] == ["It was not us."]
+
+
 async def test_an_appeal_that_came_too_late(world: World) -> None:
     """Whoever wrote for longer than the session lasted gets their words back."""
     world.write(standing.add_fall, "acme", "detector")
