@@ -39,6 +39,8 @@ RANK: Final[Mapping[State, int]] = {
 }  # fmt: skip
 """Of two with the same time the later here holds: clocks of providers go in seconds, and what lowers wins."""
 IN_USE: Final = "identity_in_use"
+CUSTOMER: Final = "customer"
+"""The link that says whose a payment was."""
 
 
 class Then(enum.Enum):
@@ -294,12 +296,16 @@ def _reversed_without_session(writing: Writing, news: News) -> str:
 
 
 def _disputed(writing: Writing, world: World, news: News) -> str:
-    """A fall for each account that is linked to who has paid. One that somebody has cleared does not come again."""
-    accounts = {
-        account
-        for one in news.payer
-        for account in standing.accounts_linked_by(writing.connection, world.secrets, one.kind, one.value)
-    }
+    """A fall for each account of who has paid. One that somebody has cleared does not come again.
+
+    The customer says who that is. A card alone does not: whoever disputes what a thief has paid with their card may
+    have an account here as well. It counts where no account is known by the customer.
+    """
+    accounts: set[str] = set()
+    for one in sorted(news.payer, key=lambda one: one.kind != CUSTOMER):
+        if accounts and one.kind != CUSTOMER:
+            break
+        accounts.update(standing.accounts_linked_by(writing.connection, world.secrets, one.kind, one.value))
     for account in sorted(accounts):
         _fall(writing, account, "chargeback", _note(news.provider, news.reference), again=False)
     return f"chargeback {len(accounts)}" if accounts else "no_account"

@@ -279,6 +279,23 @@ async def test_a_chargeback_falls_on_who_has_paid(office: Office, secrets: Secre
     assert office.letters()[-1].outcome == "no_account"
 
 
+async def test_who_was_robbed_does_not_fall(office: Office, secrets: Secrets) -> None:
+    """A thief pays with the card of another account's owner, who disputes it: the customer is the thief. Only where
+    nobody is known by the customer does the card say who has paid.
+    """
+    link, card = standing.add_link, ("payment", "pm_1")
+    office.database.write("x", lambda writing: link(writing, secrets, ACCOUNT, *card))
+    office.database.write("x", lambda writing: link(writing, secrets, "thief", *card))
+    office.database.write("x", lambda writing: link(writing, secrets, "thief", "customer", "cus_9"))
+    office.provider.payers["pay_1"] = (Identified(*card), Identified("customer", "cus_9"))
+    office.provider.payers["pay_2"] = (Identified("customer", "unknown"), Identified(*card))
+
+    await office.hear(event(State.DISPUTED, 50.0, "pay_1", "a"))
+    assert (office.falls(), office.falls("thief")) == ([], ["chargeback"])
+    await office.hear(event(State.DISPUTED, 51.0, "pay_2", "b"))
+    assert office.falls() == ["chargeback"]
+
+
 async def test_one_letter_that_cannot_be_stored_does_not_hold_up_the_others(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
