@@ -30,7 +30,7 @@ from gateway.accounts import announce
 from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.outage import Outage, said
 from gateway.accounts.revocations import is_cancelled
-from gateway.accounts.sql import tables
+from gateway.accounts.sql import lookup, tables
 from gateway.accounts.sql.database import ALL, Change, Database, changes_since
 
 INTERVAL: Final = 0.5
@@ -57,6 +57,8 @@ class DirectoryFollower:
         self._timeout = timeout
         self._wake = asyncio.Event()
         self._file: tuple[int, int] | None = None
+        self._asked_of: Collection[str] | None = None
+        """The accounts of accounts.yaml of which it is known whether the database suspends them; None to ask again."""
         self._database_outage = Outage(
             _log,
             "the directory is not followed, the last known stays in force",
@@ -100,6 +102,7 @@ class DirectoryFollower:
                 _log.warning("the directory went back from version %d to %d: all of it is read again", known, version)
             self._forget_all()
             self.version = version
+            await self._look_at_file()
             return
         # Messages may have brought us further than this answer, meanwhile.
         newer = max(known, version, self.version or 0)
@@ -109,6 +112,21 @@ class DirectoryFollower:
         else:
             self._forget(accounts)
         self.version = newer
+        await self._look_at_file()
+
+    async def _look_at_file(self) -> None:
+        """Which accounts of accounts.yaml are suspended in the database: asked when either of them has changed."""
+        named = self._directory.file_accounts
+        if named is self._asked_of:
+            return
+        # Before the question: what changes while it is answered is asked again.
+        self._asked_of = named
+        try:
+            found = await self._database.reading(functools.partial(lookup.suspended, ids=named))
+        except BaseException:
+            self._asked_of = None
+            raise
+        self._directory.suspend_of_file(found)
 
     def hear(self, change: Change) -> None:
         """What a message says."""
@@ -123,6 +141,8 @@ class DirectoryFollower:
             self._forget_all()
         else:
             self._forget(change.accounts)
+        if self._asked_of is None:
+            self._wake.set()
 
     async def _look_on(self) -> None:
         loop = asyncio.get_running_loop()
@@ -188,7 +208,10 @@ class DirectoryFollower:
     def _forget(self, accounts: Collection[str]) -> None:
         self.changes += len(accounts)
         self._directory.void(accounts)
+        if any(map(self._directory.has_in_file, accounts)):
+            self._asked_of = None
 
     def _forget_all(self) -> None:
         self.changes += 1
         self._directory.void_all()
+        self._asked_of = None

@@ -3,7 +3,8 @@ over both what the fleet has revoked.
 
 The file goes first. It is what its operator has reviewed, and it is there when the database is not; and nobody who may
 make accounts through a command or an API takes over one of the file by giving another its name. So what the file says
-of an account holds for keys of the database, too. Only a suspension counts wherever it stands.
+of an account holds for keys of the database, too. Only a suspension counts wherever it stands: who follows the database
+says which accounts of the file are suspended there, so that nobody has to ask.
 
 While the database is away, what is in memory and was not said to have changed stays in force. What has changed, or is
 not in memory, cannot be answered: DirectoryUnavailable.
@@ -32,6 +33,8 @@ class LiveDirectory:
         self._content = content
         self._revoked_keys: frozenset[str] = frozenset()
         self._suspended_accounts: frozenset[str] = frozenset()
+        self._suspended_there: frozenset[str] = frozenset()
+        """Of the file's accounts: those that the database suspends."""
 
     def __repr__(self) -> str:
         content = self._content
@@ -52,6 +55,17 @@ class LiveDirectory:
         self._revoked_keys = revoked_keys
         self._suspended_accounts = suspended_accounts
         self.generation += 1
+
+    @property
+    def file_accounts(self) -> Collection[str]:
+        """Ids; another object whenever the file was read anew."""
+        return self._content.accounts
+
+    def suspend_of_file(self, accounts: frozenset[str]) -> None:
+        """Swap which accounts of the file the database suspends."""
+        if accounts != self._suspended_there:
+            self._suspended_there = accounts
+            self.generation += 1
 
     def void(self, accounts: Collection[str]) -> None:
         """These have changed in the database: what anybody remembers of them is void at once."""
@@ -109,7 +123,7 @@ class LiveDirectory:
 
     def _of_file(self, account: str) -> AccountRecord:
         suspended = account in self._content.suspended or account in self._suspended_accounts
-        return AccountRecord(self._content.accounts.get(account), suspended)
+        return AccountRecord(self._content.accounts.get(account), suspended or account in self._suspended_there)
 
     def _suspended(self, account: str, record: AccountRecord) -> AccountRecord:
         return record._replace(suspended=True) if account in self._suspended_accounts else record
@@ -129,7 +143,8 @@ class LiveDirectory:
         """With what the fleet has revoked."""
         principal = record.principal
         revoked = record.revoked or principal.key in self._revoked_keys
-        suspended = record.suspended or principal.account in self._suspended_accounts
+        account = principal.account
+        suspended = record.suspended or account in self._suspended_accounts or account in self._suspended_there
         if revoked == record.revoked and suspended == record.suspended:
             return record
         return record._replace(revoked=revoked, suspended=suspended)

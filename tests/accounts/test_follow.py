@@ -18,9 +18,11 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from gateway.accounts.announce import CHANNEL, Announcer
-from gateway.accounts.directory import NOT_LOADED, KeyRecord
+from gateway.accounts.directory import NOT_LOADED, AccountRecord, KeyRecord
+from gateway.accounts.file_directory import snapshot
 from gateway.accounts.follow import DirectoryFollower
 from gateway.accounts.live_directory import LiveDirectory
+from gateway.accounts.model import AccountsFile
 from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql import accounts, keys, tables
 from gateway.accounts.sql.accounts import NewAccount
@@ -245,6 +247,38 @@ async def test_a_directory_that_went_back(small: World, caplog: pytest.LogCaptur
         small.loud.write("test", lambda w: w.changed("acme"))
         await until(lambda: small.one.follower.version == 2)
     assert "went back" in caplog.text
+
+
+async def test_an_account_of_the_file_that_is_suspended_here(small: World) -> None:
+    """It has a row as well, such as for its owner's visits: a suspension counts, also for keys of the file; and it is
+    known of who is in a file that is read later, and of who follows later.
+    """
+    small.account("acme")
+    entry = {"name": "ci", "prefix": "FilePrefix", "digest": "ab" * 32, "pepper": "p1"}
+    stated = {"peppers": {"p1": "f" * 32}, "accounts": [{"id": "acme", "keys": [entry]}]}
+    directory = small.one.directory
+
+    def refused() -> bool:
+        record, account = directory.find("FilePrefix"), directory.account("acme")
+        assert isinstance(record, KeyRecord)
+        assert isinstance(account, AccountRecord)
+        return record.suspended and account.suspended
+
+    directory.replace(snapshot(AccountsFile.model_validate(stated)))
+    async with running(small.one, interval=NEVER):
+        generation = directory.generation
+        small.loud.write("test", lambda w: accounts.suspend(w, "acme", "test"))
+        await until(refused)
+        assert directory.generation > generation
+        small.loud.write("test", lambda w: accounts.restore(w, "acme", "test"))
+        await until(lambda: not refused())
+        small.loud.write("test", lambda w: accounts.suspend(w, "acme", "test"))
+        await until(refused)
+    async with running(small.two, interval=0.1):
+        directory = small.two.directory
+        await asyncio.sleep(0.2)
+        directory.replace(snapshot(AccountsFile.model_validate(stated)))
+        await until(refused)
 
 
 async def test_another_file_in_its_place(small: World, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ accounts, keys, organisations, overrides = tables.accounts, tables.keys, tables.
 
 NO_WORDS: Final[frozenset[str]] = frozenset()
 
+_BATCH: Final = 500
+
 _log = logging.getLogger(__name__)
 
 
@@ -108,6 +110,15 @@ def read_accounts(connection: Connection, ids: Collection[str], now: float) -> d
     }
 
 
+def suspended(connection: Connection, ids: Collection[str]) -> frozenset[str]:
+    """Those of them that are suspended here: they, or their organisations."""
+    found: set[str] = set()
+    names = sorted(ids)
+    for start in range(0, len(names), _BATCH):
+        found.update(connection.scalars(_SUSPENDED, {"ids": names[start : start + _BATCH]}))
+    return frozenset(found)
+
+
 def _words(text: str) -> frozenset[str]:
     """Of a JSON array of strings. Raises ValueError for anything else."""
     if text == "[]":
@@ -130,6 +141,15 @@ _ACCOUNTS: Final = (
     )
     .outerjoin_from(accounts, organisations, accounts.c.organisation == organisations.c.id)
     .where(accounts.c.id.in_(sql.bindparam("ids", expanding=True)), accounts.c.erased.is_(None))
+)
+
+_SUSPENDED: Final = (
+    sql.select(accounts.c.id)
+    .outerjoin_from(accounts, organisations, accounts.c.organisation == organisations.c.id)
+    .where(
+        accounts.c.id.in_(sql.bindparam("ids", expanding=True)),
+        sql.or_(accounts.c.suspended, organisations.c.suspended),
+    )
 )
 
 _OVERRIDES: Final = (
