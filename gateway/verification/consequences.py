@@ -245,18 +245,22 @@ def _identify(writing: Writing, world: World, current: Verification, identified:
 def _others(writing: Writing, secrets: Secrets, account: str, one: Identified, since: float) -> int:
     """Other organisations that this person stands behind. An account without one is one.
 
-    Who was declined for this very limit does not count: or a second account could lock the first one out.
+    Who was declined for this very limit does not count: or a second account could lock the first one out. Nor does
+    anybody for whom it was given to already: showing a document again is no other organisation.
     """
     connection, table = writing.connection, tables.accounts
     organisation = row(connection, account).organisation or ""
     users = identities.used_elsewhere(connection, secrets, one.kind, one.value, organisation, account, since)
+    mine = account in standing.accounts_linked_by(connection, secrets, one.kind, one.value)
     states = sql.select(verifications.c.account, verifications.c.state, verifications.c.reason)
     declined, approved = set(), set()
-    for found in connection.execute(states.where(verifications.c.account.in_(users))):
+    for found in connection.execute(states.where(verifications.c.account.in_([*users, account]))):
         if found.state == State.APPROVED.value:
             approved.add(found.account)
         elif found.reason == IN_USE:
             declined.add(found.account)
+    if mine and account in approved - declined:
+        return 0
     counted = set(users) - (declined - approved)
     named = sql.select(table.c.id, table.c.organisation).where(table.c.id.in_(counted))
     return len({found.organisation or f"account {found.id}" for found in connection.execute(named)})

@@ -166,6 +166,28 @@ async def test_who_was_declined_does_not_lock_out_the_first(office: Office) -> N
     assert office.state("s3") == "approved"
 
 
+async def test_who_has_shown_a_document_may_show_it_again(office: Office, secrets: Secrets) -> None:
+    """Somebody else was let in with it meanwhile, and who was there first renews. Who was declined for it, and has a
+    document of their own, is still declined.
+    """
+    office.provider.usual = approved(100.0, DOCUMENT)
+    await office.hear(event(A, 100.0))
+    open_session(office.database, "other", "s2")
+    office.provider.verdicts["s2"] = approved(100.0, Identified("document", "DEU:passport:OTHER1"))
+    await office.hear(event(A, 100.0, "s2"))
+    for attempt in ("s3", "s4"):
+        open_session(office.database, "other", attempt)
+        await office.hear(event(A, 100.0, attempt))
+        assert office.state(attempt) == "declined identity_in_use"
+    open_session(office.database, "third", "s5")
+    office.database.write("x", lambda writing: standing.add_link(writing, secrets, "third", *DOCUMENT))
+
+    open_session(office.database, ACCOUNT, "s6")
+    await office.hear(event(A, 200.0, "s6"))
+
+    assert office.state("s6") == "approved"
+
+
 async def test_two_accounts_of_one_organisation_may_share_a_document(office: Office) -> None:
     """The limit counts organisations."""
 
