@@ -28,7 +28,9 @@ class Pages:
     def __init__(self, application: web.Application) -> None:
         application.on_response_prepare.append(_close_after)
         # Without handler_cancellation aiohttp does not notice a client that leaves in mid-answer.
-        self._runner = web.AppRunner(application, handler_cancellation=True, access_log=None)
+        # And it would unpack contents before anybody has looked at them: webhooks are signed as they came, and 16 KiB
+        # of a form can be 16 MiB.
+        self._runner = web.AppRunner(application, handler_cancellation=True, access_log=None, auto_decompress=False)
         self._protocol: Callable[[], RequestHandler] | None = None
 
     async def start(self) -> None:

@@ -73,17 +73,19 @@ class Sessions:
         return await self._database.reading(lambda connection: connection.execute(found).first()) is not None
 
     async def open_by_link(self, link: OneTime, before: Session | None) -> str | None:
-        """A token for a cookie; None where the link was used already, or its account is no more."""
+        """A token for a cookie; None where the link was used already, or its account or address is no more."""
 
         def work(writing: Writing) -> str | None:
             if not visits.spend(writing, link.mark, link.expires) or _erased(writing, link.account):
+                return None
+            if link.scope is Scope.EMAIL and not _is_member(writing, link):
                 return None
             if before is not None:
                 visits.end_session(writing, self._secrets, before.token)
             wider = before is not None and before.account == link.account and before.owner
             scope = before.scope if wider and before is not None and link.scope is Scope.VERIFY else link.scope
             ensure(writing, link.account)
-            if link.scope is Scope.EMAIL and _is_member(writing, link):
+            if link.scope is Scope.EMAIL:
                 _note(writing, link.account, "email")
             if link.scope in {Scope.OWNER, Scope.EMAIL}:
                 _note(writing, link.account, "console")

@@ -126,10 +126,25 @@ async def test_what_signing_in_shows(world: World, scope: Scope, kinds: set[str]
 
 
 async def test_an_address_that_is_a_member_no_more(world: World) -> None:
-    """Its link still opens, and is no evidence for an address that the account does not have."""
+    """Whoever left has links in their mailbox: none of them opens."""
     value = world.secrets.hash(visits.MEMBER, "gone@example.com").digest.hex()
-    await world.visitor().open(world.token("acme", Scope.EMAIL, value=value))
-    assert [row.kind for row in world.rows(tables.evidence)] == ["console"]
+    page = await world.visitor().open(world.token("acme", Scope.EMAIL, value=value))
+    assert page.status == 410
+    assert world.rows(tables.evidence) == world.rows(tables.sessions) == []
+
+
+async def test_an_address_that_was_hashed_by_an_older_secret(world: World) -> None:
+    """After a rotation its links open as before, and show the address as before."""
+    old = world.secrets.hashes(visits.MEMBER, "bob@example.com")[-1]
+    values = {"account": "acme", "secret": old.secret, "digest": old.digest, "role": "owner", "created": 0.0}
+    world.write(lambda writing: writing.connection.execute(tables.members.insert(), values))
+    visitor = world.visitor()
+    await visitor.get("/sign-in")
+    await visitor.post("/sign-in/mail", {"email": "bob@example.com"})
+    link = await world.outbox.link()
+    await visitor.get(link)
+    await visitor.post("/link", {"link": link.rsplit("/", 1)[1]})
+    assert sorted(row.kind for row in world.rows(tables.evidence)) == ["console", "email"]
 
 
 async def test_a_wider_session_stays_wide(world: World) -> None:

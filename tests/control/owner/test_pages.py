@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -329,6 +330,16 @@ async def test_every_answer_has_its_fields(world: World, method: str, path: str,
         assert page.headers["Allow"]
     if status in {404, 405} and method != "HEAD":
         assert "<h1>" in page.text
+
+
+async def test_a_form_is_never_unpacked(world: World) -> None:
+    """A few KiB could become many MiB before anybody has looked at them."""
+    visitor = world.visitor()
+    await visitor.get("/sign-in")
+    packed = gzip.compress(f"form={visitor.token}&key=tg_x".encode())
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "gzip"}
+    page = await visitor.ask("POST", "/sign-in/key", data=packed, headers=headers)
+    assert (page.status, page.text) == (400, "The form cannot be read.\n")
 
 
 async def test_reasons_are_as_they_were(world: World) -> None:
