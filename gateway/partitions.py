@@ -42,8 +42,8 @@ def _value(dimension: str, context: Context, principal: Principal) -> str:
         case "account" | "organisation" | "key" | "tier":
             return str(getattr(principal, dimension))
         case "identity":
-            # An account without one has its own, under a name that no identity has.
-            return principal.profile.identity or f"account:{principal.account}"
+            # An account without one has its own, under a name that no identity has: no account's id holds a `=`.
+            return principal.profile.identity or f"account={principal.account}"
         case "model":
             return context.ask.model
         case "client_address":

@@ -32,8 +32,10 @@ def test_linked_accounts_share_a_partition() -> None:
     alone = context(account="i1")
 
     assert [partition(("identity",), case)[1] for case in (*linked, alone)] == [
-        "identity=i1", "identity=i1", "identity=account:i1",
+        "identity=i1", "identity=i1", "identity=account=i1",
     ]  # fmt: skip
+    named = context(account="a", profile=Profile(identity="account:b"))
+    assert partition(("identity",), named)[1] != partition(("identity",), context(account="b"))[1]
     assert partition(("identity", "model"), linked[0]) == ("identity=i1", "identity=i1,model=m-large")
 
 

@@ -16,12 +16,14 @@ runs, so it belongs into a quiet hour. `ELSEWHERE` is what no command here reach
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 import orjson
 import sqlalchemy as sql
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql import tables
@@ -107,17 +109,24 @@ def forget(writing: Writing) -> int:
 
 
 def scrub(database: Database) -> None:
-    """Write the database anew, without what was deleted, and empty SQLite's WAL. Raises SQLAlchemyError."""
+    """Write the database anew, without what was deleted, and empty SQLite's WAL. Raises SQLAlchemyError, also where
+    somebody reads on for so long that the old pages have to stay: an export, such as it is.
+    """
     with database.engine.connect() as connection:
         connection.detach()
         driver: Any = connection.connection.dbapi_connection
-        if connection.dialect.name == "sqlite":
-            driver.execute("VACUUM")
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            return
-        driver.autocommit = True
-        for table in reversed(tables.metadata.sorted_tables):
-            driver.execute(f"VACUUM FULL {table.name}")
+        try:
+            if connection.dialect.name == "sqlite":
+                driver.execute("VACUUM")
+                busy, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if busy:
+                    raise sqlite3.OperationalError("it is being read: what was deleted is on disk still, try again")
+                return
+            driver.autocommit = True
+            for table in reversed(tables.metadata.sorted_tables):
+                driver.execute(f"VACUUM FULL {table.name}")
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise DBAPIError("scrub", None, error) from error
 
 
 def _delete(connection: Connection, table: sql.Table, *where: sql.ColumnElement[bool]) -> int:

@@ -131,9 +131,11 @@ def _count(value: Any) -> int:
 def _hash(value: Any) -> bytes:
     if type(value) is str and len(value) == 64:
         try:
-            return bytes.fromhex(value)
+            found = bytes.fromhex(value)
         except ValueError:
-            pass
+            found = b""
+        if len(found) == 32:  # fromhex passes over spaces.
+            return found
     raise ValueError("must be 64 hexadecimal digits")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import orjson
 import pytest
 import sqlalchemy as sql
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql import accounts, erase, identities, keys, standing, tables, visits
@@ -108,6 +109,18 @@ def test_nothing_of_it_is_left_in_a_row(
     assert database.write("clerk", erase.forget) == 1
     left = dumped(database).replace(kept.encode(), b"").replace(f'"tier":"{WHO}"'.encode(), b"")
     assert found_in(left, traces) == set()
+
+
+def test_a_scrub_that_left_something_says_so(sqlite_url: str, connect: Callable[[str], Database]) -> None:
+    """Who still reads what was there keeps the old pages in place: that is an error."""
+    database, reader = connect(sqlite_url), connect(sqlite_url)
+    with reader.engine.connect() as reading:
+        reading.execute(sql.select(tables.version)).all()
+        database.write("test", lambda writing: writing.changed("a"))
+        sql.event.listen(database.engine, "checkout", lambda driver, *_: driver.execute("PRAGMA busy_timeout=50"))
+        with pytest.raises(SQLAlchemyError, match="being read"):
+            erase.scrub(database)
+    erase.scrub(database)
 
 
 def test_nothing_of_it_is_left_in_the_files(

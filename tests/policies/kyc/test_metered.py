@@ -112,8 +112,8 @@ async def test_accounts_of_one_identity_share_a_bucket() -> None:
         said = [left(await Counted(store, Auth(who), policy).ask(one())) for who in (*owned, *others)]
 
     assert [{name: rest for name, rest in one.items() if name.endswith("asks")} for one in said] == [
-        {"identity=i1 asks": 4}, {"identity=i1 asks": 3}, {"identity=account:c asks": 4},
-        {"identity=account:i1 asks": 4},
+        {"identity=i1 asks": 4}, {"identity=i1 asks": 3}, {"identity=account=c asks": 4},
+        {"identity=account=i1 asks": 4},
     ]  # fmt: skip
     assert said[1]["account=b free-total-tokens-volume"] == 800
 
