@@ -34,6 +34,7 @@ LARGE: Final = 16 * 1024 * 1024
 """Bytes of a file from which on a process of its own is worth its second."""
 
 PROCESS: Final = "gateway.accounts.sql.reading_process"
+HOME: Final = Path(__file__).parents[3]
 
 Format = Literal["jsonl", "csv"]
 
@@ -84,7 +85,12 @@ def read(path: Path, format_: Format, secrets: Secrets, now: float, *, mints: bo
             return
         # The file goes along open. A process started afresh: a copy of this one would hold its connections.
         process = subprocess.Popen(  # noqa: S603 - ourselves
-            [sys.executable, "-m", PROCESS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[file.fileno()]
+            [sys.executable, "-m", PROCESS],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[file.fileno()],
+            # `-m` imports from where it stands: that is where we are from, and not the folder somebody has come to.
+            cwd=HOME,
         )
         with process:
             try:

@@ -128,6 +128,10 @@ BAD: dict[str, tuple[Row | str, str]] = {
         {"id": "a", "links": [{"kind": "phone", "secret": "old", "digest": "00" * 32}]},
         "links.0.secret",
     ),
+    "hash with spaces": (
+        {"id": "a", "links": [{"kind": "phone", "secret": "s1", "digest": "  " + "00" * 31}]},
+        "links.0.digest",
+    ),
     "unknown feature": (
         {
             "id": "a",
@@ -371,6 +375,19 @@ def test_a_large_file_is_read_beside_us(
 
     wrong = bring(*({"id": f"b{number}", "tier": "Gold"} for number in range(1200)), {"id": 1})
     assert (wrong.wrong, wrong.accounts, len(wrong.problems)) == (1201, 0, 100)
+
+
+def test_a_reader_imports_nothing_from_where_we_stand(
+    bring: Callable[..., Loaded], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A command is given in any folder: a module that lies there is none of ours."""
+    folder = tmp_path / "somewhere"
+    folder.mkdir()
+    for name in ("csv.py", "orjson.py", "gateway.py"):
+        (folder / name).write_text("raise SystemExit('not mine')")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(reading, "LARGE", 0)
+    assert bring({"id": "a"}).accounts == 1
 
 
 def test_a_reader_that_dies_is_no_end_of_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
