@@ -46,9 +46,7 @@ class Secrets:
         name = secret or self.newest
         key = self._derived.get((purpose, name))
         if key is None:
-            derived = hashlib.blake2b(
-                self._secrets[name], digest_size=SIZE, person=purpose.encode(), salt=b"tidegate"
-            )
+            derived = hashlib.blake2b(self._secrets[name], digest_size=SIZE, person=purpose.encode(), salt=b"tidegate")
             key = self._derived[purpose, name] = derived.digest()
         return key
 

@@ -18,6 +18,7 @@ from gateway.app.configuration import Configuration
 from gateway.app.directory import open_durable
 from gateway.control.accounts import AccountsApi
 from gateway.control.owner.place import link_path
+from gateway.rules.problems import Problem, Problems
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,10 @@ class AccountsAdmin:
         """Raises Problems."""
         self._durable = open_durable(configuration)
         self._rules = Rules(wholes)
+        if self._durable is not None:
+            self._rules.look()
+            if not self._rules.known:
+                raise Problems([Problem(wholes, 1, 1, "the rules in force cannot be read: no limit would hold")])
         self._public_url = configuration.file.public_url
 
     def add_to(self, app: web.Application) -> None:
@@ -39,6 +44,11 @@ class AccountsAdmin:
             return
         database, secrets = self._durable.database, self._durable.secrets
         AccountsApi(database, secrets, self._ladder, self._limits, self._owner_url).add_to(app)
+
+    async def follow(self) -> None:
+        """The rules in force, for ever: read in a thread, since a large list takes its time."""
+        if self._durable is not None:
+            await self._rules.run()
 
     async def tidy(self) -> None:
         """What is not kept for ever goes once an hour, for ever."""
@@ -54,11 +64,9 @@ class AccountsAdmin:
             self._durable.close()
 
     def _ladder(self) -> Ladder | None:
-        self._rules.look()
         return self._rules.ladder
 
     def _limits(self) -> Mapping[str, IdentityLimit]:
-        self._rules.look()
         return self._rules.limits
 
     def _owner_url(self, token: str) -> str:

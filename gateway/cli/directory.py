@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from alembic.script.revision import RevisionError
 
 from gateway.accounts.sql import migrate
 from gateway.cli.columns import aligned, indented
@@ -48,7 +47,7 @@ def downgrade(
                 rows = aligned(("lost", "rows"), [(loss.what, f"{loss.rows:,}") for loss in lost])
                 fail(f"{indented(rows)}\nno upgrade brings this back: say --yes to lose it")
             steps = migrate.downgrade(access.database, to)
-        except (migrate.BadRevision, RevisionError) as error:
+        except migrate.BadRevision as error:
             fail(str(error))
     typer.echo(f"taken back to {to}: {len(steps)} step(s)" if steps else f"the schema is {to} already")
 

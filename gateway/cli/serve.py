@@ -58,6 +58,8 @@ def serve(
             log.warning("%s", problem)
         try:
             uvloop.run(_supervise(configuration, workers or configuration.file.workers, runtime, whole, ruleset))
+        except Problems as problems:
+            fail_with(problems)
         except OSError as error:
             fail(f"cannot serve on {error.strerror or error}")
 
@@ -89,6 +91,7 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
     following = [spawn(rules.watch(), name="watch the policies"), spawn(rules.reconcile(), name="reconcile")]
     following.append(spawn(refresh(), name="fetch feeds"))
     following.append(spawn(accounts.tidy(), name="tidy the directory"))
+    following.append(spawn(accounts.follow(), name="the rules in force for accounts"))
     await stopping.wait()
     log.info("draining")
     for task in following:

@@ -114,9 +114,11 @@ def move(writing: Writing, account: str, asked: MoveShape) -> None:
 
 
 def add_evidence(writing: Writing, account: str, asked: EvidenceShape) -> None:
+    # What was obtained in the future would never end, and whatever is shown later would not count beside it.
+    obtained = min(_unix(asked.obtained) or writing.now, writing.now)
     standing.add_evidence(
         writing, account, asked.kind,
-        reference=asked.reference, obtained=_unix(asked.obtained) or 0.0, expires=_unix(asked.expires),
+        reference=asked.reference, obtained=obtained, expires=_unix(asked.expires),
     )  # fmt: skip
     writing.audit("evidence.reason", account, kind=asked.kind, reason=asked.reason)
 

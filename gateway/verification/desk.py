@@ -103,6 +103,11 @@ class Desk:
         self._ladder = ladder
         self._now = now
 
+    @property
+    def by_hand(self) -> frozenset[str]:
+        """The providers where people decide: nobody is sent anywhere."""
+        return frozenset(name for name, one in self._providers.items() if isinstance(one, Manual))
+
     async def begin(self, account: str, back: str, kinds: Collection[str] | None = None) -> Begun:
         """Start a session for what the next rung requires, or for these kinds; or go on with one that is open.
 

@@ -18,10 +18,8 @@ from gateway.accounts.ladder import USUAL, Ladder
 from gateway.accounts.sql import tables
 from gateway.accounts.sql.database import Database, Writing
 from gateway.accounts.sql.purge import purge
-from gateway.policy import Evidence
 from gateway.verification.clerk import Clerk
 from gateway.verification.consequences import DECIDED, Verification, mark, shaped
-from gateway.verification.notices import end
 from gateway.verification.provider import NoSuchSession, Provider, ProviderUnavailable, State
 from gateway.verification.review import Manual
 
@@ -115,7 +113,7 @@ class Duties:
         over = {}
         for row in rows:
             expires = float("inf") if row.expires is None else row.expires
-            ends = end(ladder, Evidence(row.kind, row.obtained, expires))
+            ends = min(row.obtained + ladder.proofs.get(row.kind, USUAL).lasts, expires)
             if ends + ladder.proofs.get(row.kind, USUAL).grace <= self._now():
                 over[row.id] = (row.account, row.kind, ends)
         if over:

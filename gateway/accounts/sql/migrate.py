@@ -17,6 +17,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -151,7 +152,7 @@ def _between(script: ScriptDirectory, lower: str, upper: str) -> list[str]:
     """The revisions above `lower` up to `upper`, the oldest first. Raises BadRevision."""
     try:
         return [step.revision for step in reversed(list(script.iterate_revisions(upper, lower)))]
-    except CommandError as error:
+    except (CommandError, RevisionError) as error:
         raise BadRevision(str(error)) from None
 
 
@@ -162,7 +163,7 @@ def _run(move: Callable[[Config, str], None], connection: Connection, to: str) -
     config.attributes["connection"] = connection
     try:
         move(config, to)
-    except CommandError as error:
+    except (CommandError, RevisionError) as error:
         raise BadRevision(str(error)) from None
 
 

@@ -89,7 +89,8 @@ class Account:
 
     def _seen(self, found: Known) -> Overview:
         verify = self._desk is not None and not found.suspended and not found.filed
-        ways = Ways(verify=verify, mail=self._mail)
+        people = frozenset() if self._desk is None else self._desk.by_hand
+        ways = Ways(verify=verify, mail=self._mail, people=people)
         return overview(found, self._ladder(), self._views.now(), gives=self._gives, ways=ways)
 
     async def known(self, account: str) -> Known:

@@ -33,6 +33,8 @@ class Ways(NamedTuple):
     """There is a desk, and this session may send the person to a provider."""
     mail: bool
     """Links are sent by mail."""
+    people: frozenset[str] = frozenset()
+    """Providers, by name, where people here decide: they ask for no camera."""
 
 
 class Notice(NamedTuple):
@@ -146,9 +148,16 @@ def _notice(
     wanted = _wanted(known, ladder, range(rung + 1, reach), now)
     if not wanted or not ways.verify:
         return None
+    provider = _provider(ladder, wanted[0])
+    # One session is with one provider: what another gives is asked for after that.
+    wanted = tuple(kind for kind in wanted if _provider(ladder, kind) == provider)
     if said is not None:
-        return Notice("warn", said.title, said.text, "Try again", wanted)
+        text = words.DECLINED_HERE if case is not None and case.provider in ways.people else said.text
+        return Notice("warn", said.title, text, "Try again", wanted)
     showing = words.listed([words.evidence(kind).lower() for kind in wanted])
+    if provider in ways.people:
+        text = f"Somebody on our side looks at: {showing}. This can take a day or two; this page shows the result."
+        return Notice("calm", "You can ask to be verified now", text, "Ask for it", wanted)
     text = (
         f"A provider asks you for: {showing}. It takes a few minutes; have your document at hand, and a phone or a "
         "computer with a camera. We are told the result; we keep neither your document nor your picture."

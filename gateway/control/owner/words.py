@@ -68,6 +68,10 @@ CASES: Final[Mapping[str, CaseWords]] = {
 """State of the latest verification -> what it means for its owner."""
 
 
+DECLINED_HERE: Final = "You can ask again. If you think that it is a mistake, send an appeal."
+"""Of a case that people on our side have declined."""
+
+
 def evidence(kind: str) -> str:
     return EVIDENCE.get(kind, kind.replace("_", " ").capitalize())
 

@@ -167,6 +167,14 @@ def test_a_newer_programs_schema(database: Database) -> None:
         migrate.downgrade(database, "0001")
 
 
+def test_no_way_down_leads_up(database: Database) -> None:
+    """A downgrade to what is above is refused in our words, also by who asks first what would be lost."""
+    migrate.upgrade(database)
+    migrate.downgrade(database, "0001")
+    with pytest.raises(BadRevision):
+        migrate.lost(database, "0002")
+
+
 @pytest.mark.parametrize("to", ["0099", "nonsense", ""])
 def test_no_such_revision(database: Database, to: str) -> None:
     """Said, and nothing is done."""

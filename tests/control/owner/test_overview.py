@@ -7,7 +7,7 @@ import math
 import pytest
 
 from gateway.accounts.evidence import FALLS, KINDS
-from gateway.accounts.ladder import Ladder
+from gateway.accounts.ladder import Ladder, Proof, Rung
 from gateway.control.owner import words
 from gateway.control.owner.known import Case, Known
 from gateway.control.owner.overview import Overview, Ways, overview
@@ -105,6 +105,28 @@ def test_what_matters_most(known: Known, tier: str, title: str, action: str, kin
     notice = seen.notice
     assert (notice.title if notice else "", notice.action if notice else "") == (title, action)
     assert not action or (notice is not None and notice.kinds == kinds)
+
+
+@pytest.mark.parametrize("case", [None, Case("v", "people", ("registry",), State.DECLINED, NOW)])
+def test_people_look_without_a_camera(case: Case | None) -> None:
+    """Where people on our side decide nobody is told to have a document and a camera at hand."""
+    ladder = Ladder((Rung("free"), Rung("known", frozenset({"registry"}))), {"registry": Proof(provider="people")})
+    people = Ways(verify=True, mail=True, people=frozenset({"people"}))
+    notice = overview(Known("a", case=case), ladder, NOW, gives=lambda _: (), ways=people).notice
+    assert notice is not None
+    assert notice.kinds == ("registry",)
+    assert notice.action == ("Try again" if case else "Ask for it")
+    assert not any(word in notice.text for word in ("camera", "document", "provider"))
+
+
+def test_one_session_is_with_one_provider() -> None:
+    """What another provider gives is not promised by the same button."""
+    proofs = {"document": Proof(provider="checks"), "registry": Proof(provider="people")}
+    ladder = Ladder((Rung("free"), Rung("known", frozenset(proofs))), proofs)
+    notice = _see(Known("a"), ladder=ladder).notice
+    assert notice is not None
+    assert notice.kinds == ("document",)
+    assert "company" not in notice.text
 
 
 @pytest.mark.parametrize("state", list(State))
