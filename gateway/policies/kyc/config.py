@@ -217,7 +217,7 @@ class SignupBurst(Strict):
     """Many accounts that signed up from one place, or with one e-mail domain, within a day."""
 
     at_least: int = Field(ge=2, alias="from")
-    """So many, this one among them."""
+    """So many others."""
     weight: Annotated[int, Field(ge=1, le=1000)]
     """The suspicion that it adds."""
 
