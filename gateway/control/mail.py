@@ -18,6 +18,10 @@ from email.utils import formatdate, make_msgid, parseaddr
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
+AT_ONCE: Final = 2
+"""Conversations: threads that wait for a slow server look up no names of upstreams meanwhile."""
+WAITING: Final = 200
+"""Mails that wait for their turn. More are not sent: whoever asked for one asks again."""
 PATIENCE: Final = 20.0
 """Seconds for each step of a conversation with the mail server."""
 LONGEST: Final = 254
@@ -93,6 +97,8 @@ class SmtpMailer:
         self._sender = sender
         self._now = now
         self._trust = trust or ssl.create_default_context()
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
 
     def __repr__(self) -> str:
         return f"<SmtpMailer {self._server!r}>"
@@ -100,7 +106,14 @@ class SmtpMailer:
     async def send(self, to: str, subject: str, text: str) -> None:
         """Raises MailUnavailable, and ValueError for an address that is none."""
         message = self._message(address(to), subject, text)
-        await asyncio.to_thread(self._deliver, message)
+        if self._waiting >= WAITING:
+            raise MailUnavailable(f"{self._server!r}: {WAITING} mails wait already")
+        self._waiting += 1
+        try:
+            async with self._turns:
+                await asyncio.to_thread(self._deliver, message)
+        finally:
+            self._waiting -= 1
 
     def _message(self, to: str, subject: str, text: str) -> EmailMessage:
         message = EmailMessage(policy=WIRE)

@@ -20,6 +20,7 @@ from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql import keys, migrate, tables, visits
 from gateway.accounts.sql.database import Change, Database
 from gateway.control import admin
+from gateway.control.account_shown import when
 from gateway.control.accounts import AccountsApi
 from tests.control.fakes import World, world
 
@@ -212,6 +213,15 @@ async def test_what_is_no_json_is_422(acme: Port) -> None:
     """It is said, and nothing breaks."""
     async with acme.http.post("/accounts", data=b"{", headers=BEARER) as answer:
         assert (answer.status, (await answer.json())["fields"]) == (422, {"": "the content must be JSON"})
+
+
+async def test_nothing_was_obtained_in_the_future(port: Port) -> None:
+    """It would never end, and hide what is shown later: it counts from now."""
+    future = {"kind": "email", "obtained": "9999-01-01T00:00:00Z", "reason": "a clock that is wrong"}
+
+    _, said = await port.ask("POST", "/accounts/jwt-1/evidence", future)
+
+    assert said["evidence"][0]["obtained"] == when(port.database.now())
 
 
 async def test_evidence_moves_an_account_up_and_down(port: Port) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from gateway.control import mail
 from gateway.control.mail import MailServer, MailUnavailable, SmtpMailer, address, mail_server
 from gateway.testing import Clock
 
@@ -233,3 +235,26 @@ def test_no_addresses(text: str) -> None:
     """What is no address, or may be one of two, is none."""
     with pytest.raises(ValueError):
         address(text)
+
+
+async def test_few_threads_wait_for_a_slow_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others of the process, such as those that look names up, are left alone; and not all mail waits."""
+    monkeypatch.setattr(mail, "WAITING", 5)
+    begun: list[None] = []
+    goes_on = threading.Event()
+
+    def deliver(*_: object) -> None:
+        begun.append(None)
+        assert goes_on.wait(10.0)
+
+    monkeypatch.setattr(SmtpMailer, "_deliver", deliver)
+    mailer = SmtpMailer(MailServer("127.0.0.1", 25, implicit_tls=False), SENDER, Clock())
+    sending = [asyncio.ensure_future(mailer.send("ann@example.com", "s", "t")) for _ in range(5)]
+    while len(begun) < mail.AT_ONCE:
+        await asyncio.sleep(0)
+    with pytest.raises(MailUnavailable, match="5 mails wait"):
+        await mailer.send("ann@example.com", "s", "t")
+    assert len(begun) == mail.AT_ONCE
+    goes_on.set()
+    await asyncio.gather(*sending)
+    assert len(begun) == 5

@@ -197,8 +197,12 @@ def reachable(database: Database) -> str:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return sql.create_engine(url, pool_size=THREADS, pool_pre_ping=True, connect_args=_manners(url))
-    engine = sql.create_engine(url, pool_size=THREADS, connect_args={"timeout": BUSY, "check_same_thread": False})
+        return sql.create_engine(
+            url, pool_size=THREADS, pool_pre_ping=True, connect_args=_manners(url), hide_parameters=True
+        )
+    # What is hidden would stand in the text of every error, and so in logs: names, what people write in appeals.
+    arguments = {"timeout": BUSY, "check_same_thread": False}
+    engine = sql.create_engine(url, pool_size=THREADS, connect_args=arguments, hide_parameters=True)
     path = Path(str(url.database))
 
     @sql.event.listens_for(engine, "do_connect")
