@@ -13,7 +13,7 @@ from gateway.cli import account_bulk, account_standing
 from gateway.cli.account_text import details, page_text, text
 from gateway.cli.columns import aligned, moment
 from gateway.cli.configured import ConfigOption
-from gateway.cli.directory_access import JsonOption, ReasonOption, asked, opened
+from gateway.cli.directory_access import Access, JsonOption, ReasonOption, asked, opened
 from gateway.cli.ladder_access import ladder_of
 from gateway.control import account_changes as changes
 from gateway.control.account_shapes import AccountShape, MoveShape, PageShape, WhyShape
@@ -108,19 +108,39 @@ def restore(account: IdArgument, reason: ReasonOption, config: ConfigOption = CO
 def move(
     account: IdArgument,
     reason: ReasonOption,
-    tier: Annotated[str | None, typer.Option(help='Assigned; "" for what evidence earns.')] = None,
+    tier: Annotated[str | None, typer.Option(help='At least this; "" for what evidence earns.')] = None,
     organisation: Annotated[str | None, typer.Option(help='"" for none.')] = None,
     lasts: Annotated[str | None, typer.Option("--for", help="The tier ends after that, such as 7d.")] = None,
     config: ConfigOption = CONFIG,
 ) -> None:
-    """To another tier, for good or for a while, or to another organisation."""
+    """To another tier, for good or for a while, or to another organisation.
+
+    A tier is a floor: evidence may lift the account above it. What holds it down is `account fall`.
+    """
     values = {"tier": tier, "organisation": organisation, "lasts": lasts, "reason": reason}
     where = asked(MoveShape, values, {"lasts": "--for"})
     with opened(config) as access:
         access.write(lambda writing: changes.move(writing, account, where))
+        stays = _stays(access, account, tier) if tier else ""
     to = [f"tier {tier or 'by evidence'}{f' for {lasts}' if lasts else ''}"] if tier is not None else []
     to += [f"organisation {organisation or 'none'}"] if organisation is not None else []
     typer.echo(f"account {account}: {', '.join(to)}")
+    if stays:
+        typer.echo(stays)
+
+
+def _stays(access: Access, account: str, tier: str) -> str:
+    """Why it does not stand on the tier that was assigned; empty where it does, or where that is no rung."""
+    ladder, now = ladder_of(access.configuration), access.database.now()
+    if ladder is None or ladder.index(tier) is None:
+        return ""
+    stands = access.read(lambda connection: shown(connection, account, now, ladder))["standing"]
+    if stands["tier"] == tier:
+        return ""
+    if stands["fell"]:
+        return f"it stands on {stands['tier']}: it has fallen for {stands['fell']}"
+    down = f"to hold it down: tidegate account fall {account} add analyst"
+    return f"it stands on {stands['tier']}, which its evidence has earned; {down}"
 
 
 @app.command()

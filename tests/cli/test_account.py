@@ -154,6 +154,18 @@ def test_a_tier_is_assigned_for_good_or_for_a_while(acme: Folder) -> None:
     ]
 
 
+def test_a_tier_is_a_floor_and_the_command_says_so(acme: Folder) -> None:
+    """Whoever means to hold an account down is told how, and whoever lifts one that fell why that does nothing."""
+    acme.well("account", "evidence", "acme", "add", "email", "--reason", "answered")
+    said = acme.well("account", "move", "acme", "--tier", "free", "--reason", "case 3")
+    assert "it stands on known, which its evidence has earned" in said
+    assert "account fall acme add analyst" in said
+    acme.well("account", "fall", "acme", "add", "analyst")
+    assert "it has fallen for analyst" in acme.well("account", "move", "acme", "--tier", "pro", "--reason", "x")
+    acme.well("account", "fall", "acme", "clear", "analyst")
+    assert "stands on" not in acme.well("account", "move", "acme", "--tier", "pro", "--reason", "x")
+
+
 def test_suspended_and_back(acme: Folder) -> None:
     """The reason is shown as long as it holds."""
     acme.well("account", "suspend", "acme", "--reason", "case 7")
