@@ -33,6 +33,10 @@ LOCK: Final = int.from_bytes(b"tidegate")
 """Of the advisory lock in PostgreSQL."""
 PATIENCE: Final = 600.0
 """Seconds for which one that migrates waits for another one that does."""
+GIVE_WAY: Final = 2.0
+"""Seconds for which a step waits for a table of PostgreSQL that somebody reads, such as an export: whoever asks for it
+later stands in line behind the step, and that is every worker.
+"""
 UPGRADE: Final = "tidegate directory upgrade"
 
 
@@ -183,9 +187,15 @@ def _alone(database: Database) -> Iterator[Connection]:
                 _whole(connection)
             return
         with connection.begin():
-            connection.execute(sql.select(sql.func.set_config("lock_timeout", f"{int(PATIENCE)}s", True)))
+            _wait_at_most(connection, PATIENCE)
             connection.execute(sql.select(sql.func.pg_advisory_xact_lock(LOCK)))
+            _wait_at_most(connection, GIVE_WAY)
             yield connection
+
+
+def _wait_at_most(connection: Connection, seconds: float) -> None:
+    """For locks, in this transaction."""
+    connection.execute(sql.select(sql.func.set_config("lock_timeout", f"{int(seconds * 1000)}ms", True)))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import sqlalchemy as sql
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from gateway.accounts.sql import migrate, tables
 from gateway.accounts.sql.database import Database, Writing
@@ -264,6 +264,21 @@ def test_a_step_may_copy_a_table(database: Database, tmp_path: Path, monkeypatch
     row = {"account": "nobody", "reason": "x", "at": 0.0}
     with pytest.raises(IntegrityError):
         database.write("test", lambda writing: writing.connection.execute(tables.falls.insert(), row))
+
+
+@pytest.mark.parametrize("empty", ["postgresql"], indirect=True)
+def test_a_step_gives_way(
+    database: Database, empty: str, connect: Callable[[str], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody reads for long: a step that waits for the table would keep all waiting who read it later."""
+    migrate.upgrade(database, "0001")
+    monkeypatch.setattr(migrate, "GIVE_WAY", 0.1)
+    with connect(empty).engine.connect() as reading:
+        reading.execute(sql.text("SELECT count(*) FROM accounts")).all()
+        with pytest.raises(OperationalError, match="lock timeout"):
+            migrate.upgrade(database)
+    assert migrate.status(database).current == "0001"
+    assert migrate.upgrade(database)
 
 
 def _swing(url: str, begun: Pipe) -> None:
