@@ -7,6 +7,7 @@ newer, and nothing rises that the provider was not asked about. `settle` does wh
 from __future__ import annotations
 
 import enum
+import logging
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
@@ -23,6 +24,7 @@ from gateway.accounts.sql.accounts import row
 from gateway.accounts.sql.database import Writing
 from gateway.verification.provider import Identified, State, Verdict
 
+log = logging.getLogger(__name__)
 verifications, evidence, falls = tables.verifications, tables.evidence, tables.falls
 
 DECIDED: Final = frozenset({State.APPROVED, State.DECLINED, State.REVERSED})
@@ -239,6 +241,10 @@ def _identify(writing: Writing, world: World, current: Verification, identified:
         standing.add_link(writing, world.secrets, current.account, one.kind, one.value, current.provider)
     if any(one.kind in IDENTIFYING for one in known):
         identities.regroup(writing, current.account)
+    for kind in sorted(limits.keys() & frozenset(current.kinds) - {one.kind for one in known}):
+        # The person has shown it, and the provider says no number: the limit cannot hold, and nobody is to believe so.
+        log.warning("%s names no %s that it approves: no limit is looked at", current.provider, kind)
+        writing.audit("identity.unknown", current.account, kind=kind, verification=current.id)
     return over
 
 

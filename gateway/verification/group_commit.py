@@ -28,12 +28,20 @@ class NotCommitted(Exception):
 
 class GroupCommit(Generic[Item, Result]):
     def __init__(
-        self, database: Database, who: str, work: Callable[[Writing, Sequence[Item]], Sequence[Result]]
+        self,
+        database: Database,
+        who: str,
+        work: Callable[[Writing, Sequence[Item]], Sequence[Result]],
+        *,
+        in_turn: bool = True,
     ) -> None:
-        """`work` does all items of one transaction and returns a result for each, in order."""
+        """`work` does all items of one transaction and returns a result for each, in order. `in_turn` is of
+        `Database.write`.
+        """
         self._database = database
         self._who = who
         self._work = work
+        self._in_turn = in_turn
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._running: asyncio.Task[None] | None = None
 
@@ -62,7 +70,9 @@ class GroupCommit(Generic[Item, Result]):
     async def _commit(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         items = [item for item, _ in batch]
         try:
-            results = await self._database.writing(self._who, lambda writing: self._work(writing, items))
+            results = await self._database.writing(
+                self._who, lambda writing: self._work(writing, items), in_turn=self._in_turn
+            )
         except DataError as error:
             # One that the database cannot hold must not take the others with it.
             if len(batch) == 1:

@@ -92,7 +92,7 @@ class Inbox:
         """`told` is called when something new is committed, to wake a clerk; it must not raise."""
         self._now = now
         self._told = told
-        self._commits: GroupCommit[Mapping[str, Any], bool] = GroupCommit(database, "inbox", insert)
+        self._commits: GroupCommit[Mapping[str, Any], bool] = GroupCommit(database, "inbox", insert, in_turn=False)
 
     async def store(self, event: Event, provider: str, digest: bytes) -> bool:
         """True when it is new. Returns once it is committed. Raises NotCommitted."""
@@ -146,7 +146,9 @@ def insert(writing: Writing, rows: Sequence[Mapping[str, Any]]) -> list[bool]:
         return [False] * len(rows)
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(inbox).on_conflict_do_nothing(index_elements=["provider", "event"])
-    found = connection.execute(statement.returning(inbox.c.provider, inbox.c.event), list(once.values())).all()
+    # In one order: two workers that have heard the same never wait for each other in a circle.
+    ordered = [once[key] for key in sorted(once)]
+    found = connection.execute(statement.returning(inbox.c.provider, inbox.c.event), ordered).all()
     new = {(row.provider, row.event) for row in found}
     answers = []
     for row in rows:

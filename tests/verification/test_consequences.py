@@ -188,6 +188,17 @@ async def test_who_has_shown_a_document_may_show_it_again(office: Office, secret
     assert office.state("s6") == "approved"
 
 
+async def test_a_limit_that_cannot_hold_is_said(office: Office, caplog: pytest.LogCaptureFixture) -> None:
+    """The provider keeps the number to itself: the person counts as honest, and somebody has to hear of it."""
+    office.provider.usual = approved(100.0)
+
+    await office.hear(event(A, 100.0))
+
+    assert office.evidence() == GIVEN
+    assert "identity.unknown" in office.audit()
+    assert "names no document" in caplog.text
+
+
 async def test_two_accounts_of_one_organisation_may_share_a_document(office: Office) -> None:
     """The limit counts organisations."""
 

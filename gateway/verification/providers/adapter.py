@@ -10,10 +10,12 @@ from urllib.parse import quote
 
 from gateway.verification.provider import Event, NoSuchSession, Rejected, Started, Verdict
 from gateway.verification.providers.content import Json, Misread, webhook
-from gateway.verification.providers.contract import NEEDS, Entry, complaint
+from gateway.verification.providers.contract import NEEDS, Entry, check_base, complaint
 from gateway.verification.providers.http import Api
 
 _SEGMENT = re.compile(r"(?!\.+$)[\x21-\x7e]{1,200}")
+
+_ADDRESS = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
 class Adapter(ABC):
@@ -49,7 +51,7 @@ class Adapter(ABC):
 
     async def start(self, verification: str, account: str, back: str) -> Started:
         try:
-            return await self._start(verification, account, back)
+            return _reachable(await self._start(verification, account, back))
         except Misread as problem:
             raise self._api.misread(problem) from None
         except NoSuchSession:
@@ -57,7 +59,8 @@ class Adapter(ABC):
 
     async def resume(self, reference: str) -> Started | None:
         try:
-            return await self._resume(reference)
+            started = await self._resume(reference)
+            return None if started is None else _reachable(started)
         except Misread as problem:
             raise self._api.misread(problem) from None
         except NoSuchSession:
@@ -88,6 +91,17 @@ class Adapter(ABC):
 
     @abstractmethod
     async def _verdict(self, reference: str) -> Verdict: ...
+
+
+def _reachable(started: Started) -> Started:
+    """Where a person is sent is an address of the web, in one line. Raises Misread."""
+    try:
+        check_base(started.url)
+    except ValueError:
+        raise Misread("the address of the session") from None
+    if not _ADDRESS.fullmatch(started.url):
+        raise Misread("the address of the session")
+    return started
 
 
 def segment(reference: str) -> str:

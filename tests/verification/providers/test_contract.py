@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
 from gateway.rules.gateway_file import ProviderFile
-from gateway.verification.provider import Identified, NoSuchSession, ProviderUnavailable
+from gateway.verification.provider import Identified, NoSuchSession, ProviderUnavailable, Started
 from gateway.verification.providers.adapter import segment
 from gateway.verification.providers.content import Misread, code, first_code
 from gateway.verification.providers.contract import NEEDS
@@ -27,7 +27,7 @@ from gateway.verification.providers.documents import document, ends
 from gateway.verification.providers.http import Api, Request
 from gateway.verification.providers.registry import ADAPTERS, build
 from tests.docs.pages import blocks
-from tests.verification.providers.entries import KINDS, entry
+from tests.verification.providers.entries import KINDS, adapter, entry
 
 PAGE = Path(__file__).parents[3] / "docs" / "providers.md"
 STOP = web.AppKey("STOP", asyncio.Event)
@@ -208,3 +208,24 @@ async def test_nobody_there_is_unavailable() -> None:
     with pytest.raises(ProviderUnavailable, match="somebody does not answer: ClientConnectorError"):
         await api.ask(Request("GET", "/v1/secret-reference"))
     await api.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "http://checks.example/1", "https://checks.example/\r\nX: 1", ""]
+)
+async def test_people_are_sent_to_addresses_of_the_web_alone(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a provider answers: the page hands its address to a browser, as a field of an answer."""
+    made = adapter("veriff")
+
+    async def start(*_: str) -> Started:
+        return Started("ses_1", url)
+
+    async def resume(_: str) -> Started:
+        return Started("ses_1", url)
+
+    monkeypatch.setattr(made, "_start", start)
+    monkeypatch.setattr(made, "_resume", resume)
+    with pytest.raises(ProviderUnavailable, match="the address of the session"):
+        await made.start("ver_1", "acme", "https://gate.example/back")
+    with pytest.raises(ProviderUnavailable, match="the address of the session"):
+        await made.resume("ses_1")
