@@ -12,7 +12,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from gateway.accounts.sql import bulk, erase, export
+from gateway.accounts.sql import bulk, erase, export, reading
 from gateway.cli.configured import ConfigOption, fail
 from gateway.cli.directory_access import USAGE, Access, JsonOption, opened, who
 
@@ -121,7 +121,7 @@ def erase_(
         typer.echo(f"  {place}: {said}")
 
 
-def _whole(access: Access, file: Path, form: bulk.Format) -> export.Dumped:
+def _whole(access: Access, file: Path, form: reading.Format) -> export.Dumped:
     """Nobody else may read it; one that is not whole does not stay."""
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
         try:
@@ -131,14 +131,14 @@ def _whole(access: Access, file: Path, form: bulk.Format) -> export.Dumped:
             raise
 
 
-def _dumped(access: Access, out: BinaryIO, form: bulk.Format) -> export.Dumped:
+def _dumped(access: Access, out: BinaryIO, form: reading.Format) -> export.Dumped:
     done = export.dump(access.database, out, form, progress=_progress())
     out.flush()
     os.fsync(out.fileno())
     return done
 
 
-def _format(file: Path, stated: Format | None) -> bulk.Format:
+def _format(file: Path, stated: Format | None) -> reading.Format:
     if stated is not None:
         return stated.value
     return "csv" if file.suffix == ".csv" else "jsonl"
