@@ -2,8 +2,9 @@
 
 Versions go up by one, and are visible in their order (`gateway.accounts.sql.database`). So a message with the version
 that comes next says all there is to know; any other one means that something was missed, and the database is asked
-what. A message that is lost, or a Redis that is away, costs half a second. While the database is away as well, the
-last that was known stays in force, but for what messages name.
+what. The next look compares what was heard with what is there: a message may be of another directory on the same Redis.
+A message that is lost, or a Redis that is away, costs half a second. While the database is away as well, the last that
+was known stays in force, but for what messages name.
 
 A version that is lower than the one we know means that the database was restored from a backup: all is read again.
 """
@@ -14,7 +15,7 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,10 +32,12 @@ from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.outage import Outage, said
 from gateway.accounts.revocations import is_cancelled
 from gateway.accounts.sql import lookup, tables
-from gateway.accounts.sql.database import ALL, Change, Database, changes_since
+from gateway.accounts.sql.database import ALL, Change, Database, versions_since
 
 INTERVAL: Final = 0.5
 TIMEOUT: Final = 1.0
+HEARD: Final = 1000
+"""Messages that may wait to be seen in the database."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +72,10 @@ class DirectoryFollower:
             "nobody tells us of changes of the directory: looking has to do",
             "changes are told again",
         )
+        self._seen: int | None = None
+        """The version up to which the database itself has said what changed."""
+        self._heard: dict[int, frozenset[str]] = {}
+        """What messages say of those that come next."""
         self.version: int | None = None
         """The one whose changes are all known here; None before the first look."""
         self.changes = 0
@@ -94,25 +101,36 @@ class DirectoryFollower:
         """Ask the database what has changed. Raises SQLAlchemyError."""
         if self._is_another_file():
             self._database.engine.dispose()
-            self.version = None
-        known = self.version
-        version, accounts = await self._database.reading(functools.partial(self._read, known=known))
+            self._seen = None
+        known = self._seen
+        version, found = await self._database.reading(functools.partial(self._read, known=known))
         if known is None or version < known:
             if known is not None:
                 _log.warning("the directory went back from version %d to %d: all of it is read again", known, version)
             self._forget_all()
-            self.version = version
-            await self._look_at_file()
-            return
+            self._heard = {}
+        else:
+            self._compare(version - known, found)
         # Messages may have brought us further than this answer, meanwhile.
-        newer = max(known, version, self.version or 0)
-        self.missed += max(0, version - (self.version or 0))
-        if accounts is None:
+        self._heard = {later: accounts for later, accounts in self._heard.items() if later > version}
+        self._seen = self.version = version
+        while self.version + 1 in self._heard:
+            self.version += 1
+        await self._look_at_file()
+
+    def _compare(self, count: int, found: Mapping[int, Collection[str]] | None) -> None:
+        """So many versions are new: what of them was not heard, or otherwise, is void now."""
+        if found is None:
+            self.missed += count
+            self._forget_all()
+            return
+        unheard = [set(accounts) for version, accounts in found.items() if self._heard.get(version) != accounts]
+        self.missed += len(unheard)
+        accounts = set[str]().union(*unheard)
+        if ALL in accounts:
             self._forget_all()
         else:
             self._forget(accounts)
-        self.version = newer
-        await self._look_at_file()
 
     async def _look_at_file(self) -> None:
         """Which accounts of accounts.yaml are suspended in the database: asked when either of them has changed."""
@@ -132,8 +150,9 @@ class DirectoryFollower:
         """What a message says."""
         if self.version is None:
             return
-        if change.version == self.version + 1 and change.accounts:
+        if change.version == self.version + 1 and change.accounts and len(self._heard) < HEARD:
             self.version = change.version
+            self._heard[change.version] = frozenset(change.accounts)
         else:
             self._wake.set()
         # Also where something before it was missed: these are known to have changed, whatever else has.
@@ -189,10 +208,10 @@ class DirectoryFollower:
             if change is not None:
                 self.hear(change)
 
-    def _read(self, connection: Connection, known: int | None) -> tuple[int, Collection[str] | None]:
+    def _read(self, connection: Connection, known: int | None) -> tuple[int, Mapping[int, Collection[str]] | None]:
         if known is None:
             return connection.execute(sql.select(tables.version.c.version)).scalar_one(), None
-        return changes_since(connection, known)
+        return versions_since(connection, known)
 
     def _is_another_file(self) -> bool:
         """Whether somebody has put another SQLite file in the place of the one that we have open."""

@@ -399,6 +399,22 @@ async def test_a_message_during_a_look(small: World, monkeypatch: pytest.MonkeyP
     assert small.one.directory.generation == generation
 
 
+async def test_what_another_directory_says_on_the_same_redis(small: World) -> None:
+    """Its version may be the one that comes next here: what that changes here is learned all the same."""
+    follower, prefix = small.one.follower, small.account("acme")
+    await follower.look()
+    await small.one.load(prefix)
+    assert follower.version is not None
+    generation = small.one.directory.generation
+    follower.hear(Change(follower.version + 1, ("of-another",)))
+    await follower.look()
+    small.revoke(small.quiet, prefix)
+    await follower.look()
+
+    assert (await small.one.load(prefix)).revoked
+    assert small.one.directory.generation == generation, "it is no directory that went back"
+
+
 async def test_a_cluster_is_followed_too(sqlite_url: str, open_directory: Open, secrets: Secrets) -> None:
     """Messages reach every node, and so whoever listens at any of them."""
     async with servers.cluster() as nodes:

@@ -168,22 +168,30 @@ def parse(url: str, base: Path = Path()) -> URL:
 
 
 def changes_since(connection: Connection, seen: int) -> tuple[int, Collection[str] | None]:
-    """The version now, and the accounts that changed after `seen`; None for all, also where rows are gone already, or
-    there are so many of them that to read all again is less work.
+    """The version now, and the accounts that changed after `seen`; None for all, as `versions_since` says."""
+    version, found = versions_since(connection, seen)
+    accounts = None if found is None else set().union(*found.values())
+    return version, accounts if accounts is None or ALL not in accounts else None
+
+
+def versions_since(connection: Connection, seen: int) -> tuple[int, Mapping[int, Collection[str]] | None]:
+    """The version now, and for each one after `seen` the accounts that it changed; None where rows are gone already, or
+    there are so many of them that to read all accounts again is less work.
     """
     version = connection.execute(sql.select(tables.version.c.version)).scalar_one()
     if version == seen:
-        return version, ()
-    found = connection.execute(
+        return version, {}
+    rows = connection.execute(
         sql.select(tables.changes.c.version, tables.changes.c.account)
         .where(tables.changes.c.version > seen, tables.changes.c.version <= version)
         .limit(MOST + 1)
     ).all()
-    if len(found) > MOST:
-        return version, None
-    whole = len({row.version for row in found}) == version - seen  # One that was trimmed, or a database put back.
-    accounts = {row.account for row in found}
-    return version, accounts if whole and ALL not in accounts else None
+    found: dict[int, set[str]] = {}
+    for row in rows:
+        found.setdefault(row.version, set()).add(row.account)
+    # Not whole where one was trimmed, or a database put back.
+    whole = len(rows) <= MOST and len(found) == version - seen
+    return version, found if whole else None
 
 
 def reachable(database: Database) -> str:
