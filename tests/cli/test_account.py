@@ -252,6 +252,16 @@ def test_policies_that_cannot_be_read_hide_no_account(acme: Folder) -> None:
     assert "the ladder is not looked at" in ended.stderr
 
 
+def test_no_link_is_brought_past_limits_that_cannot_be_read(acme: Folder) -> None:
+    """A mistake in a file opens no limit: nothing is written."""
+    (acme.path / "policies" / "chain.yaml").write_text("chain: nonsense\n")
+
+    said = acme.bad("account", "link-attribute", "acme", "document", "C01X00T47")
+
+    assert "nothing is done, the policies with their limits cannot be read" in said
+    assert acme.rows(tables.links) == []
+
+
 @pytest.mark.parametrize("name", ["accounts.jsonl", "accounts.csv"])
 def test_what_is_exported_can_be_imported(acme: Folder, name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whole, into a directory with the same secrets; the file is its owner's alone."""
