@@ -170,8 +170,10 @@ def parse(url: str, base: Path = Path()) -> URL:
 def changes_since(connection: Connection, seen: int) -> tuple[int, Collection[str] | None]:
     """The version now, and the accounts that changed after `seen`; None for all, as `versions_since` says."""
     version, found = versions_since(connection, seen)
-    accounts = None if found is None else set().union(*found.values())
-    return version, accounts if accounts is None or ALL not in accounts else None
+    if not found:
+        return version, found if found is None else ()
+    accounts = set[str]().union(*found.values())
+    return version, None if ALL in accounts else accounts
 
 
 def versions_since(connection: Connection, seen: int) -> tuple[int, Mapping[int, Collection[str]] | None]:

@@ -44,13 +44,13 @@ def test_a_write_names_its_version_and_what_it_changed(database: Database) -> No
     assert database.read(lambda connection: changes_since(connection, 0)) == (1, {"a", "b"})
     database.write("test", lambda writing: accounts.suspend(writing, "b", "x"))
     assert database.read(lambda connection: changes_since(connection, 1)) == (2, {"b"})
-    assert database.read(lambda connection: changes_since(connection, 2)) == (2, set())
+    assert database.read(lambda connection: changes_since(connection, 2)) == (2, ())
 
 
 def test_a_write_that_changes_no_account_is_no_version(database: Database) -> None:
     """Workers hear of what concerns them."""
     database.write("test", lambda writing: writing.audit("look", "a"))
-    assert database.read(lambda connection: changes_since(connection, 0)) == (0, set())
+    assert database.read(lambda connection: changes_since(connection, 0)) == (0, ())
 
 
 def test_everything_is_one_change(database: Database) -> None:
@@ -81,7 +81,7 @@ def test_a_write_that_raises_leaves_nothing(url: str, clock: Clock) -> None:
         count = sql.select(sql.func.count()).select_from(table)
         assert database.read(lambda connection, count=count: connection.execute(count).scalar_one()) == 0  # type: ignore[misc]
     assert told == []
-    assert database.read(lambda connection: changes_since(connection, 0)) == (0, set())
+    assert database.read(lambda connection: changes_since(connection, 0)) == (0, ())
     database.close()
 
 
@@ -180,7 +180,7 @@ def test_readers_are_never_blocked(url: str, connect: Callable[[str], Database])
 
     def work(writing: Writing) -> None:
         accounts.create(writing, NewAccount("a"))
-        assert reader.read(lambda connection: changes_since(connection, 0)) == (0, set())
+        assert reader.read(lambda connection: changes_since(connection, 0)) == (0, ())
 
     writer.write("test", work)
 
@@ -219,7 +219,7 @@ async def test_who_reads_waits_for_no_writer(url: str, connect: Callable[[str], 
     try:
         async with asyncio.timeout(2.0):
             await asyncio.sleep(0.05)
-            assert await database.reading(lambda connection: changes_since(connection, 0)) == (0, set())
+            assert await database.reading(lambda connection: changes_since(connection, 0)) == (0, ())
     finally:
         ends.set()
         await asyncio.gather(holder, *waiting)

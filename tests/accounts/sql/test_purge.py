@@ -52,7 +52,7 @@ def test_what_is_over_goes(database: Database, clock: Clock) -> None:
     clock.turn(purge.CHANGES + 1)
     assert database.write("clerk", lambda writing: purge.purge(writing, clock())).changes == 1
     assert database.read(lambda connection: changes_since(connection, 0)) == (1, None)
-    assert database.read(lambda connection: changes_since(connection, 1)) == (1, set())
+    assert database.read(lambda connection: changes_since(connection, 1)) == (1, ())
 
 
 def test_the_inbox_outlives_every_retry() -> None:
