@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
@@ -29,6 +30,11 @@ OVERLAPS: Final = {
 USUAL: Final = "86400"
 
 
+def overlaps_for(session: Session) -> Mapping[str, str]:
+    """Who only bears a key may have found it: they do not cut its owner off before that can notice."""
+    return {seconds: words for seconds, words in OVERLAPS.items() if session.owner or float(seconds) >= float(USUAL)}
+
+
 class KeyPages:
     def __init__(self, views: Views, database: Database, secrets: Secrets, account: Account) -> None:
         self._views = views
@@ -51,7 +57,7 @@ class KeyPages:
         chosen: str = USUAL,
         status: int = 200,
     ) -> web.Response:
-        now = self._views.now()
+        now, overlaps = self._views.now(), overlaps_for(session)
         return self._views.page(
             request,
             "key.html",
@@ -60,8 +66,8 @@ class KeyPages:
             problems=problems,
             key=key,
             holds=key.holds(now),
-            overlaps=OVERLAPS,
-            chosen=chosen if chosen in OVERLAPS else USUAL,
+            overlaps=overlaps,
+            chosen=chosen if chosen in overlaps else USUAL,
         )
 
     async def rotate(self, request: web.Request) -> web.Response:
@@ -70,7 +76,7 @@ class KeyPages:
         form = await self._views.form(request, session)
         key = await self._key(request, session)
         chosen = form.get("overlap", "")
-        if chosen not in OVERLAPS:
+        if chosen not in overlaps_for(session):
             wrong = (Problem("overlap", "Please choose how long the old key still works."),)
             return self._page(request, session, key, problems=wrong, status=422)
         try:

@@ -64,7 +64,7 @@ async def test_what_a_link_from_a_refusal_may_not(world: World, path: str, field
 
 
 async def test_what_a_key_may(world: World) -> None:
-    """Rotate itself, once; not another one, and revoke none."""
+    """Rotate itself, once, and with time for its owner to notice; not another one, and revoke none."""
     mine, hers = world.key("acme", "mine"), world.key("acme", "hers")
     visitor = world.visitor()
     await visitor.get("/sign-in")
@@ -73,8 +73,10 @@ async def test_what_a_key_may(world: World) -> None:
     assert "Revoke this key" not in page.text
     assert (await visitor.post(f"/keys/{hers.prefix}/rotate", {"overlap": "0"})).status == 403
     assert (await visitor.post(f"/keys/{mine.prefix}/revoke", {"sure": "yes"})).status == 403
-    assert (await visitor.post(f"/keys/{mine.prefix}/rotate", {"overlap": "3600"})).status == 200
-    assert (await visitor.post(f"/keys/{mine.prefix}/rotate", {"overlap": "3600"})).status == 409
+    assert "At once" not in page.text
+    assert (await visitor.post(f"/keys/{mine.prefix}/rotate", {"overlap": "0"})).status == 422
+    assert (await visitor.post(f"/keys/{mine.prefix}/rotate", {"overlap": "86400"})).status == 200
+    assert (await visitor.post(f"/keys/{mine.prefix}/rotate", {"overlap": "86400"})).status == 409
     assert len(world.rows(tables.keys)) == 3
 
 
