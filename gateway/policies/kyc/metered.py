@@ -92,10 +92,23 @@ class Metered(Kyc):
         if needed is None:
             detail = f"What the tier {tier} may use ({_amount(limit)}) is used up: try again later."
             return _throttle("quota_exceeded", detail, f"{tier}.{VOLUME}", take, taken)
+        left = taken.remaining[taken.short] if 0 <= taken.short < len(taken.remaining) else 0.0
+        if taken.wait != float("inf") and left > self._without_output(context, limit):
+            # Only what the answer might become is too much: its caller may ask for less, and need show nothing.
+            detail = (
+                f"Of what the tier {tier} may use ({_amount(limit)}) {left:,.0f} are left, and this may use up to "
+                f"{take.cost:,.0f}: ask for a shorter answer, or try again later. "
+                f"The tier {self.rungs[needed].tier.name} has more."
+            )
+            return _throttle("quota_exceeded", detail, f"{tier}.{VOLUME}", take, taken)
         principal = context.principal or Principal("")
         subject = f"More than what the tier {tier} may use ({_amount(limit)})"
         decision = refusal(self.ladder, Refused(principal, index, VOLUME, needed, subject, context.now), self._link)
         return decision._replace(note=take.bucket.partition)
+
+    def _without_output(self, context: Context, limit: Limit) -> float:
+        ask = context.ask._replace(output_cap=0)
+        return reserved(ask, 0.0, price_of(self._prices, ask.model))[INDEX[limit.measure]]
 
     def _with_more(self, index: int, volume: Volume) -> int | None:
         """The lowest higher rung that has more of it, or all."""

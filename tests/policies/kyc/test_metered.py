@@ -78,6 +78,22 @@ async def test_beyond_its_volume_a_higher_tier_is_needed(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", STORES)
+async def test_what_an_answer_might_become_needs_no_tier(kind: str) -> None:
+    """There is some left, and only the caller's cap is larger: a shorter answer, or waiting, helps."""
+    async with store_of(kind) as store:
+        world = Counted(store, Auth(Principal("acme", tier="free")), kyc())
+        (await world.ask(one(output_cap=50))).settle(Outcome(200, Usage(input=100, output=50)))
+        refused = (await world.ask(one(output_cap=860))).decision
+        shorter = (await world.ask(one(output_cap=700))).decision
+
+    assert (refused.action, refused.reason) == (Action.THROTTLE, "quota_exceeded")
+    assert refused.retry_after == pytest.approx(110 * 86_400 / 1000, rel=0.01)
+    assert "850 are left" in refused.detail
+    assert "960" in refused.detail
+    assert shorter.action is Action.ALLOW
+
+
+@pytest.mark.parametrize("kind", STORES)
 async def test_where_no_tier_has_more_waiting_helps(kind: str) -> None:
     """The next tier has as much: nobody is sent to show something for nothing."""
     async with store_of(kind) as store:
