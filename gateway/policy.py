@@ -140,7 +140,7 @@ class Profile:
     verification: int = 0
     """How far its owner was verified: 0 not at all; each step of the ladder is one more."""
     evidence: tuple[Evidence, ...] = ()
-    """What holds, or held, one a kind: the latest."""
+    """What holds, or held. Several of a kind where neither is both later and ends later."""
     falls: tuple[Fall, ...] = ()
     identity: str = ""
     """Accounts that one person or company stands behind have the same; empty where the account has its own."""

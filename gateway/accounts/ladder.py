@@ -133,11 +133,11 @@ class Due(NamedTuple):
 def due(ladder: Ladder, profile: Profile, now: float) -> tuple[Due, ...]:
     """What its owner should show again by now, the most pressing first."""
     found = []
-    for evidence in profile.evidence:
-        proof = ladder.proofs.get(evidence.kind, USUAL)
-        end = _end(evidence, proof)
-        if end - proof.renew <= now < end + proof.grace:
-            found.append(Due(evidence.kind, end, end + proof.grace))
+    for kind, goes in _ends(ladder, profile).items():
+        proof = ladder.proofs.get(kind, USUAL)
+        end = goes - proof.grace
+        if end - proof.renew <= now < goes:
+            found.append(Due(kind, end, goes))
     return tuple(sorted(found, key=lambda due: due.goes))
 
 

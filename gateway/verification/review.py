@@ -156,13 +156,9 @@ def needs_second(connection: Connection, ladder: Ladder | None, case: Review, no
         return True
     profile, assigned = account.profile, account.tier
     shown = (*profile.evidence, *(Evidence(kind, now) for kind in kinds))
-    after = replace(profile, evidence=_latest(shown), falls=() if case.subject == APPEAL else profile.falls)
+    after = replace(profile, evidence=shown, falls=() if case.subject == APPEAL else profile.falls)
     highest = len(ladder.rungs) - 1
     return stands(ladder, after, assigned, now).rung == highest > stands(ladder, profile, assigned, now).rung
-
-
-def _latest(shown: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    return tuple({one.kind: one for one in shown}.values())
 
 
 def _gives(connection: Connection, case: Review) -> frozenset[str]:

@@ -120,7 +120,7 @@ def profiles(connection: Connection, accounts: Iterable[str], now: float) -> dic
             email_domain=row.email_domain,
             signup_country=row.signup_country,
             billing_country=row.billing_country,
-            evidence=_latest(shown.get(row.id, ())),
+            evidence=_outdone_by_none(shown.get(row.id, ())),
             falls=tuple(
                 Fall(fall.reason, math.inf if fall.until is None else fall.until)
                 for fall in fell.get(row.id, ())
@@ -149,11 +149,14 @@ def _by_account(
     return found
 
 
-def _latest(rows: Iterable[sql.Row[Any]]) -> tuple[Evidence, ...]:
-    """One a kind: the one that was obtained last."""
-    latest: dict[str, Evidence] = {}
-    for row in rows:
-        one = Evidence(row.kind, row.obtained, math.inf if row.expires is None else row.expires)
-        if row.kind not in latest or one.obtained >= latest[row.kind].obtained:
-            latest[row.kind] = one
-    return tuple(latest.values())
+def _outdone_by_none(rows: Iterable[sql.Row[Any]]) -> tuple[Evidence, ...]:
+    """Of a kind what is later, or ends later, than any other: a card with an early end hides no passport that still
+    holds, and which of them counts for how long is the ladder's to say.
+    """
+    shown = [Evidence(row.kind, row.obtained, math.inf if row.expires is None else row.expires) for row in rows]
+    # The latest first, so that whatever outdoes one is kept before it.
+    kept: list[Evidence] = []
+    for one in sorted(shown, key=lambda one: (-one.obtained, -one.expires)):
+        if not any(other.kind == one.kind and other.expires >= one.expires for other in kept):
+            kept.append(one)
+    return tuple(kept)

@@ -214,7 +214,7 @@ def _how(ladder: Ladder, kind: str, ways: Ways) -> str:
 
 def _shown(known: Known, ladder: Ladder | None, now: float) -> tuple[Shown, ...]:
     pressing = {one.kind: one for one in due(ladder, known.profile, now)} if ladder is not None else {}
-    found = []
+    found: dict[str, Shown] = {}
     for evidence in known.profile.evidence:
         lasts = ladder.proofs.get(evidence.kind, USUAL).lasts if ladder is not None else math.inf
         ends = min(evidence.obtained + lasts, evidence.expires)
@@ -223,5 +223,8 @@ def _shown(known: Known, ladder: Ladder | None, now: float) -> tuple[Shown, ...]
             state, goes = ("over" if ends <= now else "good"), math.inf
         else:
             state, goes = ("grace" if one.ends <= now else "due"), one.goes
-        found.append(Shown(words.evidence(evidence.kind), evidence.obtained, ends, state, goes))
-    return tuple(sorted(found, key=lambda one: one.name))
+        shown = Shown(words.evidence(evidence.kind), evidence.obtained, ends, state, goes)
+        # Of several of a kind the one that holds longest: it is what counts.
+        if evidence.kind not in found or found[evidence.kind].ends < ends:
+            found[evidence.kind] = shown
+    return tuple(sorted(found.values(), key=lambda one: one.name))

@@ -28,20 +28,21 @@ def _audit(database: Database) -> list[str]:
     return list(database.read(lambda connection: connection.scalars(did).all()))
 
 
-def test_the_latest_evidence_wins(database: Database, clock: Clock) -> None:
-    """One a kind: what was obtained last, in whatever order it was written."""
+def test_evidence_is_outdone_by_what_is_later_and_ends_later(database: Database, clock: Clock) -> None:
+    """In whatever order it was written; what ends later is not hidden by what is later and ends soon."""
     now = clock()
 
     def work(writing: Writing) -> None:
         standing.add_evidence(writing, "a", "document", obtained=now - 10, expires=now + 5)
         standing.add_evidence(writing, "a", "document", obtained=now - 90, expires=now + 900)
+        standing.add_evidence(writing, "a", "document", obtained=now - 95, expires=now + 800)
         standing.add_evidence(writing, "a", "email")
 
     database.write("test", work)
-    found = {one.kind: one for one in _profile(database).evidence}
-    assert found == {
-        "document": Evidence("document", now - 10, now + 5),
-        "email": Evidence("email", now, math.inf),
+    assert set(_profile(database).evidence) == {
+        Evidence("document", now - 10, now + 5),
+        Evidence("document", now - 90, now + 900),
+        Evidence("email", now, math.inf),
     }
 
 
