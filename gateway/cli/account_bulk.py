@@ -53,7 +53,7 @@ def import_(
                 format=_format(file, form), who=who(), progress=_progress(), on_conflict=on_conflict.value, minted=keys,
             )  # fmt: skip
         except OSError as error:
-            fail(f"{error.filename or file}: {error.strerror or error}")
+            fail(f"{error.filename or file}: {_why(error)}")
     if done.wrong:
         shown = [f"{file}:{one.line}: {f'{one.field}: ' if one.field else ''}{one.said}" for one in done.problems]
         more = [f"and {done.wrong - len(shown):,} more"] if done.wrong > len(shown) else []
@@ -84,7 +84,7 @@ def export_(
             else:
                 done = _whole(access, file, written)
         except OSError as error:
-            fail(f"{file}: {error.strerror or error}")
+            fail(f"{file}: {_why(error)}")
     typer.echo(f"{done.accounts:,} accounts, {done.organisations:,} organisations", err=True)
 
 
@@ -136,6 +136,12 @@ def _dumped(access: Access, out: BinaryIO, form: reading.Format) -> export.Dumpe
     out.flush()
     os.fsync(out.fileno())
     return done
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, FileExistsError):
+        return "is there already, and is not written over: name another file"
+    return str(error.strerror or error)
 
 
 def _format(file: Path, stated: Format | None) -> reading.Format:

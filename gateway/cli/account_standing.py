@@ -50,7 +50,8 @@ def evidence(
         if change is Evidence.ADD:
             new = _is_new(access, account)
             access.write(lambda writing: changes.add_evidence(writing, account, shown))
-            typer.echo(f"account {account} has shown: {kind}{new}")
+            over = shown.expires is not None and shown.expires.timestamp() <= access.database.now()
+            typer.echo(f"account {account} has shown: {kind}{', which is over already' if over else ''}{new}")
         else:
             access.write(lambda writing: changes.withdraw_evidence(writing, account, kind, shown.reason))
             typer.echo(f"account {account} no longer has: {kind}")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from gateway.cli.columns import aligned, indented, moment
-from gateway.control.account_shown import Shown
+from gateway.control.account_shown import Shown, when
+
+_TIMES: Final = frozenset({"ends", "expires", "until"})
+"""Of what the audit says beside who and what: Unix times."""
 
 
 def page_text(found: Sequence[Shown]) -> str:
@@ -37,7 +40,8 @@ def text(found: Shown) -> str:
 
 def details(found: Mapping[str, Any]) -> str:
     """What a line of the audit says beside who and what."""
-    return " ".join(f"{name}={_short(value)}" for name, value in found.items() if value not in ("", None, [], {}))
+    there = {name: value for name, value in found.items() if value not in ("", None, [], {})}
+    return " ".join(f"{name}={_at(value) if name in _TIMES else _short(value)}" for name, value in there.items())
 
 
 def _head(found: Shown) -> str:
@@ -66,13 +70,15 @@ def _standing(standing: Mapping[str, Any] | None) -> str:
         return ""
     said = [f"earned {standing['earned']}"]
     said += [f"fell for {standing['fell']}"] if standing["fell"] else []
-    said += [f"until {moment(standing['until'])} at least"] if standing["until"] else []
+    said += [f"nothing changes by itself before {moment(standing['until'])}"] if standing["until"] else []
     return f"{standing['tier']} ({', '.join(said)})"
 
 
 def _next(standing: Mapping[str, Any] | None) -> str:
     if standing is None or not standing["next"]:
         return ""
+    if not standing["missing"] and standing["fell"]:
+        return f"{standing['next']} (all is shown; the fall for {standing['fell']} has to be cleared)"
     return f"{standing['next']} (missing: {', '.join(standing['missing']) or 'nothing'})"
 
 
@@ -88,6 +94,11 @@ def _block(title: str, found: Sequence[Mapping[str, Any]], columns: Sequence[str
 def _cell(column: str, value: Any) -> Any:
     times = {"at", "created", "expires", "obtained", "opened", "until", "updated"}
     return moment(value) if column in times else value
+
+
+def _at(value: Any) -> str:
+    """The audit holds Unix times."""
+    return moment(when(value)).replace(" ", "T") if isinstance(value, int | float) else _short(value)
 
 
 def _short(value: Any) -> str:

@@ -13,6 +13,7 @@ from gateway.app.configuration import Configuration
 from gateway.app.directory import has_durable
 from gateway.app.supervisor import check_everything
 from gateway.cli.configured import ConfigOption, fail
+from gateway.cli.deployment import doubts, faults, unread
 from gateway.rehearsal.checking import Checked, check_folder, problems_of_tests
 from gateway.rules.accounts_file import read_accounts
 from gateway.rules.problems import Problem, Problems
@@ -32,7 +33,7 @@ def check(
     Warnings are about what is right by the letter and surely not meant, such as a rule that can never apply.
     Exit status 1 where something is wrong.
     """
-    checked = check_folder(policies) if policies is not None else _everything(config)
+    checked = _folder(policies) if policies is not None else _everything(config)
     failed = bool(checked.problems) or (strict and bool(checked.warnings))
     if as_json:
         typer.echo(json.dumps(_data(checked, ok=not failed), indent=2))
@@ -42,14 +43,24 @@ def check(
         raise typer.Exit(1)
 
 
+def _folder(policies: Path) -> Checked:
+    checked = check_folder(policies)
+    if checked.ruleset is None:
+        return checked
+    return checked._replace(warnings=tuple(sorted({*checked.warnings, *unread(policies, checked.ruleset)})))
+
+
 def _everything(config: Path) -> Checked:
     try:
         configuration, whole, ruleset = check_everything(config)
     except Problems as wrong:
         return Checked(None, tuple(wrong.problems), ())
-    problems = tuple(problems_of_tests(configuration.policies, ruleset))
-    warnings = sorted({*suspicions(ruleset, _tiers(configuration, ruleset)), *undated(ruleset), *placeless(ruleset)})
-    return Checked(ruleset, problems, tuple(warnings), digest=whole.digest)
+    problems = problems_of_tests(configuration.policies, ruleset)
+    if broken := faults(configuration):
+        return Checked(ruleset, tuple(sorted([*broken, *problems])), ())
+    warnings = {*suspicions(ruleset, _tiers(configuration, ruleset)), *undated(ruleset), *placeless(ruleset)}
+    warnings |= {*doubts(configuration, ruleset), *unread(configuration.policies, ruleset)}
+    return Checked(ruleset, tuple(problems), tuple(sorted(warnings)), digest=whole.digest)
 
 
 def _tiers(configuration: Configuration, ruleset: Ruleset) -> Collection[str] | None:

@@ -48,7 +48,7 @@ def downgrade(
                 fail(f"{indented(rows)}\nno upgrade brings this back: say --yes to lose it")
             steps = migrate.downgrade(access.database, to)
         except migrate.BadRevision as error:
-            fail(str(error))
+            fail(f"{error}: this one is {current or 'none'}, the newest is {head}, and `base` is none")
     typer.echo(f"taken back to {to}: {len(steps)} step(s)" if steps else f"the schema is {to} already")
 
 

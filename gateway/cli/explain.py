@@ -17,6 +17,7 @@ from gateway.accounts import keys
 from gateway.accounts.file_directory import Snapshot
 from gateway.app.configuration import Configuration, read_configuration
 from gateway.cli.configured import fail, fail_with
+from gateway.cli.known_accounts import accounts_of, with_stored
 from gateway.cli.trail import console, show_answer, show_exchange, show_trail
 from gateway.edge import reply
 from gateway.policies.auth.rule import judge_key
@@ -28,7 +29,6 @@ from gateway.rehearsal.places import Places, rollouts
 from gateway.rehearsal.rehearsal import Rehearsal
 from gateway.rehearsal.suite import Request, request
 from gateway.rehearsal.telling import told
-from gateway.rules.accounts_file import read_accounts
 from gateway.rules.problems import Problems, did_you_mean
 
 CONFIG = Path("tidegate.yaml")
@@ -82,7 +82,7 @@ def _configuration(path: Path | None, *, optional: bool) -> Configuration | None
 
 
 def _snapshot(configuration: Configuration | None) -> Snapshot | None:
-    return read_accounts(configuration.accounts) if configuration is not None else None
+    return accounts_of(configuration) if configuration is not None else None
 
 
 # -- the exchange -----------------------------------------------------------------------------------------------------
@@ -102,6 +102,8 @@ def _imagined(path: Path, rehearsal: Rehearsal, configuration: Configuration | N
     except ValueError as error:
         raise Problems([document.problem((), str(error))]) from None
     if named is not None:
+        if accounts is not None and configuration is not None:
+            accounts = with_stored(configuration, accounts, [named])
         principal = accounts.accounts.get(named) if accounts is not None else None
         if principal is None:
             known = [*wanted.accounts, *(accounts.accounts if accounts is not None else ())]
@@ -113,17 +115,20 @@ def _imagined(path: Path, rehearsal: Rehearsal, configuration: Configuration | N
         suspended = accounts is not None and named in accounts.suspended
         refused = exchange.refused or ("suspended_account" if suspended else "")
         return exchange._replace(principal=dataclasses.replace(principal, tier=tier), refused=refused)
-    return _by_key(exchange, wanted, accounts)
+    return _by_key(exchange, wanted, accounts, configuration)
 
 
-def _by_key(exchange: Exchange, wanted: Request, accounts: Snapshot | None) -> Exchange:
-    """A captured request has a key of its own: whose it is, accounts.yaml says. It need not be proved."""
+def _by_key(
+    exchange: Exchange, wanted: Request, accounts: Snapshot | None, configuration: Configuration | None
+) -> Exchange:
+    """A captured request has a key of its own: whose it is, the accounts say. It need not be proved."""
     if wanted.account is not None or "key" in wanted.model_fields_set or "tier" in wanted.model_fields_set:
         return exchange
     bearer = exchange.fields.get(b"authorization", b"").removeprefix(b"Bearer ").strip()
     prefix = keys.parse(exchange.fields.get(b"x-api-key", b"") or bearer)
-    if prefix is None or accounts is None:
+    if prefix is None or accounts is None or configuration is None:
         return exchange
+    accounts = with_stored(configuration, accounts, prefixes=[prefix])
     record = accounts.keys.get(prefix)
     decision = judge_key(record, record is not None, exchange.now)
     refused = "" if decision.action is Action.ALLOW else decision.reason

@@ -23,6 +23,7 @@ from gateway.app.configuration import read_configuration
 from gateway.cli.columns import aligned, moment
 from gateway.cli.configured import ConfigOption, fail, fail_with
 from gateway.cli.directory_access import JsonOption, asked, connected, end, is_there, look, opened, why, words
+from gateway.cli.known_accounts import accounts_of
 from gateway.control import account_changes as changes
 from gateway.control.account_shapes import KeyShape, RotateShape
 from gateway.control.account_shown import keys_of
@@ -141,7 +142,11 @@ def revoke(prefix: PrefixArgument, reason: WhyOption = "", config: ConfigOption 
         fail(
             f"key {public} is revoked on every worker by Redis alone. Do it again when the directory answers: {unasked}"
         )
-    typer.echo(f"key {public} is revoked on every worker. To make it last, set `revoked: true` in accounts.yaml, too.")
+    if _in_file(config, public):
+        more = "To make it last, set `revoked: true` in accounts.yaml, too."
+    else:
+        more = "Neither the directory nor accounts.yaml has such a key: look whether the prefix is right."
+    typer.echo(f"key {public} is revoked on every worker. {more}")
 
 
 @app.command()
@@ -174,6 +179,14 @@ def _in_directory(config: Path, work: Callable[[Writing], str]) -> str:
             return access.write(work)
         except NoSuch:
             return ""
+
+
+def _in_file(config: Path, prefix: str) -> bool:
+    """Whether accounts.yaml has it. One that cannot be read may."""
+    try:
+        return prefix in accounts_of(read_configuration(config)).keys
+    except Problems:
+        return True
 
 
 def _in_fleet(config: Path, prefix: str, *, undo: bool) -> None:

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
+from gateway.accounts.ladder import Ladder
 from gateway.cli.columns import aligned, moment
 from gateway.cli.configured import ConfigOption, fail
-from gateway.cli.directory_access import JsonOption, ReasonOption, opened, who
+from gateway.cli.directory_access import Access, JsonOption, ReasonOption, opened, who
 from gateway.cli.ladder_access import ladder_of
-from gateway.control.account_shown import Shown, when
+from gateway.control.account_shown import Shown, shown, when
 from gateway.verification import review
 
 app = typer.Typer(help="Verifications and appeals that people decide.", no_args_is_help=True)
@@ -74,8 +75,19 @@ def _decide(number: int, reason: str, config: Path, *, approve: bool) -> None:
             done = access.write(lambda writing: review.decide(writing, ladder, number, approve, reason, by))
         except review.Decided as error:
             fail(f"case {number}: {error}")
-    more = ": a second person has to approve it" if done.state == review.SECONDED else ""
+        more = _stands(access, ladder, done) if done.state == review.APPROVED else ""
+        more = ": a second person has to approve it" if done.state == review.SECONDED else more
     typer.echo(f"case {number} of account {done.account} is {done.state}{more}")
+
+
+def _stands(access: Access, ladder: Ladder | None, done: review.Review) -> str:
+    """What came of it: an appeal against what a provider declined gives nothing by itself."""
+    now = access.database.now()
+    stands = access.read(lambda connection: shown(connection, done.account, now, ladder))["standing"]
+    if stands is None:
+        return ""
+    lacks = f"; for {stands['next']} there is missing: {', '.join(stands['missing'])}" if stands["missing"] else ""
+    return f". The account stands on {stands['tier']}{lacks}"
 
 
 def _shown(case: review.Review) -> Shown:

@@ -19,6 +19,7 @@ from gateway.app.configuration import Configuration
 from gateway.app.schema import prepare_durable
 from gateway.app.supervisor import prepare_everything, rulesets
 from gateway.cli.configured import ConfigOption, fail, fail_with
+from gateway.cli.deployment import doubts, faults
 from gateway.cli.process_log import log_to_stderr
 from gateway.cli.runtime import runtime_folder
 from gateway.control import admin
@@ -50,11 +51,13 @@ def serve(
     with runtime_folder(wall()) as runtime:
         try:
             configuration, whole, ruleset = prepare_everything(config, runtime / "wholes")
+            if wrong := faults(configuration):
+                raise Problems(wrong)
             prepare_durable(configuration)
         except Problems as problems:
             fail_with(problems)
         log.info("chain: %s", " → ".join(whole.entries))
-        for problem in (*undated(ruleset), *placeless(ruleset)):
+        for problem in (*undated(ruleset), *placeless(ruleset), *doubts(configuration, ruleset)):
             log.warning("%s", problem)
         try:
             uvloop.run(_supervise(configuration, workers or configuration.file.workers, runtime, whole, ruleset))

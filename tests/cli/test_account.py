@@ -41,6 +41,20 @@ def test_an_account_is_made_and_shown(folder: Folder) -> None:
     assert "evidence" not in shown
 
 
+def test_what_the_terminal_says_is_for_people(acme: Folder) -> None:
+    """Times as times; evidence that is over already; what keeps an account down though all is shown."""
+    acme.well("account", "evidence", "acme", "add", "email", "--reason", "x")
+    old = ["--reason", "x", "--expires", "2020-01-01"]
+    assert "has shown: phone, which is over already" in acme.well("account", "evidence", "acme", "add", "phone", *old)
+    acme.well("account", "fall", "acme", "add", "chargeback", "--note", "x")
+    acme.well("account", "link", "acme")
+
+    shown = acme.well("account", "show", "acme")
+
+    assert re.search(r"^next +known \(all is shown; the fall for chargeback has to be cleared\)$", shown, re.MULTILINE)
+    assert re.search(r"link\.make +scope=owner ends=20\d\d-\d\d-\d\dT\d\d:\d\d$", shown, re.MULTILINE)
+
+
 def test_a_key_that_is_made_with_it_is_shown_once(folder: Folder) -> None:
     """What the directory keeps is its digest; no later command says it."""
     made = folder.data("account", "create", "acme", "--key")
@@ -270,7 +284,7 @@ def test_what_is_exported_can_be_imported(acme: Folder, name: str, tmp_path_fact
     file = acme.path / name
     acme.well("account", "export", file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert "File exists" in acme.bad("account", "export", file)
+    assert "is there already, and is not written over" in acme.bad("account", "export", file)
     other = Folder(tmp_path_factory.mktemp("other"))
     (other.path / "directory.db.secret").write_bytes((acme.path / "directory.db.secret").read_bytes())
     other.well("directory", "upgrade")

@@ -74,7 +74,9 @@ def test_taking_it_back_says_what_is_lost(acme: Folder) -> None:
 
 def test_a_revision_that_there_is_not_is_one_sentence(folder: Folder) -> None:
     """And nothing is taken back."""
-    assert len(folder.bad("directory", "downgrade", "nonsense").splitlines()) == 1
+    said = folder.bad("directory", "downgrade", "nonsense")
+    assert len(said.splitlines()) == 1
+    assert f"the newest is {folder.data('directory', 'status')['needed']}, and `base` is none" in said
     assert folder.data("directory", "status")["ready"]
 
 

@@ -16,6 +16,7 @@ from gateway.policy import Ask, Location, Outcome, Principal
 from gateway.rehearsal.exchange import Exchange
 from gateway.rehearsal.rehearsal import Rehearsal
 from gateway.testing import NOON
+from tests.cli.directories import Folder
 from tests.cli.run import data, tidegate
 from tests.rehearsal.folders import folder_of
 
@@ -170,6 +171,24 @@ def test_the_key_of_a_captured_request(
 
     assert (found["exchange"]["account"], found["exchange"]["tier"], found.get("reason")) == expected
     assert key not in json.dumps(found)
+
+
+def test_an_account_of_the_directory(acme: Folder) -> None:
+    """There is no accounts.yaml: what it has shown counts, the directory says whose a key is, and who is unknown."""
+    acme.well("account", "evidence", "acme", "add", "email", "--reason", "answered")
+    key = acme.data("key", "create", "acme", "--models", "m-small")["key"]
+
+    named = explained(acme.path, {"account": "acme", "model": "m-large"}, "--config", acme.config)
+    keyed = explained(acme.path, {"fields": {"X-Api-Key": key}, "model": "m-large"}, "--config", acme.config)
+    (acme.path / "request.json").write_text('{"account": "acne"}')
+    unknown = acme.bad("explain", acme.path / "request.json")
+
+    assert named["answer"] is None
+    assert "stands on known (1)" in json.dumps(named)
+    assert (keyed["entry"], keyed["reason"]) == ("auth", "model_not_in_scope")
+    assert "unknown account `acne`" in unknown
+    acme.well("account", "suspend", "acme", "--reason", "x")
+    assert explained(acme.path, {"account": "acme"}, "--config", acme.config)["reason"] == "suspended_account"
 
 
 def recorded(base: Path, rehearsal: Rehearsal, exchange: Exchange) -> Path:

@@ -124,6 +124,25 @@ def test_a_key_of_the_directory_is_revoked_there_and_announced(tmp_path: Path, v
     assert states(acme) == {made["prefix"]: "active"}
 
 
+FILE = """\
+peppers: {p1: "0123456789abcdef"}
+accounts: [{id: filed, keys: [{name: first, prefix: %s, digest: "%s", pepper: p1}]}]
+"""
+
+
+@pytest.mark.parametrize("filed", [True, False], ids=["others-filed", "no-file"])
+def test_a_key_that_nobody_knows_is_said(acme: Folder, valkey: EmbeddedServer, filed: bool) -> None:
+    """Whoever has mistyped a prefix must not believe that the leaked key is dead."""
+    folder = Folder(acme.path, valkey.url)
+    if filed:
+        (acme.path / "accounts.yaml").write_text(FILE % (OTHERS, "0" * 64))
+
+    said = folder.well("key", "revoke", "mistyped0")
+
+    assert "Neither the directory nor accounts.yaml has such a key: look whether the prefix is right." in said
+    assert "key:mistyped0" in revoked(valkey)
+
+
 @pytest.mark.parametrize("there", [True, False], ids=["directory", "no-directory"])
 def test_any_other_key_is_revoked_in_the_fleet(tmp_path: Path, valkey: EmbeddedServer, there: bool) -> None:
     """Those of accounts.yaml: it is said that this does not last by itself. And back."""
@@ -131,12 +150,12 @@ def test_any_other_key_is_revoked_in_the_fleet(tmp_path: Path, valkey: EmbeddedS
     if there:
         folder.well("directory", "upgrade")
 
+    (tmp_path / "accounts.yaml").write_text(FILE % (OTHERS, "0" * 64))
+
     said = folder.well("key", "revoke", OTHERS)
 
-    assert (
-        said
-        == f"key {OTHERS} is revoked on every worker. To make it last, set `revoked: true` in accounts.yaml, too.\n"
-    )
+    last = "To make it last, set `revoked: true` in accounts.yaml, too."
+    assert said == f"key {OTHERS} is revoked on every worker. {last}\n"
     assert f"key:{OTHERS}" in revoked(valkey)
     assert folder.well("key", "restore", OTHERS) == f"key {OTHERS} is no longer revoked by the fleet\n"
     assert f"key:{OTHERS}" not in revoked(valkey)

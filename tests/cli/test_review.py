@@ -46,7 +46,9 @@ def test_an_appeal_is_approved(acme: Folder) -> None:
     """What it was about is over, and nothing waits any more."""
     number = appeal(acme)
 
-    assert acme.well("review", "approve", number, "--reason", "card found").endswith("acme is approved\n")
+    said = acme.well("review", "approve", number, "--reason", "card found")
+
+    assert said.endswith("acme is approved. The account stands on free; for known there is missing: email\n")
 
     assert [fall["state"] for fall in acme.data("account", "show", "acme")["falls"]] == ["cleared"]
     assert acme.data("review", "list") == []
@@ -72,7 +74,8 @@ def test_the_top_needs_a_second_person(acme: Folder, monkeypatch: pytest.MonkeyP
     assert "a second person has to approve it" in acme.well("review", "approve", number, "--reason", "fine")
     assert "a second person has to" in acme.bad("review", "approve", number, "--reason", "fine")
     monkeypatch.setattr(commands, "who", lambda: "cli:another")
-    assert acme.well("review", "approve", number, "--reason", "seen").endswith("acme is approved\n")
+    said = acme.well("review", "approve", number, "--reason", "seen")
+    assert said.endswith("acme is approved. The account stands on pro\n")
     assert acme.data("account", "show", "acme")["standing"]["tier"] == "pro"
 
 

@@ -110,7 +110,7 @@ class KeyPages:
             raise web.HTTPForbidden(reason=OWNER_ONLY)
         key = await self._key(request, session)
         if form.get("sure") != "yes":
-            wrong = (Problem("sure", "Please tick the box if nothing uses this key any more."),)
+            wrong = (Problem("sure", "Please tick the box: whatever still uses this key stops working."),)
             return self._page(request, session, key, problems=wrong, status=422)
         if key.revoked is None:
             await self._database.writing(WHO, lambda writing: keys.revoke(writing, key.prefix, "by its owner"))

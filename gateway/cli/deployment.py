@@ -1,0 +1,84 @@
+"""What is wrong with a deployment although each file is right by itself: told before anything serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from email.utils import parseaddr
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gateway.app.configuration import Configuration
+from gateway.control.mail import mail_server
+from gateway.rules.directory_file import stated
+from gateway.rules.ladders import unprovided
+from gateway.rules.problems import Problem, Problems
+from gateway.rules.read import Loc, parse
+from gateway.rules.ruleset import Ruleset
+from gateway.rules.suspicious import KEEPING
+
+
+def faults(configuration: Configuration) -> list[Problem]:
+    """Of tidegate.yaml: what would end every worker in turn, or send people to nowhere. Without the lines themselves:
+    they may hold passwords.
+    """
+    file, found = configuration.file, []
+    try:
+        stated(configuration)
+    except Problems as wrong:
+        found.extend(wrong.problems)
+
+    def ask(loc: Loc, question: Callable[[], object]) -> None:
+        try:
+            question()
+        except ValueError as error:
+            name = ".".join(str(step) for step in loc)
+            found.append(_problem(configuration, loc, f"`{name}` {error}"))
+
+    mail = file.mail
+    if mail is not None:
+        ask(("mail", "smtp"), lambda: mail_server(mail.smtp.get_secret_value()))
+        ask(("mail", "sender"), lambda: _sender(mail.sender))
+    if file.public_url:
+        ask(("public_url",), lambda: _web(file.public_url))
+    return found
+
+
+def doubts(configuration: Configuration, ruleset: Ruleset) -> list[Problem]:
+    """Warnings about how the policies and tidegate.yaml fit together."""
+    providers = {provider.name: frozenset(provider.gives) for provider in configuration.file.providers}
+    return unprovided(ruleset, providers)
+
+
+def unread(folder: Path, ruleset: Ruleset) -> list[Problem]:
+    """Warnings about files that look like policies and that no entry asks for: a tier that nobody is held to."""
+    if any(entry.kind.name not in KEEPING for entry in ruleset.entries):
+        # A stranger's kind may read what it likes.
+        return []
+    known = {path.resolve() for path in ruleset.files}
+    beside = sorted(path for path in folder.glob("*.yaml") if path.is_file() and not path.name.startswith("."))
+    return [
+        Problem(path, 1, 1, "no entry of chain.yaml reads this file: it changes nothing")
+        for path in beside
+        if path.resolve() not in known
+    ]
+
+
+def _problem(configuration: Configuration, loc: Loc, message: str) -> Problem:
+    line, column = (1, 1)
+    if configuration.source:
+        line, column = parse(configuration.path, configuration.source).position(loc)
+    return Problem(configuration.path, line, column, message)
+
+
+def _sender(sender: str) -> None:
+    """Raises ValueError."""
+    before, at, domain = parseaddr(sender)[1].rpartition("@")
+    if not (before and at and domain):
+        raise ValueError("must be an e-mail address, maybe with a name: Tidegate <no-reply@example.com>")
+
+
+def _web(url: str) -> None:
+    """Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in url:
+        raise ValueError("must be an address as a browser has it, such as https://api.example.com")
