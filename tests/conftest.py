@@ -1,8 +1,11 @@
-"""What the whole suite shares: skips that count as failures on request, and wall-clock tests without the tracer."""
+"""What the whole suite shares: skips that count as failures on request, wall-clock tests without the tracer, and
+properties that no busy machine fails.
+"""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 _SKIPS = pytest.StashKey[list[tuple[str, str]]]()
 
@@ -15,7 +18,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin the list of skips."""
+    """Begin the list of skips; a machine that does other things is no fault of a property."""
+    settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("busy")
     config.stash[_SKIPS] = []
 
 

@@ -29,7 +29,6 @@ from tests.docs.pages import ROOT, Block, blocks, rows, section, text_of
 
 PAGE: Final = ROOT / "docs" / "accounts.md"
 TOKEN: Final = "sixteen bytes at least"
-NEW: Final = '{"id": "red"}\n'
 
 
 def _commands(block: Block) -> Iterator[tuple[str, list[str]]]:
@@ -85,8 +84,8 @@ async def admin_port(tmp_path: Path) -> AsyncIterator[str]:
 async def test_the_page_is_one_story(tmp_path: Path, admin_port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its commands in their order print what it says, and its requests are answered well."""
     monkeypatch.chdir(tmp_path)
-    (sample,) = blocks("json", pages=[PAGE])
-    (tmp_path / "new.jsonl").write_text(json.dumps(json.loads(sample.text)) + "\n" + NEW)
+    (sample,) = blocks("jsonl", pages=[PAGE])
+    (tmp_path / "new.jsonl").write_text(sample.text)
     for block in blocks("console", "sh", pages=[PAGE]):
         if block.language == "sh":
             asked = await _asked(block.text.replace("127.0.0.1:8081", admin_port))

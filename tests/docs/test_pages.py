@@ -11,7 +11,7 @@ import pytest
 from gateway import __version__
 from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, links, name
 
-LANGUAGES: Final = frozenset({"console", "json", "python", "sh", "text", "toml", "yaml"})
+LANGUAGES: Final = frozenset({"console", "json", "jsonl", "python", "sh", "text", "toml", "yaml"})
 """Those that some test reads; `text` is for pictures."""
 
 

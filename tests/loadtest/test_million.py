@@ -71,7 +71,7 @@ def test_a_gateway_serves_from_it(folder: Path) -> None:
     """Every account's key is known, cold and warm, and nothing is refused."""
     keys = write(folder / "accounts.jsonl", ACCOUNTS, 20)
     importing(folder)
-    found = million_served.measure(folder, million.SECRET, keys, rounds=1, requests=20)
+    found = million_served.measure(folder, million.SECRET, keys, rounds=1, requests=300)
     assert found["pairs"] == 10
     assert found["seen"] == 20
     assert found["ratio"] > 0

@@ -52,7 +52,7 @@ def test_a_session(directory: Database, secrets: Secrets, clock: Clock, tmp_path
     assert (row.account, row.scope, row.key, row.expires - row.created) == ("a", "owner", "kfirst", 60)
     assert directory.read(lambda connection: visits.session(connection, ROTATED, token, clock() + 59)) == row
     assert directory.read(lambda connection: visits.session(connection, secrets, token, clock() + 60)) is None
-    assert directory.read(lambda connection: visits.session(connection, secrets, "x" + token[1:], clock())) is None
+    assert directory.read(lambda connection: visits.session(connection, secrets, token.swapcase(), clock())) is None
     assert not any(token.encode() in path.read_bytes() for path in tmp_path.iterdir())
 
 
