@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Mapping
 from typing import Any, Final
@@ -44,7 +45,7 @@ class Commands(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - as above
-        """None for what there is not: click then says so, with what is near."""
+        """None for what there is not."""
         place = COMMANDS.get(cmd_name)
         if place is None:
             return None
@@ -57,6 +58,13 @@ class Commands(TyperGroup):
         alone = typer.Typer(add_completion=False, context_settings=SETTINGS)
         alone.command(cmd_name, hidden=cmd_name in HIDDEN)(found)
         return typer.main.get_command(alone)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Typer looks for what is near among commands that are loaded, and none is."""
+        near = difflib.get_close_matches(args[0], set(COMMANDS) - HIDDEN, n=1)
+        if args[0] not in COMMANDS and near:
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{near[0]}'?")
+        return super().resolve_command(ctx, args)
 
 
 SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"]}

@@ -22,9 +22,11 @@ def test_a_command_is_where_the_table_says(name: str) -> None:
 
 
 def test_what_there_is_not_is_an_error() -> None:
-    """Status 2, and no traceback."""
+    """Status 2, no traceback, and what is near."""
     ended = CliRunner().invoke(app, ["chek"])
-    assert (ended.exit_code, "No such command" in ended.output) == (2, True)
+    assert (ended.exit_code, "No such command 'chek'. Did you mean 'check'?" in ended.output) == (2, True)
+    far = CliRunner().invoke(app, ["zzz"])
+    assert (far.exit_code, "No such command 'zzz'." in far.output, "Did you mean" in far.output) == (2, True, False)
 
 
 def test_the_version_needs_no_gateway() -> None:
