@@ -102,7 +102,7 @@ def importing(folder: Path) -> dict[str, Any]:
         log = folder / "directory.db-wal"
         while not done.wait(0.01):
             with contextlib.suppress(FileNotFoundError):
-                sizes.append(max(sizes.pop(), log.stat().st_size))
+                sizes[0] = max(sizes[0], log.stat().st_size)
 
     watching = threading.Thread(target=watch)
     watching.start()
