@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import pwd
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,9 @@ from gateway.stores.redis.client import blocking
 S = TypeVar("S", bound=Shape)
 T = TypeVar("T")
 
+UNSET: Final = re.compile(r"the environment variable `(\w+)` is not set")
+NOTHING: Final = "not-set-here-" * 4
+"""In the place of a secret that is not there."""
 USAGE: Final = 2
 """Status of a command that was not asked as it has to be."""
 JsonOption = Annotated[bool, typer.Option("--json", help="For scripts.")]
@@ -89,10 +93,28 @@ def connected(configuration: Configuration) -> Iterator[Access]:
 def look(config: Path) -> tuple[Configuration, Stated]:
     """What is stated; nothing is made."""
     try:
-        configuration = read_configuration(config)
+        configuration = _configured(config)
         return configuration, stated(configuration)
     except Problems as problems:
         fail_with(problems)
+
+
+def _configured(config: Path) -> Configuration:
+    """Raises Problems. Who helps a customer, or stops a stolen key, need not have the credentials of upstreams and
+    providers: a variable that is not set and that nothing here needs is none.
+    """
+    try:
+        return read_configuration(config)
+    except Problems as problems:
+        unset = [found[1] if (found := UNSET.search(problem.message)) else "" for problem in problems.problems]
+        if not all(unset):
+            raise
+        configuration = read_configuration(config, os.environ | dict.fromkeys(unset, NOTHING))
+        file = configuration.file
+        needed = (file.redis, file.directory.url, *file.directory.secrets.values())
+        if any(NOTHING in value.get_secret_value() for value in needed):
+            raise
+        return configuration
 
 
 def is_there(found: Stated) -> bool:

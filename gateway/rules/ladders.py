@@ -30,6 +30,7 @@ def of_ladder(config: KycConfig, index: int, entries: Sequence[Entry]) -> Iterat
     """All of one kyc entry, which stands at that place of the chain."""
     if not any(entry.kind.identifies for entry in entries[:index]) and not _strangers(entries[:index]):
         yield (), "stands before any entry that finds out who asks: it refuses everything"
+    yield from _short_cuts(config)
     yield from _lower(config)
     for number, tier in enumerate(config.tiers):
         if _without_quota(tier, entries):
@@ -78,6 +79,19 @@ def _without_quota(tier: Tier, entries: Sequence[Entry]) -> bool:
 
 
 # -- rungs that give less ---------------------------------------------------------------------------------------------
+
+
+def _short_cuts(config: KycConfig) -> Iterator[Said]:
+    """A rung that asks for less than one below: whoever shows only that stands above those who have shown more."""
+    for number, tier in enumerate(config.tiers):
+        for below in config.tiers[:number]:
+            lacks = sorted(set(below.requires) - set(tier.requires))
+            if lacks:
+                at = ("tiers", number, "requires" if tier.requires else "name")
+                shown = f"whoever shows {' and '.join(sorted(tier.requires))} alone" if tier.requires else "everybody"
+                said = f"tier `{tier.name}` does not require {' and '.join(lacks)}, as `{below.name}` below it does"
+                yield at, f"{said}: {shown} stands on `{tier.name}`"
+                break
 
 
 def _lower(config: KycConfig) -> Iterator[Said]:

@@ -55,6 +55,17 @@ def test_a_secret_that_is_still_needed_is_named(acme: Folder) -> None:
     assert (ended.exit_code, ended.stderr) == (1, "made with secrets that are not stated, and refused: generated\n")
 
 
+def test_what_others_need_need_not_be_set(acme: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever stops a stolen key may not have the upstream's credential; what the directory needs is asked for."""
+    monkeypatch.delenv("NOT_SET", raising=False)
+    text = acme.config.read_text()
+    acme.config.write_text(f"{text}admin_token: ${{NOT_SET}}\n")
+    assert "acme" in acme.well("account", "list")
+
+    acme.config.write_text(f"{text}directory: {{secrets: {{s2: '${{NOT_SET}}'}}}}\n")
+    assert "`NOT_SET` is not set" in acme.bad("account", "list")
+
+
 def test_taking_it_back_says_what_is_lost(acme: Folder) -> None:
     """And does nothing until that is accepted; after that commands say what to do."""
     said = acme.bad("directory", "downgrade", "base")

@@ -167,3 +167,26 @@ def test_requirements_that_nobody_provides(tmp_path: Path) -> None:
         "`provider` names a provider whose approval is no `document`: `veriff` gives liveness",
         "`provider` names no provider of tidegate.yaml: there are veriff",
     ]
+
+
+TOP: Final = "  - {name: top, requires: [%s], quota: pro}\n"
+
+
+@pytest.mark.parametrize(
+    ("requires", "expected"),
+    [
+        ("document, registry", []),
+        ("document", []),
+        (
+            "email",
+            [
+                "tiers.yaml:4:27: tier `top` does not require document, as `pro` below it does: "
+                "whoever shows email alone stands on `top`"
+            ],
+        ),
+    ],
+    ids=["more", "the same", "a short cut"],
+)
+def test_a_short_cut_to_the_top_is_said(tmp_path: Path, requires: str, expected: list[str]) -> None:
+    """A tier that asks for less than one below it lifts those who have shown less."""
+    assert said(tmp_path, two() + TOP % requires) == expected
