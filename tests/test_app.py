@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 
+from gateway.app import worker
 from gateway.app.configuration import read_configuration
 from gateway.app.supervisor import check_everything, make_whole
 from gateway.app.worker import Worker
@@ -145,3 +148,23 @@ def test_a_worker_that_starts_again_goes_by_the_same_configuration(configuration
     configuration.write_text("redis: [")
     again = read_configuration(configuration, copy=copy)
     assert again == read and again.policies == configuration.parent / "policies"
+
+
+@pytest.mark.parametrize("fault", [True, False], ids=["a fault of ours", "cancelled"])
+async def test_a_worker_that_hears_of_no_revocation_ends(fault: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows the fleet ends by being cancelled, or the worker ends with it: another one hears."""
+    raised: list[int] = []
+    monkeypatch.setattr(signal, "raise_signal", raised.append)
+
+    async def follow() -> None:
+        if fault:
+            raise KeyError("nobody thought of this")
+        await asyncio.Event().wait()
+
+    following = asyncio.get_running_loop().create_task(follow())
+    following.add_done_callback(worker._end_with)
+    await asyncio.sleep(0)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    await asyncio.sleep(0)
+    assert raised == ([signal.SIGTERM] if fault else [])

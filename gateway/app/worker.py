@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
 import sys
 import weakref
@@ -131,7 +132,9 @@ class Worker:
         self._servers.append(await listen(self.edge, bound, tls))
         self.edge.start()
         self._tasks.append(spawn(accounts.run(), name="accounts"))
-        self._tasks.append(spawn(self._follow(), name="what the fleet tells"))
+        following = spawn(self._follow(), name="what the fleet tells")
+        following.add_done_callback(_end_with)
+        self._tasks.append(following)
         for route in self.edge.routes:
             for upstream in route.upstreams:
                 if upstream.origin.health_path:
@@ -265,6 +268,13 @@ class Worker:
         if self._durable is not None and self.directory.stored is not None:
             await self.directory.stored.close()
             await asyncio.to_thread(self._durable.close)
+
+
+def _end_with(following: asyncio.Task[None]) -> None:
+    """A worker that hears of no revocation any more must not go on serving: it drains, and another one is started."""
+    if not following.cancelled() and following.exception() is not None:
+        log.critical("what the fleet tells is not followed any more, by a fault of ours: this worker ends")
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _ageless(_: float) -> tuple[()]:
