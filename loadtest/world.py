@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -51,10 +52,13 @@ def make_accounts(path: Path, allowed: int = ROTATION, refused: int = 26) -> Key
 
 def make(folder: Path, *, port: int, admin: int, redis: str, upstream: int, chain: str, accounts: Path) -> Path:
     """Write the folder and return its tidegate.yaml. `chain` is a file of loadtest/policies."""
-    shutil.copytree(POLICIES, folder / "policies", dirs_exist_ok=True)
-    for path in (folder / "policies").glob("chain*.yaml"):
-        path.unlink()
-    shutil.copy(POLICIES / chain, folder / "policies" / "chain.yaml")
+    policies = folder / "policies"
+    policies.mkdir(parents=True, exist_ok=True)
+    shutil.copy(POLICIES / chain, policies / "chain.yaml")
+    # No file that no entry reads.
+    asked = re.findall(r"name: (\w+)", (POLICIES / chain).read_text())
+    for name in (*asked, "feeds", "prices"):
+        shutil.copy(POLICIES / f"{name}.yaml", policies)
     config = folder / "tidegate.yaml"
     lines: Sequence[str] = (
         f"listen: 127.0.0.1:{port}",
