@@ -104,6 +104,12 @@ def money(value: object) -> float:
     return dollars
 
 
+def amount(value: object) -> float:
+    """A count such as 1000 or 10k; for spend an amount of US dollars such as $5 or 0.25. Raises ValueError."""
+    dollars = isinstance(value, float) or (isinstance(value, str) and value.startswith("$"))
+    return money(value) if dollars else float(count(value))
+
+
 def secret(written: str, environment: Mapping[str, str]) -> str:
     """What a `Secret` stands for: `${NAME}`, `${NAME:-default}`, `file:///path`, or itself.
 
@@ -203,6 +209,7 @@ Duration = Annotated[float, _written(duration), WithJsonSchema(DURATION_SCHEMA)]
 Size = Annotated[int, _written(size), WithJsonSchema(SIZE_SCHEMA)]
 """Bytes, written as "512B", "64kB", "32MiB"."""
 
+Amount = Annotated[float, BeforeValidator(amount), WithJsonSchema({"type": ["number", "string"]})]
 Count = Annotated[int, BeforeValidator(count), WithJsonSchema(COUNT_SCHEMA)]
 """Pieces, written as 1000, 1_000, "10k" or "1M"."""
 

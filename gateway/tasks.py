@@ -30,6 +30,14 @@ def spawn(work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
     return task
 
 
+def is_cancelled() -> bool:
+    """Whether this task was cancelled and did not hear of it: redis-py sends by asyncio.wait_for, which in Python 3.11
+    swallows a cancellation that comes in the moment in which it is done (github.com/python/cpython/issues/86296).
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def _ended(task: asyncio.Task[Any]) -> None:
     _alive.discard(task)
     if not task.cancelled() and (crash := task.exception()) is not None:

@@ -30,9 +30,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.accounts import announce
 from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.outage import Outage, said
-from gateway.accounts.revocations import is_cancelled
 from gateway.accounts.sql import lookup, tables
 from gateway.accounts.sql.database import ALL, Change, Database, versions_since
+from gateway.tasks import is_cancelled
 
 INTERVAL: Final = 0.5
 TIMEOUT: Final = 1.0

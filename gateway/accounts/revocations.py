@@ -26,6 +26,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.accounts.live_directory import LiveDirectory
+from gateway.tasks import is_cancelled
 
 HASH: Final = "tg:revoked"
 CHANNEL: Final = "tg:revoked"
@@ -158,14 +159,6 @@ class RevocationWatcher:
         if not self.available:
             self.available = True
             _log.warning("revocations are followed again")
-
-
-def is_cancelled() -> bool:
-    """Whether this task was cancelled and did not hear of it: redis-py sends by asyncio.wait_for, which in Python 3.11
-    swallows a cancellation that comes in the moment in which it is done (github.com/python/cpython/issues/86296).
-    """
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _is_older(state: State, known: tuple[bytes, bytes]) -> bool:

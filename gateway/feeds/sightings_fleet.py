@@ -26,7 +26,7 @@ from redis.exceptions import RedisClusterException, RedisError
 from gateway.feeds.sightings import REMEMBERED, Sighting
 from gateway.feeds.sightings_memory import RecentSightings
 from gateway.policy import Location
-from gateway.tasks import spawn
+from gateway.tasks import is_cancelled, spawn
 
 STREAM: Final = "tg:sightings"
 """Spelled as the keys in `gateway.stores.keys`, which feeds may not import; it has a slot of a Cluster to itself."""
@@ -101,7 +101,7 @@ class FleetSightings(RecentSightings):
 
     async def _tell(self, redis: Redis) -> None:
         retry = FIRST_RETRY
-        while not _is_cancelled():
+        while not is_cancelled():
             await self._wake.wait()
             await asyncio.sleep(PAUSE)
             batch = [(key, self._to_tell.pop(key)) for key in list(self._to_tell)[:BATCH]]
@@ -130,7 +130,7 @@ class FleetSightings(RecentSightings):
     async def _listen(self, redis: Redis) -> None:
         after = self._id(REMEMBERED)
         retry = FIRST_RETRY
-        while not _is_cancelled():
+        while not is_cancelled():
             try:
                 # The bound is for redis-py, which tries long and silently to get a lost connection back.
                 async with asyncio.timeout(BLOCK + 1.0):
@@ -220,11 +220,3 @@ def _id_order(entry: str) -> tuple[int, int]:
 def _text(value: bytes | str) -> str:
     """What a client made with `decode_responses` gives, too."""
     return value.decode() if isinstance(value, bytes) else value
-
-
-def _is_cancelled() -> bool:
-    """As in `gateway.accounts.revocations`: redis-py sends by asyncio.wait_for, which in Python 3.11 swallows a
-    cancellation that comes in the moment in which it is done (github.com/python/cpython/issues/86296).
-    """
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

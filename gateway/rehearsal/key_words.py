@@ -22,9 +22,7 @@ from pydantic.fields import FieldInfo
 from gateway.expressions.expression import Expression
 from gateway.policies.geo.values import Asn, Distance, Speed
 from gateway.policies.geo.values import Country as CountryOrList
-from gateway.policies.kyc.config import Amount as Volume
-from gateway.policies.quota.config import Amount
-from gateway.quantities import Count, Duration, Money, Name, Percentage, Secret
+from gateway.quantities import Amount, Count, Duration, Money, Name, Percentage, Secret
 from gateway.rehearsal.suite import Left
 
 ALIASES: Final[tuple[tuple[Any, str], ...]] = (
@@ -32,7 +30,6 @@ ALIASES: Final[tuple[tuple[Any, str], ...]] = (
     (Count, "count"),
     (Money, "money"),
     (Amount, "count or money"),
-    (Volume, "count or money"),
     (Left, "count or money"),
     (Percentage, "percentage"),
     (Name, "name"),

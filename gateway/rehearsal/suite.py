@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, 
 
 from gateway.accounts.model import AccountId
 from gateway.policy import NetworkKind
-from gateway.quantities import COUNT_SCHEMA, MONEY_SCHEMA, Count, Duration, Name, count, money
+from gateway.quantities import COUNT_SCHEMA, MONEY_SCHEMA, Count, Duration, Name, amount
 from gateway.rehearsal.given import AccountGiven, Given, Written
 from gateway.rehearsal.places import named, parts, rollouts
 from gateway.rules.check import check, read_as
@@ -22,15 +22,9 @@ FOLDER: Final = "tests"
 """Where they stand, below the folder of policies."""
 
 
-def _amount(value: object) -> float:
-    """As the numbers of a limit: a count, or US dollars."""
-    dollars = isinstance(value, float) or (isinstance(value, str) and value.startswith("$"))
-    return money(value) if dollars else float(count(value))
-
-
 Left = Annotated[
     float,
-    BeforeValidator(_amount),
+    BeforeValidator(amount),
     WithJsonSchema({"anyOf": [*COUNT_SCHEMA["anyOf"], *MONEY_SCHEMA["anyOf"]]}),
 ]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200)]

@@ -14,8 +14,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.accounts.outage import Outage, said
-from gateway.accounts.revocations import is_cancelled
-from gateway.tasks import spawn
+from gateway.tasks import is_cancelled, spawn
 
 log = logging.getLogger(__name__)
 

@@ -9,12 +9,10 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
-    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -24,7 +22,7 @@ from gateway.accounts.model import Feature
 from gateway.expressions.vocabulary import COUNTRY
 from gateway.feeds.kinds import ListKind
 from gateway.policy import Limit, Measure
-from gateway.quantities import Count, Duration, Name, Percentage, count, money
+from gateway.quantities import Amount, Count, Duration, Name, Percentage
 
 Kind = Literal["email", "phone", "payment", "document", "liveness", "registry", "sanctions", "console"]
 """Of `gateway.accounts.evidence.KINDS`."""
@@ -57,13 +55,6 @@ def _domains(written: str, info: ValidationInfo) -> str:
     return written
 
 
-def _amount(value: object) -> float:
-    """A count such as 1000 or 10k; for spend an amount of US dollars such as $5 or 0.25."""
-    dollars = isinstance(value, float) or (isinstance(value, str) and value.startswith("$"))
-    return money(value) if dollars else float(count(value))
-
-
-Amount = Annotated[float, BeforeValidator(_amount), WithJsonSchema({"type": ["number", "string"]})]
 Country = Annotated[str, AfterValidator(_country)]
 Pattern = Annotated[str, Field(min_length=1, max_length=256)]
 

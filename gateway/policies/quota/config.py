@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.partitions import Dimension
 from gateway.policy import Limit, Measure, OnExhausted
-from gateway.quantities import Count, Duration, Name, count, money
-
-
-def _amount(value: object) -> float:
-    """A count such as 1000 or 10k; for spend an amount of US dollars such as $5 or 0.25."""
-    dollars = isinstance(value, float) or (isinstance(value, str) and value.startswith("$"))
-    return money(value) if dollars else float(count(value))
-
-
-Amount = Annotated[float, BeforeValidator(_amount), WithJsonSchema({"type": ["number", "string"]})]
+from gateway.quantities import Amount, Count, Duration, Name
 
 
 class LimitConfig(BaseModel):
