@@ -24,7 +24,7 @@ from gateway.policy import NO_PROFILE, Profile
 from gateway.verification import review
 from gateway.verification.consequences import DECIDED, Verification, mark, shaped
 from gateway.verification.provider import Provider, ProviderUnavailable, State
-from gateway.verification.review import APPEAL, PENDING, VERIFICATION, Manual, Review
+from gateway.verification.review import APPEAL, PENDING, VERIFICATION, Manual
 
 verifications, reviews, falls = tables.verifications, tables.reviews, tables.falls
 
@@ -56,13 +56,6 @@ class Begun(NamedTuple):
 
     def __repr__(self) -> str:
         return f"<Begun {self.verification} {self.state}>"
-
-
-class Open(NamedTuple):
-    """What is under way for an account."""
-
-    verifications: tuple[Verification, ...]
-    reviews: tuple[Review, ...]
 
 
 WORDS: Final[Mapping[str, str]] = {
@@ -125,15 +118,6 @@ class Desk:
                 if resumed is not None:
                     return Begun(one.id, resumed.url or None, one.state, one.kinds)
         return await self._start(provider, account, wanted, back)
-
-    async def open_cases(self, account: str) -> Open:
-        """Verifications and reviews that are not decided, the newest first."""
-
-        def read(connection: Connection) -> Open:
-            pending = tuple(one for one in review.reviews_of(connection, account) if one.state in PENDING)
-            return Open(tuple(_open(connection, account)), pending)
-
-        return await self._database.reading(read)
 
     async def appeal(self, account: str, statement: str) -> int:
         """An owner says why a fall, a decline or a suspension is wrong. Returns the case's number. Raises Declined.

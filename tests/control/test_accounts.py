@@ -369,7 +369,7 @@ async def test_who_may_sign_in_is_kept_as_a_hash(acme: Port, tmp_path: Path) -> 
     _, shown = await acme.ask("GET", "/accounts/acme")
     assert shown["members"] == 1
     found = acme.database.read(lambda connection: visits.members_with(connection, SECRETS, "kari@owner.example"))
-    assert found == ["acme"]
+    assert list(found) == ["acme"]
     acme.database.engine.dispose()
     assert all(b"kari" not in path.read_bytes() for path in tmp_path.glob("directory.db*"))
     status, said_wrong = await acme.ask("POST", "/accounts/acme/members", {"address": "kari at example"})

@@ -92,11 +92,13 @@ def add_member(writing: Writing, secrets: Secrets, account: str, address: str, r
         writing.audit("member.add", account, role=role)
 
 
-def members_with(connection: Connection, secrets: Secrets, address: str) -> list[str]:
-    """The accounts that who has this address may sign in to, by name."""
+def members_with(connection: Connection, secrets: Secrets, address: str) -> dict[str, str]:
+    """The accounts that who has this address may sign in to, by name -> its hash as it is kept there, in hex: it may
+    have been made by an older secret.
+    """
     digests = [hashed.digest for hashed in _addresses(secrets, address)]
-    found = sql.select(members.c.account).where(members.c.digest.in_(digests)).distinct().order_by(members.c.account)
-    return list(connection.scalars(found))
+    found = sql.select(members.c.account, members.c.digest).where(members.c.digest.in_(digests))
+    return {row.account: bytes(row.digest).hex() for row in connection.execute(found.order_by(members.c.account))}
 
 
 def _addresses(secrets: Secrets, address: str) -> tuple[Hashed, ...]:

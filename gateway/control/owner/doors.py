@@ -9,20 +9,18 @@ from __future__ import annotations
 import hmac
 import logging
 import secrets as random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-import sqlalchemy as sql
 from aiohttp import web
-from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.accounts import keys, one_time
 from gateway.accounts.directory import Directory, DirectoryUnavailable, KeyRecord, NotLoaded
 from gateway.accounts.one_time import BadToken, OneTime, Scope
 from gateway.accounts.secrets import Secrets
-from gateway.accounts.sql import tables, visits
+from gateway.accounts.sql import visits
 from gateway.accounts.sql.database import Database
 from gateway.control.mail import Mailer, MailUnavailable, address
 from gateway.control.owner import words
@@ -241,8 +239,7 @@ class Doors:
     async def _send(self, mailer: Mailer, to: str) -> None:
         public = self._views.place.public
         try:
-            hashes = self._secrets.hashes(visits.MEMBER, visits.normalised(to))
-            accounts = await self._database.reading(lambda found: _members(found, [one.digest for one in hashes]))
+            accounts = await self._database.reading(lambda found: visits.members_with(found, self._secrets, to))
             if not accounts:
                 return
             ends = self._views.now() + LASTS
@@ -255,13 +252,6 @@ class Doors:
             log.error("a link was not sent: %s", error if isinstance(error, MailUnavailable) else "its address")
         except SQLAlchemyError as error:
             log.error("a link was not sent: %s", type(error).__name__)
-
-
-def _members(connection: Connection, digests: Sequence[bytes]) -> dict[str, str]:
-    """The accounts of an address -> its hash as it is kept there, in hex: it may have been made by an older secret."""
-    members = tables.members
-    found = sql.select(members.c.account, members.c.digest).where(members.c.digest.in_(digests))
-    return {row.account: bytes(row.digest).hex() for row in connection.execute(found.order_by(members.c.account))}
 
 
 def _mail(lines: list[str]) -> str:

@@ -106,7 +106,7 @@ def test_who_may_sign_in(directory: Database, secrets: Secrets) -> None:
     directory.write("test", lambda writing: visits.add_member(writing, ROTATED, "a", "y@example.org", role="viewer"))
 
     def found(address: str, known: Secrets) -> list[str]:
-        return directory.read(lambda connection: visits.members_with(connection, known, address))
+        return list(directory.read(lambda connection: visits.members_with(connection, known, address)))
 
     assert found(" x@EXAMPLE.org", secrets) == ["a", "b"]
     assert found("x@example.org", ROTATED) == ["a", "b"]
