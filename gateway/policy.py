@@ -240,6 +240,8 @@ class Outcome(NamedTuple):
     delivered: int = 0
     aborted: bool = False
     reached: bool = True
+    refused: Action | None = None
+    """What the chain said where that was no: ALLOW never, None where it let the exchange pass."""
 
 
 NOWHERE = Location()
@@ -253,13 +255,15 @@ class Facts(NamedTuple):
     weight: int = 0
     tags: frozenset[str] = frozenset()
     captcha: bool = False
-    """The caller has passed a challenge."""
+    """The caller has passed a challenge: those of `passed`, and every one where that names none."""
     share: float = 1.0
     """Of each quota of the account, how much this exchange may draw on: less than 1 while a model is new."""
+    passed: frozenset[str] = frozenset()
+    """By whom it was challenged: names as `challenged_by` makes them."""
 
 
 class Context:
-    """What is known of an exchange: frozen for policies; the chain alone fills the last six slots."""
+    """What is known of an exchange: frozen for policies; the chain alone fills the last seven slots."""
 
     __slots__ = (
         "ask",
@@ -271,6 +275,7 @@ class Context:
         "location",
         "method",
         "now",
+        "passed",
         "path",
         "principal",
         "share",
@@ -300,6 +305,8 @@ class Context:
     captcha: bool
     share: float
     """The smallest that a policy named; 1 if none did."""
+    passed: frozenset[str]
+    """As in Facts; see `has_passed`."""
 
     def __init__(
         self,
@@ -326,6 +333,7 @@ class Context:
         _set_tags(self, NO_TAGS)
         _set_captcha(self, False)
         _set_share(self, 1.0)
+        _set_passed(self, NO_TAGS)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Context is read-only: return Facts to change {name}")
@@ -345,6 +353,7 @@ def _slot(name: str) -> Callable[[Context, Any], None]:
 
 _set_exchange = _slot("exchange")
 _set_now = _slot("now")
+_set_passed = _slot("passed")
 _set_method = _slot("method")
 _set_path = _slot("path")
 _set_fields = _slot("fields")
@@ -372,8 +381,19 @@ def note_facts(context: Context, facts: Facts) -> None:
         _set_tags(context, context.tags | facts.tags)
     if facts.captcha:
         _set_captcha(context, True)
+        _set_passed(context, context.passed | facts.passed)
     if facts.share < context.share:
         _set_share(context, facts.share)
+
+
+def challenged_by(entry: str, rule: str) -> str:
+    """The name of a rule that challenges: a clearance for it is worth nothing for another one."""
+    return f"{entry}/{rule}"
+
+
+def has_passed(context: Context, by: str) -> bool:
+    """Whether the caller has passed the challenge of that name (`challenged_by`)."""
+    return context.captcha and (not context.passed or by in context.passed)
 
 
 class Match(NamedTuple):
@@ -413,7 +433,7 @@ class Decision(NamedTuple):
     gateway's own pages.
     """
     members: Mapping[str, str | Sequence[str]] = NO_MEMBERS
-    """More members of the error, safe to show, such as what is missing. `verification_url` is made whole as `link`."""
+    """More members of the error, safe to show, such as what is missing. Those named `…_url` are made whole as `link`."""
 
 
 ALLOW = Decision(Action.ALLOW)
@@ -439,6 +459,16 @@ class Refuses(Protocol):
     """Optional, required of a policy that takes: words for the refusal when one of its buckets is short."""
 
     def refuse(self, context: Context, take: Take, taken: Taken) -> Decision: ...
+
+
+class Challenges(Protocol):
+    """Optional: makes what another entry of the chain challenges something that a caller can pass.
+
+    `by` is `challenged_by` of the entry and the rule that challenge, `decision` what they said. Returns ALLOW with
+    `facts.passed` where the caller has passed it: then the entry is asked again, and lets it pass.
+    """
+
+    def challenge(self, context: Context, by: str, decision: Decision) -> Decision | Awaitable[Decision]: ...
 
 
 class Finding(NamedTuple):

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from gateway.chain.challenges import hand_on
 from gateway.chain.entry import NOT_ASKED, POLICY_FAILED, STORE_UNAVAILABLE, Entry, OnFailure, applied
 from gateway.chain.shadow import Shadow
 from gateway.policy import ALLOW, Action, Context, Decision, Location, Match, Outcome, Take, Taken, note_facts, place
@@ -22,7 +23,8 @@ NEAR = 32
 """Output tokens before the end of what is paid for at which more is taken, so that a stream need not wait for it."""
 STRETCH = 64
 """The least output tokens taken at once for a running stream."""
-NOT_REACHED = Outcome(status=0, reached=False)
+REFUSED = {action: Outcome(status=0, reached=False, refused=action) for action in Action}
+"""What policies are told that were asked before the one that said no."""
 
 
 def _told(asked: Asked) -> None:
@@ -53,6 +55,8 @@ class Chain:
         self.entries = entries
         self.asks = [entry.decide if entry.plain else None for entry in entries]
         """Whom to ask without a thought; None where something is to be looked at first."""
+        self.challenger = next((entry for entry in entries if entry.challenge is not None), None)
+        """Who makes challenges of all others something that can be passed."""
         self.store = store
         self.local = local
         self.failures = failures
@@ -154,7 +158,9 @@ class Asked:
             if type(decision) is not Decision:
                 spawn(self._wait(entry, decision), name=f"policy {entry.name}")  # type: ignore[arg-type]
                 return
-            # As `_note`, without the call: two entries of three come by here.
+            if decision.action is Action.CHALLENGE and hand_on(self, entry, decision):
+                return
+            # As `note`, without the call: two entries of three come by here.
             decisions.append(decision)
             if decision.facts is not None:
                 note_facts(context, decision.facts)
@@ -181,10 +187,17 @@ class Asked:
                 raise TypeError(f"{entry.name} decided {decision!r}, which is no Decision")
         except Exception as error:  # noqa: BLE001 - as above
             decision = self.chain.broken(entry, error)
-        if self._note(entry, decision):
+        self.resume(entry, decision)
+
+    def resume(self, entry: Entry, decision: Decision) -> None:
+        """An entry has answered: go on from there."""
+        if decision.action is Action.CHALLENGE and hand_on(self, entry, decision):
+            return
+        if self.note(entry, decision):
             self.run()
 
-    def _note(self, entry: Entry, decision: Decision) -> bool:
+    def note(self, entry: Entry, decision: Decision) -> bool:
+        """What an entry said holds: whether the next one is to be asked."""
         self.decisions.append(decision)
         if decision.facts is not None:
             note_facts(self.context, decision.facts)
@@ -203,9 +216,10 @@ class Asked:
         self.decision = decision
         self.entry = entry.name
         self._match(entry, applied(decision))
-        self._settle_policies(NOT_REACHED)
+        outcome = REFUSED[decision.action]
+        self._settle_policies(outcome)
         for shadow in self.shadows:
-            shadow.settle(self.context, self.chain, NOT_REACHED)
+            shadow.settle(self.context, self.chain, outcome)
         self.settled = True
         self._answer()
 

@@ -14,6 +14,7 @@ from gateway.rollout import share_of
 Settle = Callable[[Context, tuple[Take, ...], Outcome], tuple[float, ...]]
 Refuse = Callable[[Context, Take, Taken], Decision]
 Extend = Callable[[Context, tuple[Take, ...], int], tuple[Take, ...]]
+Challenge = Callable[[Context, str, Decision], Decision | Awaitable[Decision]]
 
 
 class OnFailure(enum.Enum):
@@ -37,6 +38,7 @@ class Entry:
     settle: Settle | None
     refuse: Refuse | None
     extend: Extend | None
+    challenge: Challenge | None
     when: Callable[[Context], bool] | None = None
     """Whether it is asked at all; always if None. What it raises is a failure of the entry."""
     rollout: float = 1.0
@@ -68,7 +70,8 @@ class Entry:
         if not callable(decide):
             raise TypeError(f"policy {name} of kind {kind} has no decide(context)")
         settle, refuse, extend = (_ability(policy, ability) for ability in ("settle", "refuse", "extend"))
-        return cls(name, kind, policy, on_failure, decide, settle, refuse, extend, when, rollout)
+        challenge = getattr(policy, "challenge", None)
+        return cls(name, kind, policy, on_failure, decide, settle, refuse, extend, challenge, when, rollout)
 
 
 def _ability(policy: object, name: str) -> Any:

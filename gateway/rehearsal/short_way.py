@@ -41,8 +41,7 @@ class Resumed(Asked):
         self.decisions.extend(said)
         if isinstance(decision, Exception):
             decision = self.chain.broken(entry, decision)
-        if self._note(entry, decision):
-            self.run()
+        self.resume(entry, decision)
 
 
 class ShortWay:

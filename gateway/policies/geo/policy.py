@@ -8,7 +8,7 @@ from gateway.feeds.sightings_memory import RecentSightings
 from gateway.partitions import NOBODY
 from gateway.policies.geo.plans import Matching, Plans, counting
 from gateway.policies.geo.rule import Said, Watch, decide, read
-from gateway.policy import Action, Context, Decision, Finding, Location, Principal
+from gateway.policy import Action, Context, Decision, Finding, Location, Principal, challenged_by, has_passed
 
 if TYPE_CHECKING:
     from gateway.feeds.sightings import Sighting, Sightings
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REMEMBERED_AT_MOST: Final = 65_536
 
-Key = tuple[Matching, str, int, frozenset[str], bool, str, str, bool]
+Key = tuple[Matching, str, int, frozenset[str], bool, str, str, bool, frozenset[str]]
 
 
 class Verdict(NamedTuple):
@@ -50,6 +50,7 @@ class Geo:
         self._sightings: Sightings = (
             services.sightings if services.sightings is not None else RecentSightings(services.now)
         )
+        self._entry = services.entry
         self._verdicts: dict[Key, Verdict] = {}
         self._clear: dict[tuple[str, int], Clear] = {}
 
@@ -65,6 +66,7 @@ class Geo:
             profile.signup_country,
             profile.billing_country,
             context.captcha,
+            context.passed,
         )
         verdict = self._verdicts.get(key)
         if verdict is None:
@@ -78,7 +80,7 @@ class Geo:
         plan = self._plans.of(key[0])
         parts = plan.private if location.private else plan.public
         applied = tuple(
-            part.said for part in parts if part.applies(location, principal.profile) and not _passed(part.said, context)
+            part.said for part in parts if part.applies(location, principal.profile) and not self._passed(part.said, context)
         )
         verdict = Verdict(decide(applied, location), applied, plan.watches if self._counts(location) else ())
         if len(self._verdicts) >= REMEMBERED_AT_MOST:
@@ -112,7 +114,7 @@ class Geo:
         notes: list[str] = []
         for watch in verdict.watches:
             found = watch.finds(location, principal.profile, seen, now)
-            if found and not _passed(watch.said, context):
+            if found and not self._passed(watch.said, context):
                 applied.append(watch.said)
                 notes.append(found)
         if applied:
@@ -134,26 +136,24 @@ class Geo:
         for part in (*plan.private[:1], *plan.public):
             asked = not location.private or part in plan.private
             applies = asked and part.applies(location, profile)
-            note = _note(part.said, context) if asked else "not asked: the address is private"
+            note = self._note(part.said, context) if asked else "not asked: the address is private"
             findings.append(Finding(part.name, applies, {name: values[name] for name in part.reads}, note))
         seen = self._sightings.of(principal.account) if principal.account else ()
         where = {one.location.country: round(context.now - one.time) for one in seen}
         for watch in plan.watches:
             counts = self._counts(location) and bool(principal.account)
             found = watch.finds(location, profile, seen, context.now) if counts else ""
-            note = _note(watch.said, context, found) if counts else "not asked: it does not say where a person is"
+            note = self._note(watch.said, context, found) if counts else "not asked: it does not say where a person is"
             told = {"client.country": location.country, "seen (seconds ago)": where}
             findings.append(Finding(watch.name, bool(found), told, note))
         return tuple(findings)
 
+    def _passed(self, said: Said, context: Context) -> bool:
+        """Nobody is challenged again by what they have passed."""
+        return said.action == "challenge" and has_passed(context, challenged_by(self._entry, said.match.rule))
 
-def _passed(said: Said, context: Context) -> bool:
-    """Nobody is challenged who has passed one."""
-    return context.captcha and said.action == "challenge"
-
-
-def _note(said: Said, context: Context, found: str = "") -> str:
-    words = [f"{said.action} {said.weight}" if said.weight else said.action, found]
-    if _passed(said, context):
-        words.append("the challenge was passed before")
-    return "; ".join(filter(None, words))
+    def _note(self, said: Said, context: Context, found: str = "") -> str:
+        words = [f"{said.action} {said.weight}" if said.weight else said.action, found]
+        if self._passed(said, context):
+            words.append("the challenge was passed before")
+        return "; ".join(filter(None, words))

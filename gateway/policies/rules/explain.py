@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gateway.expressions.expression import ExpressionFailed
 from gateway.policies.rules.config import TERMINAL
 from gateway.policies.rules.rule import Rule, overlaid
-from gateway.policy import NO_TAGS, Context, Finding
+from gateway.policy import NO_TAGS, Context, Finding, has_passed
 
 
 def explain(rules: Sequence[Rule], context: Context) -> tuple[Finding, ...]:
@@ -21,7 +21,7 @@ def explain(rules: Sequence[Rule], context: Context) -> tuple[Finding, ...]:
         if not enforced:
             part = f": outside of its rollout of {rule.share * 100:g}%" if rule.share > 0.0 else ""
             notes.append(f"in shadow{part}")
-        passed = rule.action == "challenge" and context.captcha
+        passed = rule.action == "challenge" and has_passed(context, rule.order)
         if passed:
             notes.append("the challenge was passed before")
         failed = None

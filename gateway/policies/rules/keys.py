@@ -84,6 +84,8 @@ def key_of(rules: Sequence[Rule], lists: Mapping[str, Container[object]]) -> Cal
     if any(rule.action == "challenge" for rule in rules):
         uses.whole.add("captcha.passed")
     parts: list[Part] = [VARIABLES[name].read for name in sorted(uses.whole)]
+    if any(rule.action == "challenge" for rule in rules):
+        parts.append(_passed)
     parts.extend(
         _known(VARIABLES[name].read, frozenset(values))
         for name, values in sorted(uses.literals.items())
@@ -99,6 +101,10 @@ def key_of(rules: Sequence[Rule], lists: Mapping[str, Container[object]]) -> Cal
         return tuple([part(context) for part in parts])
 
     return key
+
+
+def _passed(context: Context) -> Hashable:
+    return context.passed
 
 
 def _literal(ident: Ident, node: Node) -> bool:

@@ -25,6 +25,8 @@ from gateway.policy import (
     Limit,
     Match,
     Take,
+    challenged_by,
+    has_passed,
     note_facts,
     place,
 )
@@ -70,7 +72,7 @@ class Rule:
         match = Match(config.name, config.action, config.reason or answer.reason)
         return cls(
             name=config.name,
-            order=f"{entry}/{config.name}",
+            order=challenged_by(entry, config.name),
             action=config.action,
             expression=config.when,
             holds=holds,
@@ -113,14 +115,14 @@ Short = Callable[[Bucket, float, float], bool]
 def survey(rules: Sequence[Rule], context: Context) -> Steps:
     """Ask what is steady; ends with the first rule that is sure to end the entry.
 
-    Depends on what the steady conditions read, on `captcha` where a rule challenges, and on who is chosen where a rule
+    Depends on what the steady conditions read, on what was passed where a rule challenges, and on who is chosen where a rule
     is rolled out to a part: on nothing else.
     """
     steps = []
     view, weight, tags = context, 0, NO_TAGS
     sums_open = False
     for rule in rules:
-        if rule.action == "challenge" and context.captcha:
+        if rule.action == "challenge" and has_passed(context, rule.order):
             # Whoever has passed goes on: there is nothing left to ask of them.
             continue
         enforced = rule.enforced(context)
@@ -213,7 +215,8 @@ def overlaid(context: Context, weight: int, tags: frozenset[str]) -> Context:
     )
     place(view, context.location)
     # The copy is ours: nobody else sees it.
-    note_facts(view, Facts(context.principal, context.weight + weight, context.tags | tags, context.captcha))
+    said = Facts(context.principal, context.weight + weight, context.tags | tags, context.captcha, 1.0, context.passed)
+    note_facts(view, said)
     return view
 
 

@@ -1,0 +1,1 @@
+"""Who tells people from programs: one contract, an adapter for each."""
