@@ -56,7 +56,8 @@ class Escalations(Protocol):
 
     async def solvers(self, solver: str, subject: str, within: float) -> int:
         """Note that `solver` (a keyed hash) passes for `subject`; for how many subjects it has within those seconds.
-        Raises Unavailable."""
+        Raises Unavailable.
+        """
 
     async def wait(self, rule: str, subject: str, seconds: float) -> None:
         """Until something of it changes in the fleet, or the time is over."""

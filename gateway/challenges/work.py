@@ -24,10 +24,12 @@ class Work:
 
     def puzzle(self, challenge: Challenge, token: str, difficulty: float, now: float) -> dict[str, Any]:
         """`{parameters, signature}` as the ALTCHA widget and its libraries know it. A difficulty of 1 takes a phone
-        less than two seconds; 2 twice as long. Its `parameters.data.challenge` is the token."""
+        less than two seconds; 2 twice as long. Its `parameters.data.challenge` is the token.
+        """
         raise NotImplementedError
 
     def check(self, answer: str, now: float) -> str:
         """The token of the challenge to which this is the answer: base64 of the widget's payload. Costs less than a
-        millisecond, whatever it is. Raises BadWork."""
+        millisecond, whatever it is. Raises BadWork.
+        """
         raise NotImplementedError

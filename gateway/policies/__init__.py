@@ -10,12 +10,24 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gateway.accounts.directory import Directory
+    from gateway.challenges.interface import Escalations
+    from gateway.challenges.token import Tokens
+    from gateway.challenges.work import Work
     from gateway.feeds.sightings import Sightings
 
 
 def no_link(_: str) -> str:
     """Where there are no pages for owners."""
     return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Challenges:
+    """What a policy needs to challenge."""
+
+    escalations: Escalations
+    tokens: Tokens
+    work: Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +46,10 @@ class Services:
     """Where accounts were seen before, in the whole fleet; None where nothing is remembered."""
     owner_link: Callable[[str], str] = no_link
     """Account -> a path on our own pages that works once: where its owner sees what is missing (accounts.one_time)."""
+    challenges: Challenges | None = None
+    """What escalates, and makes challenges; None where nothing does."""
     entry: str = ""
     """The name in chain.yaml of what is built; empty where it stands in no chain. Two entries may read one file."""
+    rollout: float = 1.0
+    """The share of accounts for whom the entry is enforced (`gateway.rollout.share_of`); for the others it must change
+    nothing that the fleet sees."""

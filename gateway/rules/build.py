@@ -66,4 +66,4 @@ def _services(ruleset: Ruleset, entry: Written, services: Services) -> Services:
         other.kind.name == entry.kind.name and other.rollout > entry.rollout for other in ruleset.entries
     ):
         sightings = SightingsAside(sightings, RecentSightings(services.now))
-    return replace(services, entry=entry.name, sightings=sightings)
+    return replace(services, entry=entry.name, rollout=entry.rollout, sightings=sightings)

@@ -184,6 +184,37 @@ class ProviderFile(Strict):
         return self
 
 
+class CaptchaFile(Strict):
+    """One provider of challenges for people. What it wants beside its keys: docs/challenges.md"""
+
+    name: Name
+    """As captcha.yaml calls it."""
+    kind: Literal["turnstile", "hcaptcha", "recaptcha", "recaptcha_enterprise", "friendly"]
+    site_key: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    """What browsers are given."""
+    secret: Secret
+    """What we validate answers with: the secret, or the API key."""
+    project: str = ""
+    """For recaptcha_enterprise: the Google Cloud project."""
+    score: Annotated[float, Field(ge=0, le=1)] | None = None
+    """The least that counts as a person, by a provider that scores (1 is a person)."""
+    hostnames: tuple[str, ...] = ()
+    """Hosts under which answers may have been given; that of `public_url` if not stated."""
+    url: str | None = None
+    """Where it validates; the provider's own address if not stated."""
+    timeout: Annotated[Duration, Field(gt=0, le=30)] = 3.0
+    """The longest that it is waited for."""
+
+
+class NoticesFile(Strict):
+    """Where the operator is told of challenges, so that the owner of an account can be asked."""
+
+    url: OriginUrl
+    """Gets a POST for each."""
+    secret: Secret
+    """Signs it (Standard Webhooks, `whsec_…` or any text of at least 16 bytes)."""
+
+
 class MailFile(Strict):
     """How one-time links are sent to owners."""
 
@@ -218,6 +249,10 @@ class GatewayFile(Strict):
     """Where accounts, keys and evidence are kept."""
     providers: tuple[ProviderFile, ...] = ()
     """Who verifies people."""
+    captchas: tuple[CaptchaFile, ...] = ()
+    """Who tells people from programs, beside what is built in (`altcha`)."""
+    notices: NoticesFile | None = None
+    """Who is told of challenges and reviews."""
     mail: MailFile | None = None
     """Without it no links are sent, and owners come by a link that an operator makes."""
     public_url: str = ""
@@ -255,6 +290,13 @@ class GatewayFile(Strict):
         providers = [provider.name for provider in self.providers]
         if twice := {name for name in providers if providers.count(name) > 1}:
             raise ValueError(f"two providers are named {', '.join(sorted(twice))}")
+        captchas = [captcha.name for captcha in self.captchas]
+        if twice := {name for name in captchas if captchas.count(name) > 1 or name == "altcha"}:
+            raise ValueError(f"two captchas are named {', '.join(sorted(twice))} (altcha is built in)")
+        if self.notices is not None and not self.public_url:
+            raise ValueError(
+                "`notices` needs `public_url`: the links in them must not follow the Host field of a request"
+            )
         if self.mail is not None and not self.public_url:
             raise ValueError("`mail` needs `public_url`: a link in a mail must not follow the Host field of a request")
         return self

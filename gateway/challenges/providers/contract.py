@@ -58,6 +58,7 @@ class Captcha(Protocol):
 
     async def validate(self, answered: Answered) -> Verdict:
         """Asks the provider. The same answer may be validated twice (we may ask again after a lost reply). Raises
-        ProviderUnavailable."""
+        ProviderUnavailable.
+        """
 
     async def close(self) -> None: ...

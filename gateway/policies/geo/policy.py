@@ -80,7 +80,9 @@ class Geo:
         plan = self._plans.of(key[0])
         parts = plan.private if location.private else plan.public
         applied = tuple(
-            part.said for part in parts if part.applies(location, principal.profile) and not self._passed(part.said, context)
+            part.said
+            for part in parts
+            if part.applies(location, principal.profile) and not self._passed(part.said, context)
         )
         verdict = Verdict(decide(applied, location), applied, plan.watches if self._counts(location) else ())
         if len(self._verdicts) >= REMEMBERED_AT_MOST:
