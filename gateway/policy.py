@@ -433,7 +433,7 @@ class Decision(NamedTuple):
     gateway's own pages.
     """
     members: Mapping[str, str | Sequence[str]] = NO_MEMBERS
-    """More members of the error, safe to show, such as what is missing; those named `…_url` are made whole as `link`."""
+    """More members of the error, safe to show, such as what is missing. A `…_url` is made whole as `link` is."""
 
 
 ALLOW = Decision(Action.ALLOW)

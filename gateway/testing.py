@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from gateway.accounts.directory import Directory
 from gateway.accounts.live_directory import LiveDirectory
-from gateway.policies import Services, no_link
+from gateway.policies import Challenges, Services, no_link
 from gateway.policy import (
     NO_PROFILE,
     NOWHERE,
@@ -65,6 +65,8 @@ OUTCOMES: Final[Mapping[str, Outcome]] = {
     "no answer": Outcome(0),
     "caller left": Outcome(0, aborted=True),
     "not reached": Outcome(0, reached=False),
+    "refused later": Outcome(0, reached=False, refused=Action.THROTTLE),
+    "challenged later": Outcome(0, reached=False, refused=Action.CHALLENGE),
 }
 """Every way in which an exchange may end."""
 
@@ -89,6 +91,7 @@ def services(
     prices: Mapping[str, tuple[float, float, float, float]] | None = None,
     lists: Mapping[str, Container[object]] | None = None,
     owner_link: Callable[[str], str] = no_link,
+    challenges: Challenges | None = None,
 ) -> Services:
     """What a policy is built with: nobody in the directory, one price for all models, no lists, no owners' pages."""
     return Services(
@@ -97,6 +100,7 @@ def services(
         prices=prices or {"default": (3.0, 0.3, 3.75, 15.0)},
         lists=lists or {},
         owner_link=owner_link,
+        challenges=challenges,
     )
 
 

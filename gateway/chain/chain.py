@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
 
 from gateway.chain.challenges import hand_on
-from gateway.chain.entry import NOT_ASKED, POLICY_FAILED, STORE_UNAVAILABLE, Entry, OnFailure, applied
+from gateway.chain.entry import NOT_ASKED, POLICY_FAILED, STORE_UNAVAILABLE, Entry, OnFailure, Takes, applied
 from gateway.chain.shadow import Shadow
 from gateway.policy import ALLOW, Action, Context, Decision, Location, Match, Outcome, Take, Taken, note_facts, place
 from gateway.stores.interface import Store, StoreUnavailable
@@ -31,14 +30,6 @@ def _told(asked: Asked) -> None:
     raise RuntimeError(f"{asked.context} was decided twice")
 
 
-class Takes(Protocol):
-    """What the chain needs of a store: the shared one, and the one in this worker for when that is away."""
-
-    def take(self, exchange: str, takes: Sequence[Take], then: Callable[[Taken | StoreUnavailable], None]) -> None: ...
-
-    def settle(self, exchange: str, takes: Sequence[Take], finals: Sequence[float]) -> None: ...
-
-
 class Chain:
     """Ordered entries over a store. A reload makes a new one, and exchanges end on the one that they began with."""
 
@@ -55,7 +46,8 @@ class Chain:
         self.entries = entries
         self.asks = [entry.decide if entry.plain else None for entry in entries]
         """Whom to ask without a thought; None where something is to be looked at first."""
-        self.challenger = next((entry for entry in entries if entry.challenge is not None), None)
+        enforced = [entry for entry in entries if entry.challenge is not None and entry.rollout > 0.0]
+        self.challenger = enforced[0] if enforced else None
         """Who makes challenges of all others something that can be passed."""
         self.store = store
         self.local = local

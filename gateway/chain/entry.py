@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.policy import Action, Context, Decision, Match, Outcome, Policy, Take, Taken
 from gateway.rollout import share_of
+from gateway.stores.interface import TakeAnswer
 
 Settle = Callable[[Context, tuple[Take, ...], Outcome], tuple[float, ...]]
 Refuse = Callable[[Context, Take, Taken], Decision]
@@ -72,6 +73,14 @@ class Entry:
         settle, refuse, extend = (_ability(policy, ability) for ability in ("settle", "refuse", "extend"))
         challenge = getattr(policy, "challenge", None)
         return cls(name, kind, policy, on_failure, decide, settle, refuse, extend, challenge, when, rollout)
+
+
+class Takes(Protocol):
+    """What the chain needs of a store: the shared one, and the one in this worker for when that is away."""
+
+    def take(self, exchange: str, takes: Sequence[Take], then: TakeAnswer) -> None: ...
+
+    def settle(self, exchange: str, takes: Sequence[Take], finals: Sequence[float]) -> None: ...
 
 
 def _ability(policy: object, name: str) -> Any:

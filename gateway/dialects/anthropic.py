@@ -135,8 +135,8 @@ class Anthropic:
 
 
 def _error(refusal: Refusal) -> dict[str, Any]:
-    kind = _TYPES.get(refusal.status) or ("api_error" if refusal.status >= 500 else "invalid_request_error")
-    error = {**refusal.members, "type": kind, "message": sentence(refusal), "reason": refusal.reason}
+    usual = _TYPES.get(refusal.status) or ("api_error" if refusal.status >= 500 else "invalid_request_error")
+    error = {**refusal.members, "type": refusal.type or usual, "message": sentence(refusal), "reason": refusal.reason}
     return {"type": "error", "error": error, "request_id": refusal.request_id}
 
 

@@ -6,9 +6,12 @@ Pure functions on bytes: no socket, no clock. The edge picks a dialect by `diale
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
 
 from gateway.policy import NO_MEMBERS, Ask, Limit, Usage
+
+NO_FIELDS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class MalformedRequest(Exception):
@@ -34,6 +37,12 @@ class Refusal(NamedTuple):
     """The page that explains `reason`, or where its remedy is."""
     members: Mapping[str, str | Sequence[str]] = NO_MEMBERS
     """More members of the error object, beside the dialect's own."""
+    type: str = ""
+    """The error's type, where it is not the usual one of its status."""
+    page: str = ""
+    """Where a browser is sent in place of an error; empty for all that is no browser."""
+    fields: Mapping[str, str] = NO_FIELDS
+    """More fields of the answer."""
 
 
 class StreamReader(Protocol):

@@ -156,8 +156,8 @@ class OpenAI:
 
 
 def _error(refusal: Refusal) -> dict[str, Any]:
-    kind = _TYPES.get(refusal.status) or ("server_error" if refusal.status >= 500 else "invalid_request_error")
-    own = {"message": sentence(refusal), "type": kind, "param": None, "code": refusal.reason}
+    usual = _TYPES.get(refusal.status) or ("server_error" if refusal.status >= 500 else "invalid_request_error")
+    own = {"message": sentence(refusal), "type": refusal.type or usual, "param": None, "code": refusal.reason}
     return {**refusal.members, **own}
 
 

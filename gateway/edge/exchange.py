@@ -5,7 +5,6 @@ Plain callbacks from one end to the other. Whatever ends an exchange, it is sett
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Final
 
 from gateway import dialects
@@ -14,6 +13,7 @@ from gateway.dialects.interface import MalformedRequest, Refusal
 from gateway.edge import reply
 from gateway.edge.allowance import Allowance, allowance_of
 from gateway.edge.answer import Answer
+from gateway.edge.challenged import shown
 from gateway.edge.upstream import Unreachable
 from gateway.edge.upstream_connection import UpstreamConnection
 from gateway.policy import ALLOW, Ask, Context, Limit, Outcome
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from gateway.chain.chain import Asked
     from gateway.edge.connection import ClientConnection
     from gateway.edge.edge import Edge
-
-log = logging.getLogger(__name__)
 
 SAFE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 UNKNOWN: Final = Ask(dialect="openai", route="other")
@@ -130,7 +128,9 @@ class Exchange:
             return
         decision = asked.decision
         if decision is not ALLOW:
-            self._refuse(reply.refusal_of(decision, self.request_id, edge.linked(self.client.fields)), self._limits())
+            client = self.client
+            refusal = reply.refusal_of(decision, self.request_id, edge.linked(client.fields))
+            self._refuse(shown(refusal, self.method, client.target, client.fields), self._limits())
             return
         if asked.context.ask.streaming:
             self.allowance = allowance_of(asked)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway import dialects
 from gateway.dialects.interface import Dialect, Refusal
+from gateway.edge.challenged import challenged
 from gateway.policy import Action, Decision, Limit
 from gateway.wire.reasons import REASONS
 from gateway.wire.request_head import BadHead
@@ -63,11 +64,13 @@ def refusal_of(decision: Decision, request_id: str, linked: Callable[[str], str]
     if wait is not None and not 0 <= wait < NEVER:
         # Of a policy of somebody else's: no number that a field could hold.
         wait = None
+    members = {
+        name: linked(value) if name.endswith("_url") and isinstance(value, str) else value
+        for name, value in decision.members.items()
+    }
     link = decision.link or (f"/tidegate/reasons/{decision.reason}" if decision.reason in REASONS else "")
-    members = decision.members
-    if "verification_url" in members:
-        members = {**members, "verification_url": linked(str(members["verification_url"]))}
-    return Refusal(status, decision.reason, decision.detail, request_id, wait, linked(link), members)
+    refusal = Refusal(status, decision.reason, decision.detail, request_id, wait, linked(link), members)
+    return refusal if decision.action is not Action.CHALLENGE else challenged(refusal)
 
 
 def ruleset_field(asked: Asked | None) -> bytes:
@@ -100,6 +103,8 @@ def refuse(
     ruleset: bytes = b"",
 ) -> bytes:
     """The whole answer. `head_only` for HEAD: the same fields and no content. `ruleset` is a whole field line."""
+    if refusal.page:
+        return _sent_on(refusal, ruleset, close=close)
     content = dialect.refusal(refusal)
     parts = [
         status_line(refusal.status),
@@ -116,6 +121,7 @@ def refuse(
         )
     if refusal.status == 401:
         parts.append(b'WWW-Authenticate: Bearer realm="tidegate"\r\n')
+    parts += [f"{name}: {value}\r\n".encode("latin-1") for name, value in refusal.fields.items()]
     if limits:
         parts.append(dialect.limit_fields(limits, remaining, now))
     if ruleset:
@@ -126,3 +132,13 @@ def refuse(
     if not head_only:
         parts.append(content)
     return b"".join(parts)
+
+
+def _sent_on(refusal: Refusal, ruleset: bytes, *, close: bool) -> bytes:
+    """To a page, where its reader can do something about it."""
+    return b"%bLocation: %b\r\nCache-Control: no-store\r\nContent-Length: 0\r\n%b%b\r\n" % (
+        status_line(refusal.status),
+        refusal.page.encode("latin-1"),
+        ruleset,
+        CLOSE if close else b"",
+    )

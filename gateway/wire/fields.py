@@ -37,6 +37,8 @@ REQUEST_DROPPED: Final = HOP_BY_HOP | {
     b"x-api-key",
     b"api-key",
     b"x-goog-api-key",
+    # What it has solved, too.
+    b"tidegate-answer",
     # Some origins take another path or method from these than the one that was allowed.
     b"x-http-method",
     b"x-http-method-override",
@@ -62,6 +64,8 @@ RESPONSE_DROPPED: Final = HOP_BY_HOP | {
     b"x-request-id",
     # By which rules it was decided is ours to say.
     b"tidegate-ruleset",
+    # As is where a challenge is passed.
+    b"tidegate-challenge",
     # The upstream's limits are the operator's, not the caller's.
     b"ratelimit",
     b"ratelimit-policy",

@@ -82,7 +82,17 @@ REASONS: Final[dict[str, Reason]] = {
         "403", "No rule of this API's operator allows the request.", "Ask the operator of this API."
     ),
     "challenge_required": Reason(
-        "403", "A challenge has to be passed before the request is answered.", "Pass the challenge, then try again."
+        "403",
+        "A challenge has to be passed before the request is answered: `challenge_url` is for a person with a browser, "
+        "`puzzle_url`, where there is one, for a program, `status_url` says when it was passed, `expires_at` until when "
+        "it can be.",
+        "Open `challenge_url`, or ask the owner of the account to; or solve the puzzle. Then send the request again.",
+    ),
+    "challenge_unavailable": Reason("503", "Whether a challenge was passed cannot be looked up at the moment.", _LATER),
+    "suspicion_throttled": Reason(
+        "429",
+        "The account behaves unusually, so it gets fewer requests for a while. Nothing was charged.",
+        "Wait as Retry-After says. It ends by itself when the account behaves as usual.",
     ),
     "rule_throttled": Reason(
         "429", "A rule of this API's operator allows only so many requests of this sort.", "Wait as Retry-After says."

@@ -115,8 +115,8 @@ Short = Callable[[Bucket, float, float], bool]
 def survey(rules: Sequence[Rule], context: Context) -> Steps:
     """Ask what is steady; ends with the first rule that is sure to end the entry.
 
-    Depends on what the steady conditions read, on what was passed where a rule challenges, and on who is chosen where a rule
-    is rolled out to a part: on nothing else.
+    Depends on what the steady conditions read, on what was passed where a rule challenges, and on who is chosen where a
+    rule is rolled out to a part: on nothing else.
     """
     steps = []
     view, weight, tags = context, 0, NO_TAGS
