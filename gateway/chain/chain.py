@@ -46,8 +46,7 @@ class Chain:
         self.entries = entries
         self.asks = [entry.decide if entry.plain else None for entry in entries]
         """Whom to ask without a thought; None where something is to be looked at first."""
-        enforced = [entry for entry in entries if entry.challenge is not None and entry.rollout > 0.0]
-        self.challenger = enforced[0] if enforced else None
+        self.challenger = next((entry for entry in entries if entry.challenges), None)
         """Who makes challenges of all others something that can be passed."""
         self.store = store
         self.local = local
@@ -183,9 +182,8 @@ class Asked:
 
     def resume(self, entry: Entry, decision: Decision) -> None:
         """An entry has answered: go on from there."""
-        if decision.action is Action.CHALLENGE and hand_on(self, entry, decision):
-            return
-        if self.note(entry, decision):
+        handed_on = decision.action is Action.CHALLENGE and hand_on(self, entry, decision)
+        if not handed_on and self.note(entry, decision):
             self.run()
 
     def note(self, entry: Entry, decision: Decision) -> bool:

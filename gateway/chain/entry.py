@@ -46,6 +46,11 @@ class Entry:
     """The share of accounts for whom it is enforced; for the rest it is in shadow, as it is for all at 0."""
 
     @property
+    def challenges(self) -> bool:
+        """It makes challenges of others passable, for some accounts at least."""
+        return self.challenge is not None and self.rollout > 0.0
+
+    @property
     def plain(self) -> bool:
         """Asked always, and enforced for everybody."""
         return self.when is None and self.rollout >= 1.0

@@ -84,8 +84,8 @@ REASONS: Final[dict[str, Reason]] = {
     "challenge_required": Reason(
         "403",
         "A challenge has to be passed before the request is answered: `challenge_url` is for a person with a browser, "
-        "`puzzle_url`, where there is one, for a program, `status_url` says when it was passed, `expires_at` until when "
-        "it can be.",
+        "`puzzle_url`, where there is one, for a program, `status_url` says when it was passed, and `expires_at` until "
+        "when it can be.",
         "Open `challenge_url`, or ask the owner of the account to; or solve the puzzle. Then send the request again.",
     ),
     "challenge_unavailable": Reason("503", "Whether a challenge was passed cannot be looked up at the moment.", _LATER),
