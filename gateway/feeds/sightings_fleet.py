@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.feeds.sightings import REMEMBERED, Sighting
 from gateway.feeds.sightings_memory import RecentSightings
+from gateway.fleet_stream import AWAY, BLOCK, FIRST_RETRY, LAST_RETRY, Outages, follow, texts
 from gateway.policy import Location
 from gateway.tasks import is_cancelled, spawn
 
@@ -34,19 +34,13 @@ LONGEST: Final = 200_000
 """Entries that the stream keeps, about: some 20 MB."""
 
 BATCH: Final = 500
-"""Entries that are told, or read, at once: a few milliseconds of a loop that serves others as well."""
+"""Entries that are told at once: a few milliseconds of a loop that serves others as well."""
 PAUSE: Final = 0.1
 """Seconds in which changes gather before they are told."""
 WAITING_AT_MOST: Final = 20_000
 """Changes that wait for Redis."""
-BLOCK: Final = 1.0
-"""Seconds that a read waits at the end of the stream."""
-AGAIN: Final = 60.0
-"""Seconds of the stream that are read again after an outage: what took over may have another clock."""
 AHEAD: Final = 300.0
 """Seconds that a sighting may be ahead of our clock. One from further in the future would stay the latest for ever."""
-FIRST_RETRY: Final = 0.25
-LAST_RETRY: Final = 10.0
 
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 _LONGEST_ACCOUNT: Final = 256
@@ -76,8 +70,7 @@ class FleetSightings(RecentSightings):
     def __init__(self, now: Callable[[], float], **bounds: Any) -> None:
         super().__init__(now, **bounds)
         self.counts = Counts()
-        self._out: set[str] = set()
-        """What Redis did not answer when it was asked last."""
+        self._outages = Outages(self.counts, _log, "sightings", "what this worker sees itself counts")
         self._to_tell: dict[tuple[str, str], Sighting] = {}
         """The latest of each account and country: an account that hops about is told once a batch."""
         self._wake = asyncio.Event()
@@ -94,7 +87,7 @@ class FleetSightings(RecentSightings):
         """Tell and listen until cancelled; it never gives up. The client is the caller's to close."""
         telling = spawn(self._tell(redis), name="tell sightings")
         try:
-            await self._listen(redis)
+            await follow(redis, STREAM, self._now, REMEMBERED, self._hear, self._outages)
         finally:
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
@@ -108,15 +101,15 @@ class FleetSightings(RecentSightings):
             try:
                 async with asyncio.timeout(BLOCK + 1.0):
                     await self._write(redis, batch)
-            except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
+            except AWAY as error:
                 # Some may have been written: to be told twice does no harm. What is newer by now stays.
                 self._to_tell = dict(batch) | self._to_tell
-                self._note_outage("told", error)
+                self._outages.began("told", error)
                 await asyncio.sleep(retry)
                 retry = min(retry * 2, LAST_RETRY)
                 continue
             retry = FIRST_RETRY
-            self._note_recovery("told")
+            self._outages.ended("told")
             self.counts.told += len(batch)
             if not self._to_tell:
                 self._wake.clear()
@@ -126,31 +119,6 @@ class FleetSightings(RecentSightings):
             for (account, _), sighting in batch:
                 pipeline.xadd(STREAM, _written(account, sighting), maxlen=LONGEST, approximate=True)
             await pipeline.execute()
-
-    async def _listen(self, redis: Redis) -> None:
-        after = self._id(REMEMBERED)
-        retry = FIRST_RETRY
-        while not is_cancelled():
-            try:
-                # The bound is for redis-py, which tries long and silently to get a lost connection back.
-                async with asyncio.timeout(BLOCK + 1.0):
-                    answer = await redis.xread({STREAM: after}, count=BATCH, block=int(BLOCK * 1000))
-            except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
-                self._note_outage("followed", error)
-                after = min(after, self._id(AGAIN), key=_id_order)
-                await asyncio.sleep(retry)
-                retry = min(retry * 2, LAST_RETRY)
-                continue
-            retry = FIRST_RETRY
-            self._note_recovery("followed")
-            for entry, fields in _entries(answer):
-                self._hear(fields)
-                after = _text(entry)
-            # A long stream is always ready to be read: others want the loop, too.
-            await asyncio.sleep(0)
-
-    def _id(self, ago: float) -> str:
-        return f"{max(0, int((self._now() - ago) * 1000))}-0"
 
     def _hear(self, fields: Mapping[Any, Any]) -> None:
         try:
@@ -166,19 +134,7 @@ class FleetSightings(RecentSightings):
     @property
     def available(self) -> bool:
         """Whether the last that was heard of Redis were answers."""
-        return not self._out
-
-    def _note_outage(self, what: str, error: BaseException) -> None:
-        self.counts.failures += 1
-        if what not in self._out:
-            self._out.add(what)
-            said = str(error) or type(error).__name__
-            _log.warning("sightings are not %s, what this worker sees itself counts: %s", what, said)
-
-    def _note_recovery(self, what: str) -> None:
-        if what in self._out:
-            self._out.remove(what)
-            _log.warning("sightings are %s again", what)
+        return not self._outages
 
 
 def _written(account: str, sighting: Sighting) -> dict[Any, Any]:
@@ -191,7 +147,7 @@ def _written(account: str, sighting: Sighting) -> dict[Any, Any]:
 
 def _read(fields: Mapping[Any, Any]) -> tuple[str, Sighting]:
     """Raises ValueError or KeyError where it is not what `_written` makes: anybody may write into a stream."""
-    said = {_text(name): _text(value) for name, value in fields.items()}
+    said = texts(fields)
     account, country, time = said["a"], said["c"], float(said["t"])
     if not 0 < len(account) <= _LONGEST_ACCOUNT or not _COUNTRY.fullmatch(country) or not math.isfinite(time):
         raise ValueError("no sighting")
@@ -201,22 +157,3 @@ def _read(fields: Mapping[Any, Any]) -> tuple[str, Sighting]:
     if not (abs(latitude) <= 90 and abs(longitude) <= 180 and 0 <= radius <= 20_000):
         raise ValueError("no place on Earth")
     return account, Sighting(time, Location(country, latitude=latitude, longitude=longitude, radius=radius))
-
-
-def _entries(answer: Any) -> list[tuple[Any, Mapping[Any, Any]]]:
-    """Of XREAD's answer: a list of streams by RESP2, a mapping by RESP3, nothing where nothing came."""
-    if not answer:
-        return []
-    if isinstance(answer, Mapping):
-        return [(entry, fields) for batches in answer.values() for batch in batches for entry, fields in batch]
-    return [(entry, fields) for _, entries in answer for entry, fields in entries]
-
-
-def _id_order(entry: str) -> tuple[int, int]:
-    time, _, number = entry.partition("-")
-    return int(time), int(number or 0)
-
-
-def _text(value: bytes | str) -> str:
-    """What a client made with `decode_responses` gives, too."""
-    return value.decode() if isinstance(value, bytes) else value

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from gateway import fleet_stream
 from gateway.feeds import sightings_fleet
 from gateway.feeds.sightings import REMEMBERED, Sighting
 from gateway.feeds.sightings_fleet import STREAM, FleetSightings
@@ -240,7 +241,7 @@ async def test_two_workers_see_each_others(server: EmbeddedServer) -> None:
 @redis_7
 async def test_a_worker_that_starts_later_reads_back(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of the window, however many batches that are; and nothing from before it."""
-    monkeypatch.setattr(sightings_fleet, "BATCH", 7)
+    monkeypatch.setattr(fleet_stream, "BATCH", 7)
     now = time.time()
     redis = connected(server)
     before = int((now - REMEMBERED - 3600) * 1000)

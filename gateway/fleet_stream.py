@@ -1,0 +1,130 @@
+"""Following a Redis stream that the workers of a fleet write and all of them read: sightings, escalations.
+
+Who follows is told of entries late, twice, or again: after an outage a stretch is read again, because the server that
+took over may have another clock, or not all that the one before it had. It must not mind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisClusterException, RedisError
+
+from gateway.tasks import is_cancelled
+
+BATCH: Final = 500
+"""Entries that are read at once: a few milliseconds of a loop that serves others as well."""
+BLOCK: Final = 1.0
+"""Seconds that a read waits at the end of the stream."""
+AGAIN: Final = 60.0
+"""Seconds of the stream that are read again after an outage."""
+FIRST_RETRY: Final = 0.25
+LAST_RETRY: Final = 10.0
+
+AWAY: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""What redis-py raises where there is no answer that is worth anything."""
+
+
+class Counted(Protocol):
+    """Where failures are added up."""
+
+    failures: int
+
+
+class Outages:
+    """What Redis did not answer when it was asked last: said in the log when that begins and when it ends."""
+
+    def __init__(self, counts: Counted, log: logging.Logger, what: str, meanwhile: str) -> None:
+        self._counts = counts
+        self._log = log
+        self._what = what
+        self._meanwhile = meanwhile
+        self._out: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._out)
+
+    def began(self, done: str, error: BaseException) -> None:
+        """`done` is a participle: told, followed."""
+        self._counts.failures += 1
+        if done not in self._out:
+            self._out.add(done)
+            said = str(error) or type(error).__name__
+            self._log.warning("%s are not %s, %s: %s", self._what, done, self._meanwhile, said)
+
+    def ended(self, done: str) -> None:
+        """It was answered."""
+        if done in self._out:
+            self._out.remove(done)
+            self._log.warning("%s are %s again", self._what, done)
+
+
+async def follow(
+    redis: Redis,
+    stream: str,
+    now: Callable[[], float],
+    back: float,
+    hear: Callable[[Mapping[Any, Any]], None],
+    outages: Outages,
+    caught_up: Callable[[], None] = lambda: None,
+) -> None:
+    """Hear every entry of the last `back` seconds and all that come, until cancelled; it never gives up.
+
+    `now` gives Unix time in seconds. `hear` gets the fields as the client gives them (`texts` reads them) and
+    raises nothing. `caught_up` is called whenever the end of the stream was reached.
+    """
+    after = _id(now() - back)
+    retry = FIRST_RETRY
+    while not is_cancelled():
+        try:
+            # The bound is for redis-py, which tries long and silently to get a lost connection back.
+            async with asyncio.timeout(BLOCK + 1.0):
+                answer = await redis.xread({stream: after}, count=BATCH, block=int(BLOCK * 1000))
+        except AWAY as error:
+            outages.began("followed", error)
+            after = min(after, _id(now() - AGAIN), key=_id_order)
+            await asyncio.sleep(retry)
+            retry = min(retry * 2, LAST_RETRY)
+            continue
+        retry = FIRST_RETRY
+        outages.ended("followed")
+        entries = _entries(answer)
+        for entry, fields in entries:
+            hear(fields)
+            after = _text(entry)
+        if len(entries) < BATCH:
+            caught_up()
+        # A long stream is always ready to be read: others want the loop, too.
+        await asyncio.sleep(0)
+
+
+def texts(fields: Mapping[Any, Any]) -> dict[str, str]:
+    """Of an entry. Raises UnicodeDecodeError (a ValueError): anybody may write into a stream."""
+    return {_text(name): _text(value) for name, value in fields.items()}
+
+
+def _entries(answer: Any) -> list[tuple[Any, Mapping[Any, Any]]]:
+    """Of XREAD's answer: a list of streams by RESP2, a mapping by RESP3, nothing where nothing came."""
+    if not answer:
+        return []
+    if isinstance(answer, Mapping):
+        return [(entry, fields) for batches in answer.values() for batch in batches for entry, fields in batch]
+    return [(entry, fields) for _, entries in answer for entry, fields in entries]
+
+
+def _id(time: float) -> str:
+    return f"{max(0, int(time * 1000))}-0"
+
+
+def _id_order(entry: str) -> tuple[int, int]:
+    time, _, number = entry.partition("-")
+    return int(time), int(number or 0)
+
+
+def _text(value: bytes | str) -> str:
+    """What a client made with `decode_responses` gives, too."""
+    return value.decode() if isinstance(value, bytes) else value
