@@ -11,5 +11,4 @@ overview   what its page says: pure
 words      how things are called on it
 account    the page, verification, appeals
 key_pages  its keys: rotated, revoked
-pace       how often something may be done
 """

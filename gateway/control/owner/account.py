@@ -16,9 +16,9 @@ from gateway.control.owner.doors import session_of
 from gateway.control.owner.forms import Problem, read
 from gateway.control.owner.known import Known
 from gateway.control.owner.overview import Gives, Overview, Ways, overview
-from gateway.control.owner.pace import Pace
 from gateway.control.owner.sessions import Session
 from gateway.control.owner.views import NOT_OURS, OWNER_ONLY, Next, Views
+from gateway.control.pace import Pace
 from gateway.verification.desk import LONGEST_STATEMENT, Declined, Desk
 from gateway.verification.provider import ProviderUnavailable
 

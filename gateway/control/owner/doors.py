@@ -25,10 +25,10 @@ from gateway.accounts.sql.database import Database
 from gateway.control.mail import Mailer, MailUnavailable, address
 from gateway.control.owner import words
 from gateway.control.owner.forms import Problem
-from gateway.control.owner.pace import Pace, network
 from gateway.control.owner.place import link_path
 from gateway.control.owner.sessions import Session
 from gateway.control.owner.views import SIGNED_OUT, Next, Views
+from gateway.control.pace import Pace, network
 from gateway.tasks import spawn
 
 log = logging.getLogger(__name__)

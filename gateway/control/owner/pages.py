@@ -10,6 +10,7 @@ from gateway.accounts.directory import Directory
 from gateway.accounts.ladder import Ladder
 from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql.database import Database
+from gateway.control import look
 from gateway.control.mail import Mailer
 from gateway.control.owner.account import Account
 from gateway.control.owner.doors import Doors
@@ -66,8 +67,8 @@ def add_to(
             web.post("/keys/{prefix}/revoke", keys.revoke),
             web.post("/sign-out", account.sign_out),
             web.get("/signed-out", account.signed_out),
-            web.get("/style.css", _asset(views.style, "text/css")),
-            web.get("/icon.svg", _asset(views.icon, "image/svg+xml")),
+            web.get("/style.css", _asset(look.STYLE, "text/css")),
+            web.get("/icon.svg", _asset(look.ICON, "image/svg+xml")),
         ]
     )
     app.add_subapp(ROOT, pages)

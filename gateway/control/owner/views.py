@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.accounts.directory import DirectoryUnavailable
 from gateway.accounts.secrets import Secrets
+from gateway.control import look
 from gateway.control.owner import forms, words
 from gateway.control.owner.forms import Problem
 from gateway.control.owner.place import Place
@@ -26,12 +27,6 @@ log = logging.getLogger(__name__)
 HERE: Final = Path(__file__).parent / "templates"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-FIELDS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",  # A link's token stands in an address.
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
     "form-action {targets}"
@@ -55,17 +50,19 @@ class Views:
         self.sessions = sessions
         self.now = now
         self._secrets = secrets
-        self.style = (HERE / "style.css").read_bytes()
-        self.icon = (HERE / "icon.svg").read_bytes()
         self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+            loader=jinja2.FileSystemLoader([HERE, look.HERE]),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
         )
         self._templates.filters["moment"] = words.moment
         self._templates.filters["minute"] = words.minute
         self._templates.filters["stamp"] = words.stamp
         self._templates.globals["path"] = place.path
         self._templates.globals["inf"] = math.inf
-        self._templates.globals["style"] = place.path(f"/style.css?{hashlib.sha256(self.style).hexdigest()[:12]}")
+        self._templates.globals["style"] = place.path(f"/style.css?{hashlib.sha256(look.STYLE).hexdigest()[:12]}")
+        self._templates.globals["icon"] = place.path("/icon.svg")
 
     async def session(self, request: web.Request) -> Session | None:
         return await self.sessions.find(request.cookies.get(self.place.cookie, ""))
@@ -154,7 +151,7 @@ def border(views: Views) -> Any:
             log.error("an owner's page was not served: %s", type(error).__name__)
             text = "We cannot look things up at the moment. Nothing was changed; please try again in a minute."
             response = views.says(request, "Please try again in a minute", text, status=503)
-        for name, value in FIELDS.items():
+        for name, value in look.FIELDS.items():
             response.headers.setdefault(name, value)
         return response
 

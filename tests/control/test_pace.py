@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.control.owner import pace
-from gateway.control.owner.pace import Pace, network
+from gateway.control import pace
+from gateway.control.pace import Pace, network
 from gateway.testing import Clock
 
 
