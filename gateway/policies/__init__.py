@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from gateway.challenges.interface import Escalations
     from gateway.challenges.token import Tokens
     from gateway.challenges.work import Work
+    from gateway.feeds.networks import Networks
+    from gateway.feeds.refusals import Refusals
     from gateway.feeds.sightings import Sightings
 
 
@@ -53,3 +55,7 @@ class Services:
     rollout: float = 1.0
     """The share of accounts for whom the entry is enforced (`gateway.rollout.share_of`); for the others it must change
     nothing that the fleet sees."""
+    networks: Networks | None = None
+    """From which networks keys were used, in the whole fleet; None where nothing is remembered."""
+    refusals: Refusals | None = None
+    """How often accounts were refused lately, in the whole fleet; None where nothing is remembered."""
