@@ -1,11 +1,15 @@
-"""What the rules in force offer to accounts, for owners' pages: the ladder, and what each tier gives, in words."""
+"""What the rules in force offer to accounts, for pages: the ladder, what each tier gives, in words, and on what terms
+challenges are passed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from gateway.accounts.ladder import Ladder
+from gateway.challenges.terms import Terms
+from gateway.policies.captcha.config import CaptchaConfig
 from gateway.policies.kyc.config import KycConfig, Tier
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
 from gateway.rules.ruleset import Ruleset
@@ -19,23 +23,49 @@ MEASURES: Final[Mapping[str, str]] = {
 PERIODS: Final[Mapping[float, str]] = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}
 
 
+def no_terms(_: str) -> None:
+    """Where no entry of the chain challenges."""
+
+
 class Offers(NamedTuple):
     """Of one ruleset."""
 
     ladder: Ladder | None = None
     gives: Mapping[str, tuple[str, ...]] = {}
     """Tier of the ladder -> lines such as `1,000 requests a minute`."""
+    terms: Callable[[str], Terms | None] = no_terms
+    """Rule (`gateway.policy.challenged_by`) -> on what terms its challenge is passed; None where nobody makes one."""
 
 
 def offers_of(ruleset: Ruleset) -> Offers:
     """Of its first ladder, and of all limits an account has to itself. What is in shadow is nobody's business yet."""
     configs = [entry.config for entry in ruleset.entries if entry.rollout > 0.0]
+    terms = _terms(ruleset)
     kyc = next((config for config in configs if isinstance(config, KycConfig)), None)
     if kyc is None:
-        return Offers()
+        return Offers(terms=terms)
     limits = [limit for config in configs if isinstance(config, QuotaConfig) for limit in config.limits]
     gives = {tier.name: (*_models(tier), *_quotas(tier, limits)) for tier in kyc.tiers}
-    return Offers(kyc.ladder(), gives)
+    return Offers(kyc.ladder(), gives, terms)
+
+
+def _terms(ruleset: Ruleset) -> Callable[[str], Terms | None]:
+    """Each entry that challenges has ladders of its own; the first one of the chain makes challenges of all others."""
+    made = {
+        entry.name: entry.config
+        for entry in ruleset.entries
+        if entry.rollout > 0.0 and isinstance(entry.config, CaptchaConfig)
+    }
+    if not made:
+        return no_terms
+    first = next(iter(made))
+
+    def terms(rule: str) -> Terms | None:
+        entry = rule.partition("/")[0]
+        name = entry if entry in made else first
+        return made[name].terms(name, rule)
+
+    return terms
 
 
 def _models(tier: Tier) -> Iterator[str]:
