@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Literal, NamedTuple
 
-from gateway.challenges.ladder import Held
+from gateway.challenges.ladder import Held, Step
 from gateway.challenges.token import Challenge
 
 Status = Literal["open", "passed", "expired", "closed"]
@@ -47,6 +47,14 @@ def misfit(challenge: Challenge, rule: str, subject: str, key: str, network: str
     if challenge.network and challenge.network != network:
         return "other_network"
     return ""
+
+
+def kinds(step: Step, subject: str, *, signs_in: bool = True) -> tuple[str, ...]:
+    """How a challenge of that step can be passed, in the words of refusals and notices. `signs_in` says whether there
+    are pages for owners; who has no account cannot sign in there.
+    """
+    own = "work" if step is Step.WORK else "captcha"
+    return (own, "sign_in") if signs_in and "=" not in subject else (own,)
 
 
 def place(address: str) -> str:

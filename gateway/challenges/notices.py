@@ -1,0 +1,209 @@
+"""What the operator is told, so that the owner of an account can be asked: challenges put and passed, and accounts that
+have to verify or are under review.
+
+A webhook by the Standard Webhooks specification, 1.0.0 (github.com/standard-webhooks/standard-webhooks):
+
+    {"type": "challenge.asked", "timestamp": "2026-03-01T10:00:00Z",
+     "data": {"account", "rule", "step", "challenge_id", "challenge_url", "expires_at", "kinds"}}
+
+`type` is challenge.asked, challenge.passed, account.verify or account.review. What says nothing is null, or empty:
+`account.verify` and `account.review` have no challenge. Callers without an account have nobody to be told of, and their
+address is told to nobody.
+
+What a worker notes waits in memory for Redis, in Redis for the receiver (`gateway.challenges.deliveries`), both with a
+bound; what finds no room is counted. `told` never waits, and nothing that goes wrong here reaches who called it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from gateway.accounts.outage import Outage, said
+from gateway.challenges import addresses
+from gateway.challenges.answers import kinds
+from gateway.challenges.deliveries import STREAM, Deliveries
+from gateway.challenges.interface import Changed
+from gateway.challenges.ladder import Open, Step
+from gateway.challenges.token import Challenge, Tokens
+from gateway.fleet_stream import AWAY, FIRST_RETRY, LAST_RETRY
+from gateway.tasks import is_cancelled, spawn
+
+log = logging.getLogger(__name__)
+
+WAITING_AT_MOST: Final = 2_000
+"""Notices that wait for Redis in one worker."""
+LONGEST: Final = 10_000
+"""Notices that wait for the receiver in the fleet, some 5 MB: beyond them the oldest go."""
+KEPT: Final = 2 * 86_400
+"""Seconds after which Redis forgets a stream that nobody writes to any more."""
+BATCH: Final = 200
+TIMEOUT: Final = 2.0
+"""Seconds for one batch."""
+LAST_WORDS: Final = 1.0
+"""Seconds that are given to what is still to be told when the worker ends."""
+
+
+class Notice(NamedTuple):
+    """One webhook."""
+
+    id: str
+    """The same however often it is tried: who gets it twice can tell."""
+    body: bytes
+    until: float
+    """Unix time after which nobody wants it any more; 0 for none."""
+
+
+class Notices:
+    """One for a process. Call `told` with what this process changed; `run` until cancelled."""
+
+    def __init__(
+        self, redis: Any, url: str, secret: bytes, public_url: str, tokens: Tokens, now: Callable[[], float]
+    ) -> None:
+        """`redis` is a client of redis.asyncio, the caller's to close; `secret` as `deliveries.secret_of` reads it."""
+        self._redis = redis
+        self._public_url = public_url.rstrip("/")
+        self._tokens = tokens
+        self._waiting: deque[Notice] = deque()
+        self._news = asyncio.Event()
+        self._outage = Outage(log, "notices cannot be handed on, they wait", "notices are handed on again")
+        self._crowd = Outage(log, "notices are lost", "notices are not lost any more")
+        self.counts: Counter[str] = Counter()
+        """noted; lost (no room, here or in Redis); handed_on; and those of Deliveries: delivered, failed, stale,
+        refused, dropped."""
+        self._deliveries = Deliveries(redis, url, secret, now, self.counts)
+
+    def __repr__(self) -> str:
+        return f"<Notices {len(self._waiting)} waiting>"
+
+    def told(self, changed: Changed) -> None:
+        """An Escalations' `told`. Never waits."""
+        for notice in notices_of(changed, self._link):
+            self.counts["noted"] += 1
+            if len(self._waiting) >= WAITING_AT_MOST:
+                self._waiting.popleft()
+                self._lose(1, "Redis has taken none for too long")
+            self._waiting.append(notice)
+            self._news.set()
+
+    async def run(self) -> None:
+        """Hand on and deliver, until cancelled; it never gives up."""
+        delivering = spawn(self._deliveries.run(), name="deliver notices")
+        try:
+            await self._hand_on()
+        finally:
+            delivering.cancel()
+            await asyncio.gather(delivering, return_exceptions=True)
+
+    async def close(self) -> None:
+        """After `run` was cancelled: what this worker still knows is handed on, if Redis takes it at once."""
+        try:
+            async with asyncio.timeout(LAST_WORDS):
+                while self._waiting:
+                    await self._write()
+        except AWAY as error:
+            self._lose(len(self._waiting), said(error))
+            self._waiting.clear()
+        await self._deliveries.close()
+
+    async def _hand_on(self) -> None:
+        retry = FIRST_RETRY
+        while not is_cancelled():
+            self._news.clear()
+            if not self._waiting:
+                await self._news.wait()
+            try:
+                await self._write()
+            except AWAY as error:
+                self._outage.begins(said(error))
+                await asyncio.sleep(retry)
+                retry = min(retry * 2, LAST_RETRY)
+                continue
+            retry = FIRST_RETRY
+            self._outage.ends()
+
+    async def _write(self) -> None:
+        batch = [self._waiting[index] for index in range(min(BATCH, len(self._waiting)))]
+        async with asyncio.timeout(TIMEOUT), self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.xlen(STREAM)
+            for notice in batch:
+                fields = {"i": notice.id, "b": notice.body, "u": repr(notice.until)}
+                pipeline.xadd(STREAM, fields, maxlen=LONGEST, approximate=False)
+            pipeline.expire(STREAM, KEPT)
+            before, *_ = await pipeline.execute()
+        # Some may be told twice after a lost answer: they have the same id. What is newer by now stays.
+        written = set(batch)
+        self._waiting = deque(one for one in self._waiting if one not in written)
+        self.counts["handed_on"] += len(batch)
+        if (over := before + len(batch) - LONGEST) > 0:
+            self._lose(min(over, before + len(batch)), "the receiver has taken none for too long")
+        else:
+            self._crowd.ends()
+
+    def _lose(self, many: int, why: str) -> None:
+        if many:
+            self.counts["lost"] += many
+            self._crowd.begins(why)
+
+    def _link(self, challenge: Challenge) -> str:
+        return self._public_url + addresses.page(self._tokens.make(challenge))
+
+
+def notices_of(changed: Changed, link: Callable[[Challenge], str]) -> Iterator[Notice]:
+    """What is to be told of a change. `link` says where a person passes a challenge."""
+    rule, subject, before, after, now = changed
+    if "=" in subject:
+        return
+    known = {one.id: one for one in before.open}
+    for one in after.open:
+        if one.id not in known:
+            told = _of_challenge(one, subject, link(_challenge(one, rule, subject)))
+            yield _notice("challenge.asked", now, one.id, {"account": subject, "rule": rule, **told}, one.until)
+    cleared = {one.id for one in before.clearances}
+    for clearance in after.clearances:
+        passed = known.get(clearance.id)
+        if clearance.id not in cleared and passed is not None:
+            told = _of_challenge(passed, subject, None) | {"expires_at": rfc3339(clearance.expires)}
+            yield _notice("challenge.passed", now, passed.id, {"account": subject, "rule": rule, **told})
+    if before.step < after.step and after.step in (Step.VERIFY, Step.REVIEW):
+        told = {"step": after.step.name.lower(), "challenge_id": None, "challenge_url": None}
+        told |= {"expires_at": None, "kinds": ["sign_in"] if after.step is Step.VERIFY else []}
+        mark = f"{rule}\0{subject}\0{after.since!r}"
+        yield _notice(f"account.{after.step.name.lower()}", now, mark, {"account": subject, "rule": rule, **told})
+
+
+def _of_challenge(one: Open, subject: str, url: str | None) -> dict[str, Any]:
+    return {
+        "step": one.step.name.lower(),
+        "challenge_id": one.id,
+        "challenge_url": url,
+        "expires_at": rfc3339(one.until),
+        "kinds": list(kinds(one.step, subject)),
+    }
+
+
+def _challenge(one: Open, rule: str, subject: str) -> Challenge:
+    return Challenge(one.id, rule, subject, one.step, one.key, one.network, one.until)
+
+
+def _notice(kind: str, now: float, mark: str, data: dict[str, Any], until: float = 0.0) -> Notice:
+    # Made of what it is about, so that a change that is told twice is one notice.
+    digest = hashlib.blake2b(f"{kind}\0{mark}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    document = {"type": kind, "timestamp": rfc3339(now), "data": data}
+    return Notice(f"msg_{digest}", _json(document), until)
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    return orjson.dumps(document)
+
+
+def rfc3339(time: float) -> str:
+    """In UTC, such as 2026-03-01T10:00:00Z (RFC 3339, section 5.6)."""
+    return datetime.fromtimestamp(int(time), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
