@@ -11,7 +11,10 @@ Laws (tests/challenges/test_ladder.py, under hypothesis):
 - Nobody is asked to verify who was not asked for less before and did not answer it, answered it wrongly, or came back;
   nobody is put under review who was not asked to verify.
 - Wrong answers and ignored challenges raise, passed ones lower, both with a bound: alone they climb one step at most.
-- Without new suspicion everybody comes down to where they are only observed.
+- What a passed challenge takes away counts for its step and those below; that of the highest challenge counts for all.
+- Without new suspicion everybody comes down to where they are only observed, within `Ladder.down_within`.
+
+Here is what is known and said; `gateway.challenges.steps` is what follows from it.
 """
 
 from __future__ import annotations
@@ -53,12 +56,12 @@ class Answers(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """How one rule escalates. Times in seconds."""
+    """How one rule escalates. Times in seconds. Raises ValueError for numbers under which nobody would come down."""
 
     at: Mapping[Step, float]
     """The suspicion from which on a step is asked for; steps that are not named are left out."""
     margin: float = 5.0
-    """So far below its beginning a step is left."""
+    """So far below its beginning a step is left; half of its beginning where that is nearer."""
     half_life: float = 1800.0
     """The time in which suspicion and strain are forgotten by half."""
     answers: Answers = field(default_factory=Answers)
@@ -66,11 +69,12 @@ class Ladder:
     """A review is not left earlier by itself."""
     fixed: Step = Step.OBSERVE
     """Asked for whatever the suspicion: where a rule of another entry challenges. Nothing climbs then."""
-
-    @property
-    def lowest(self) -> float:
-        """The suspicion below which nobody is asked for anything."""
-        return min(self.at.values(), default=float("inf"))
+    verify_after: float = 1_800.0
+    """So long after the highest challenge was passed nobody is asked to verify: what passed it may go on first."""
+    review_after: float = 21_600.0
+    """So long VERIFY must have been asked for, suspicion going on, before a review: papers take a person some time."""
+    shown_lasts: float = 2_592_000.0
+    """So long nobody who has shown what VERIFY asks for is asked again, or put under review."""
 
 
 class Open(NamedTuple):
@@ -122,15 +126,21 @@ class Held(NamedTuple):
     """The highest step that was asked for and settled: passed, answered wrongly too often, or ignored. OBSERVE again
     once the account is only observed."""
     met: float = 0.0
-    """When a challenge was last passed; 0 for never."""
+    """When the highest challenge that the ladder has was last passed; 0 for never."""
     open: tuple[Open, ...] = ()
-    """One a scope, at most OPEN_AT_MOST: the oldest goes."""
+    """By `until`. One a scope, and for a moment the next one beside it; at most OPEN_AT_MOST: the oldest of the key with
+    the most goes, so that one key cannot end the challenges of the others.
+    """
     clearances: tuple[Clearance, ...] = ()
-    """At most CLEARANCES_AT_MOST: the one that ends first goes."""
+    """At most CLEARANCES_AT_MOST: of the older ones the one that ends first goes."""
+    relieved: Step = Step.OBSERVE
+    """The highest step for which a strain below 0 counts."""
+    shown: float = 0.0
+    """When what VERIFY asks for was shown; 0 for never."""
 
 
 NOTHING_HELD = Held()
-OPEN_AT_MOST = 8
+OPEN_AT_MOST = 16
 CLEARANCES_AT_MOST = 16
 WRONG_AT_MOST = 5
 """Wrong answers after which a challenge is closed; another one is put instead."""
@@ -176,16 +186,11 @@ class Lifted(NamedTuple):
 Event = Weighed | Asked | Wrong | Passed | Shown | Lifted
 
 
-def suspicion(ladder: Ladder, held: Held, now: float) -> float:
-    """At that Unix time; never below 0."""
+def dump(held: Held) -> bytes:
+    """For storage."""
     raise NotImplementedError
 
 
-def after(ladder: Ladder, held: Held, event: Event, now: float) -> Held:
-    """What holds once that has happened. The same object where nothing changed that is worth writing down."""
-    raise NotImplementedError
-
-
-def passed(before: Held, after: Held, challenge: str) -> bool:
-    """Whether the event between the two was a challenge passed for the first time."""
+def load(stored: bytes) -> Held:
+    """Raises ValueError for what `dump` did not make."""
     raise NotImplementedError
