@@ -34,10 +34,10 @@ ALGORITHM: Final = "PBKDF2/SHA-256"
 """It is native in every browser, in Python and in Node: a solver of our own has no great lead on the widget, as it has
 with single SHA-256, where the widget mostly waits for promises. Argon2id and scrypt would need WebAssembly, which a
 strict policy of the page forbids."""
-COST: Final = 1000
-"""Iterations of one try: enough that a browser's overhead for each (some 50 us) is small, few enough that making a
-puzzle, which is one try, stays below a millisecond."""
-TRIES: Final = 600
+COST: Final = 500
+"""Iterations of one try: enough that what a browser spends on promises around each stays the smaller part, few enough
+that making a puzzle, which is one try, stays far below a millisecond."""
+TRIES: Final = 800
 """The most that a difficulty of 1 takes; half of it on the average."""
 HARDEST: Final = 8.0
 """Whatever adds up: an honest phone is not kept for longer than so many times."""
@@ -65,19 +65,70 @@ class BadWork(Exception):
         """Of the challenge, where the puzzle was ours (expired, wrong); empty otherwise."""
 
 
+class Load:
+    """By how much harder puzzles get because so many are asked for in this process: 1 to `most`.
+
+    Counted are challenges, each once in a window, so that nobody makes puzzles harder for others by asking for his own
+    again and again; it gets harder for him. Times in seconds; `clock` need not be the time of day.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        window: float = 30.0,
+        calm: int = 100,
+        often: int = 4,
+        most: float = 4.0,
+        kept: int = 10_000,
+    ) -> None:
+        """`calm`: so many challenges a window are nothing unusual. `often`: nor are so many puzzles of one challenge: a
+        page is loaded anew, a client was cut off. `kept`: the most challenges that are remembered of a window.
+        """
+        self._clock = clock
+        self._window = window
+        self._calm = calm
+        self._often = often
+        self._most = most
+        self._kept = kept
+        self._began = clock()
+        self._now: dict[str, int] = {}
+        self._before: dict[str, int] = {}
+
+    def asked(self, challenge: str) -> float:
+        """A puzzle is asked for, for the challenge with that id: what its difficulty is to be multiplied by."""
+        self._turn()
+        if challenge in self._now or len(self._now) < self._kept:
+            self._now[challenge] = self._now.get(challenge, 0) + 1
+        times = self._now.get(challenge, 0) + self._before.get(challenge, 0)
+        challenges = max(len(self._now), len(self._before))
+        return min(self._most, max(1.0, challenges / self._calm) * max(1.0, times / self._often))
+
+    def _turn(self) -> None:
+        passed = self._clock() - self._began
+        if passed >= self._window:
+            self._before = self._now if passed < 2 * self._window else {}
+            self._now = {}
+            self._began += passed
+
+
 class Work:
     """Makes puzzles and checks answers. Which challenge a puzzle is for stands in it, signed."""
 
-    def __init__(self, secrets: Secrets, *, cost: int = COST, tries: int = TRIES) -> None:
+    def __init__(self, secrets: Secrets, load: Load | None = None, *, cost: int = COST, tries: int = TRIES) -> None:
+        """`load` makes puzzles harder while many are asked for."""
         self._secrets = secrets
+        self._load = load
         self._cost = cost
         self._tries = tries
 
     def puzzle(self, challenge: Challenge, token: str, difficulty: float, now: float) -> dict[str, Any]:
-        """`{parameters, signature}` as the ALTCHA widget and its libraries know it. A difficulty of 1 takes a phone
-        less than two seconds; 2 twice as long; it is kept between 1 and HARDEST. `parameters.data.challenge` is the
-        token. Costs about half a millisecond.
+        """`{parameters, signature}` as the ALTCHA widget and its libraries know it; `parameters.data.challenge` is the
+        token. A difficulty of 1 takes a phone less than two seconds, and one on the average; 2 twice as long. It is
+        kept between 1 and HARDEST. Costs about half a millisecond.
         """
+        if self._load is not None:
+            difficulty *= self._load.asked(challenge.id)
         tries = round(self._tries * min(max(difficulty, 1.0), HARDEST))
         made = altcha.create_challenge(
             ALGORITHM,
@@ -152,55 +203,3 @@ def _canonical(parameters: dict[str, Any]) -> bytes:
 def _signed(key: bytes, content: bytes, signature: str) -> bool:
     expected = hmac.digest(key, content, "sha256").hex()
     return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogatepass"))
-
-
-def harder(suspicion: float, begins: float) -> float:
-    """The difficulty by suspicion: 1 where the step begins (`ladder.at[Step.WORK]`), twice as much at twice that."""
-    return max(1.0, suspicion / begins) if begins > 0 else 1.0
-
-
-class Load:
-    """By how much harder puzzles get because so many are asked for in this process: 1 to `most`.
-
-    Counted are challenges, each once in a window, so that nobody makes puzzles harder for others by asking for his own
-    again and again; it gets harder for him. Times in seconds; `clock` need not be the time of day.
-    """
-
-    def __init__(
-        self,
-        clock: Callable[[], float],
-        *,
-        window: float = 30.0,
-        calm: int = 100,
-        most: float = 4.0,
-        kept: int = 10_000,
-    ) -> None:
-        """`calm`: so many challenges a window are nothing unusual. `kept`: the most that are remembered of a window."""
-        self._clock = clock
-        self._window = window
-        self._calm = calm
-        self._most = most
-        self._kept = kept
-        self._began = clock()
-        self._now: dict[str, int] = {}
-        self._before: dict[str, int] = {}
-
-    def asked(self, challenge: str) -> float:
-        """A puzzle is asked for, for the challenge with that id: what its difficulty is to be multiplied by."""
-        self._turn()
-        if challenge in self._now or len(self._now) < self._kept:
-            self._now[challenge] = self._now.get(challenge, 0) + 1
-        times = self._now.get(challenge, 0) + self._before.get(challenge, 0)
-        challenges = max(len(self._now), len(self._before))
-        return min(self._most, max(1.0, challenges / self._calm) * max(1.0, times / _OFTEN))
-
-    def _turn(self) -> None:
-        passed = self._clock() - self._began
-        if passed >= self._window:
-            self._before = self._now if passed < 2 * self._window else {}
-            self._now = {}
-            self._began += passed
-
-
-_OFTEN: Final = 4
-"""Puzzles of one challenge in two windows: a page that is loaded anew, a client that was cut off."""
