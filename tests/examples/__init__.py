@@ -1,0 +1,1 @@
+"""The examples, tried as their readers would."""
