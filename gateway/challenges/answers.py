@@ -49,12 +49,12 @@ def misfit(challenge: Challenge, rule: str, subject: str, key: str, network: str
     return ""
 
 
-def kinds(step: Step, subject: str, *, signs_in: bool = True) -> tuple[str, ...]:
-    """How a challenge of that step can be passed, in the words of refusals and notices. `signs_in` says whether there
-    are pages for owners; who has no account cannot sign in there.
+def kinds(step: Step, *, sign_in: bool) -> tuple[str, ...]:
+    """How a challenge of that step can be passed, in the words of refusals and notices. `sign_in`: its subject is an
+    account with pages for its owner.
     """
     own = "work" if step is Step.WORK else "captcha"
-    return (own, "sign_in") if signs_in and "=" not in subject else (own,)
+    return (own, "sign_in") if sign_in else (own,)
 
 
 def place(address: str) -> str:

@@ -19,9 +19,10 @@ from typing import Any, Final, Literal, NamedTuple
 from gateway.accounts.secrets import Secrets
 from gateway.challenges.answers import Standing, Status, neighbourhood, place, standing
 from gateway.challenges.interface import Escalations
-from gateway.challenges.ladder import NOTHING_HELD, Held, Passed, Step, Wrong, passed, suspicion
+from gateway.challenges.ladder import NOTHING_HELD, Held, Ladder, Passed, Step, Wrong
 from gateway.challenges.pace import Pace
 from gateway.challenges.providers.contract import Answered, Captcha, ProviderUnavailable, Verdict, Widget
+from gateway.challenges.steps import passed, suspicion
 from gateway.challenges.terms import Terms
 from gateway.challenges.token import BadChallenge, Challenge, Tokens
 from gateway.challenges.work import BadWork, Work
@@ -51,9 +52,8 @@ WAITING_AT_MOST: Final = 1_000
 """Requests that wait in one worker; beyond them an answer comes at once."""
 LOOK: Final = 1.0
 """Seconds after which one who waits looks, although nothing was heard."""
-HARDEST: Final = 8.0
-STEEPNESS: Final = 20.0
-"""So much suspicion beyond the beginning of proof of work makes it harder by what the easiest costs."""
+PUZZLES: Final = (20, 30.0)
+"""Puzzles for one challenge, as ANSWERS: to make one costs half a millisecond."""
 
 NOT_COUNTED: Final = frozenset({"expired"})
 """What is wrong with an answer that an honest person gives: the page was left open for too long."""
@@ -99,6 +99,14 @@ class Proof(NamedTuple):
     """Seconds, where it is paced."""
 
 
+class TooFast(Exception):
+    """Somebody asks too often. Seconds until they may."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"not before {retry_after:.1f} s")
+        self.retry_after = retry_after
+
+
 class Desk:
     """One for a process."""
 
@@ -124,6 +132,7 @@ class Desk:
         self._now = now
         self._answers = Pace(*ANSWERS, now)
         self._addresses = Pace(*ADDRESS, now)
+        self._puzzles = Pace(*PUZZLES, now)
         self._away: dict[str, float] = {}
         self._turns: dict[str, tuple[asyncio.Lock, int]] = {}
         self._waiting = 0
@@ -165,7 +174,7 @@ class Desk:
 
     async def puzzle(self, token: str) -> dict[str, Any]:
         """For a program, or our own widget: from memory, it asks nobody. Raises BadChallenge: also `closed`, where it
-        is not open any more, and `no_work`, where work cannot pass it.
+        is not open any more, and `no_work`, where work cannot pass it. Raises TooFast.
         """
         challenge, now = self._read(token), self._now()
         terms = self._terms(challenge.rule)
@@ -176,7 +185,9 @@ class Desk:
             raise BadChallenge("closed")
         if ALTCHA not in self._names(challenge, terms):
             raise BadChallenge("no_work")
-        return self._work.puzzle(challenge, token, difficulty(terms, held, now), now)
+        if wait := self._puzzles.take(challenge.id):
+            raise TooFast(wait)
+        return self._work.puzzle(challenge, token, difficulty(terms.ladder, held, now), now)
 
     async def prove(self, token: str, form: Mapping[str, str], browser: Browser) -> Proof:
         """`form` is what the page sent: the provider's field and SHOWN_FIELD; what else is in it does not matter.
@@ -369,11 +380,10 @@ class _Turn:
             del self._turns[self._name]
 
 
-def difficulty(terms: Terms, held: Held, now: float) -> float:
-    """Of a puzzle: 1 where proof of work begins, and more the more suspicion there is."""
-    begins = terms.ladder.at.get(Step.WORK, terms.ladder.lowest)
-    beyond = suspicion(terms.ladder, held, now) - begins
-    return min(HARDEST, 1.0 + max(0.0, beyond) / STEEPNESS)
+def difficulty(ladder: Ladder, held: Held, now: float) -> float:
+    """Of a puzzle: 1 where proof of work begins, twice as much at twice that suspicion."""
+    begins = ladder.at.get(Step.WORK, 0.0)
+    return max(1.0, suspicion(ladder, held, now) / begins) if begins > 0 else 1.0
 
 
 def _shown(challenge: Challenge, name: str, until: int) -> str:

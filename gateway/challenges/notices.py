@@ -65,12 +65,22 @@ class Notices:
     """One for a process. Call `told` with what this process changed; `run` until cancelled."""
 
     def __init__(
-        self, redis: Any, url: str, secret: bytes, public_url: str, tokens: Tokens, now: Callable[[], float]
+        self,
+        redis: Any,
+        url: str,
+        secret: bytes,
+        public_url: str,
+        tokens: Tokens,
+        now: Callable[[], float],
+        signs_in: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        """`redis` is a client of redis.asyncio, the caller's to close; `secret` as `deliveries.secret_of` reads it."""
+        """`redis` is a client of redis.asyncio, the caller's to close; `secret` as `deliveries.secret_of` reads it.
+        `signs_in` says whether an account has pages on which its owner can sign in.
+        """
         self._redis = redis
         self._public_url = public_url.rstrip("/")
         self._tokens = tokens
+        self._signs_in = signs_in
         self._waiting: deque[Notice] = deque()
         self._news = asyncio.Event()
         self._outage = Outage(log, "notices cannot be handed on, they wait", "notices are handed on again")
@@ -85,7 +95,7 @@ class Notices:
 
     def told(self, changed: Changed) -> None:
         """An Escalations' `told`. Never waits."""
-        for notice in notices_of(changed, self._link):
+        for notice in notices_of(changed, self._link, self._signs_in):
             self.counts["noted"] += 1
             if len(self._waiting) >= WAITING_AT_MOST:
                 self._waiting.popleft()
@@ -156,36 +166,39 @@ class Notices:
         return self._public_url + addresses.page(self._tokens.make(challenge))
 
 
-def notices_of(changed: Changed, link: Callable[[Challenge], str]) -> Iterator[Notice]:
+def notices_of(
+    changed: Changed, link: Callable[[Challenge], str], signs_in: Callable[[str], bool] = lambda _: True
+) -> Iterator[Notice]:
     """What is to be told of a change. `link` says where a person passes a challenge."""
     rule, subject, before, after, now = changed
     if "=" in subject:
         return
+    sign_in = signs_in(subject)
     known = {one.id: one for one in before.open}
     for one in after.open:
         if one.id not in known:
-            told = _of_challenge(one, subject, link(_challenge(one, rule, subject)))
+            told = _of_challenge(one, sign_in, link(_challenge(one, rule, subject)))
             yield _notice("challenge.asked", now, one.id, {"account": subject, "rule": rule, **told}, one.until)
     cleared = {one.id for one in before.clearances}
     for clearance in after.clearances:
         passed = known.get(clearance.id)
         if clearance.id not in cleared and passed is not None:
-            told = _of_challenge(passed, subject, None) | {"expires_at": rfc3339(clearance.expires)}
+            told = _of_challenge(passed, sign_in, None) | {"expires_at": rfc3339(clearance.expires)}
             yield _notice("challenge.passed", now, passed.id, {"account": subject, "rule": rule, **told})
     if before.step < after.step and after.step in (Step.VERIFY, Step.REVIEW):
         told = {"step": after.step.name.lower(), "challenge_id": None, "challenge_url": None}
-        told |= {"expires_at": None, "kinds": ["sign_in"] if after.step is Step.VERIFY else []}
+        told |= {"expires_at": None, "kinds": ["sign_in"] if sign_in and after.step is Step.VERIFY else []}
         mark = f"{rule}\0{subject}\0{after.since!r}"
         yield _notice(f"account.{after.step.name.lower()}", now, mark, {"account": subject, "rule": rule, **told})
 
 
-def _of_challenge(one: Open, subject: str, url: str | None) -> dict[str, Any]:
+def _of_challenge(one: Open, sign_in: bool, url: str | None) -> dict[str, Any]:
     return {
         "step": one.step.name.lower(),
         "challenge_id": one.id,
         "challenge_url": url,
         "expires_at": rfc3339(one.until),
-        "kinds": list(kinds(one.step, subject)),
+        "kinds": list(kinds(one.step, sign_in=sign_in)),
     }
 
 
