@@ -23,10 +23,12 @@ from gateway.policies.quota.config import LimitConfig, QuotaConfig
 from gateway.policies.rules import config as rules
 from gateway.rules.chain_file import ChainEntry, ChainFile
 from gateway.rules.gateway_file import (
+    CaptchaFile,
     DirectoryFile,
     ExchangeLogFile,
     GatewayFile,
     MailFile,
+    NoticesFile,
     ProviderFile,
     RouteFile,
     SizesFile,
@@ -49,6 +51,8 @@ MODELS: Final[list[tuple[type[BaseModel], Path, str]]] = [
     (TlsFile, PAGE, "tls"),
     (DirectoryFile, PAGE, "directory"),
     (ProviderFile, PAGE, "providers"),
+    (CaptchaFile, PAGE, "captchas"),
+    (NoticesFile, PAGE, "notices"),
     (MailFile, PAGE, "mail"),
     (UpstreamFile, PAGE, "upstreams"),
     (RouteFile, PAGE, "routes"),
@@ -119,6 +123,8 @@ def test_a_key_stands_in_its_table_with_its_default(page: Path, heading: str, ke
     [
         ("tidegate.yaml", [GatewayFile]),
         ("tls", [TlsFile]),
+        ("captchas", [CaptchaFile]),
+        ("notices", [NoticesFile]),
         ("upstreams", [UpstreamFile]),
         ("routes", [RouteFile]),
         ("timeouts", [TimeoutsFile]),
