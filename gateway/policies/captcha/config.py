@@ -109,7 +109,9 @@ class ReviewConfig(Strict):
     """The step `review`."""
 
     lasts: Annotated[Duration, Field(gt=0)] = 86_400.0
-    """It is not left earlier by itself; `tidegate challenge lift` ends it at once."""
+    """It is not left earlier by itself; a person of yours can end it at once."""
+    after: Annotated[Duration, Field(ge=0)] = 21_600.0
+    """So long `verify` must have been asked for, suspicion going on: papers take a person some time."""
 
 
 class WorthConfig(Strict):
@@ -160,6 +162,10 @@ class VerifyConfig(Strict):
 
     evidence: Annotated[tuple[Kind, ...], Field(min_length=1)] = ("document", "liveness")
     """What is to be shown, all of it, after the step began."""
+    after: Annotated[Duration, Field(ge=0)] = 1800.0
+    """So long after a challenge was passed nobody is asked to verify: what passed it may go on first."""
+    lasts: Annotated[Duration, Field(gt=0)] = 30 * 86_400.0
+    """So long nobody who has shown it is asked again, or put under review."""
 
 
 class CaptchaConfig(Strict):
@@ -170,7 +176,7 @@ class CaptchaConfig(Strict):
     slow: SlowConfig = SlowConfig()
     """How slow the step `slow` is."""
     margin: Points = 5.0
-    """So far below its beginning a step is left: nobody flaps between two."""
+    """So far below its beginning a step is left, so that nobody flaps; half of its beginning where that is nearer."""
     half_life: Annotated[Duration, Field(ge=1)] = 1800.0
     """The time in which suspicion is forgotten by half."""
     answers: AnswersConfig = AnswersConfig()
@@ -223,6 +229,9 @@ class CaptchaConfig(Strict):
             Answers(**self.answers.model_dump()),
             self.review.lasts,
             fixed,
+            self.verify.after,
+            self.review.after,
+            self.verify.lasts,
         )
 
     @model_validator(mode="after")
@@ -242,10 +251,6 @@ class CaptchaConfig(Strict):
                 yield _error(("ladders", index, "name"), "is taken: it stands for the file's own `first_use`")
             if first.setdefault(ladder.name, index) != index:
                 yield _error(("ladders", index, "name"), f"is a duplicate: another ladder is `{ladder.name}`")
-            step, lowest = min(ladder.steps.thresholds().items(), key=lambda one: one[1])
-            if lowest <= self.margin:
-                said = f"must be more than `margin`, which is {self.margin:g}: it would never be left"
-                yield _error(("ladders", index, "steps", step.name.lower()), said)
         if len(set(self.providers)) != len(self.providers):
             yield _error(("providers",), "names one twice")
 
