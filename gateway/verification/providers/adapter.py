@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 from gateway.verification.provider import Event, NoSuchSession, Rejected, Started, Verdict
 from gateway.verification.providers.content import Json, Misread, webhook
-from gateway.verification.providers.contract import NEEDS, Entry, check_base, complaint
+from gateway.verification.providers.contract import NEEDS, Entry, complaint
 from gateway.verification.providers.http import Api
+from gateway.wire.untrusted import check_base
 
 _SEGMENT = re.compile(r"(?!\.+$)[\x21-\x7e]{1,200}")
 

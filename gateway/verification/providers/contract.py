@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
+
+from gateway.wire.untrusted import check_base
+
+__all__ = ("NEEDS", "OPTIONAL", "SHORTEST_SECRET", "Entry", "Needs", "check_base", "complaint", "stated")
 
 SHORTEST_SECRET: Final = 8
 """Bytes: an empty secret signs for everybody."""
@@ -81,18 +83,3 @@ def complaint(entry: Entry) -> str:
             if value is not None and len(value.get_secret_value().encode()) < SHORTEST_SECRET:
                 return f"`{key}` must have at least {SHORTEST_SECRET} bytes"
     return ""
-
-
-def check_base(url: str) -> str:
-    """An address without the slash at its end. Raises ValueError unless it is https, or http to this machine."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
-        raise ValueError("must be https, or http to this machine")
-    return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

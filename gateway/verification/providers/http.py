@@ -13,8 +13,7 @@ import aiohttp
 from yarl import URL
 
 from gateway.verification.provider import NoSuchSession, ProviderUnavailable
-from gateway.verification.providers.content import LARGEST, Json, Misread, load
-from gateway.verification.providers.contract import check_base
+from gateway.wire.untrusted import LARGEST, Json, Misread, check_base, load
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=15.0, sock_connect=5.0, sock_read=10.0)
 _CREATED: Final = frozenset({200, 201})
