@@ -57,6 +57,10 @@ class Known:
 class Networks(Protocol):
     """Only `look` waits."""
 
+    @property
+    def available(self) -> bool:
+        """Whether `look` is worth while."""
+
     def of(self, subject: Subject, network: str) -> Known | None:
         """None where this process has to ask the fleet first: it never has, of that network."""
 
@@ -77,7 +81,9 @@ def join(one: Use, other: Use) -> Use:
 
 def joined(one: Mapping[str, Use], other: Mapping[str, Use], at_most: int = NETWORKS_AT_MOST) -> Mapping[str, Use]:
     """`one` itself where the other adds nothing."""
-    news = {network: use for network, use in other.items() if network not in one or join(one[network], use) != one[network]}
+    news = {
+        network: use for network, use in other.items() if network not in one or join(one[network], use) != one[network]
+    }
     if not news:
         return one
     uses = {**one, **{network: join(one.get(network, use), use) for network, use in news.items()}}

@@ -32,6 +32,10 @@ class RecentNetworks:
         self._old: dict[Subject, Known] = {}
 
     @property
+    def available(self) -> bool:
+        return True
+
+    @property
     def subjects(self) -> int:
         """Of how many anything is known."""
         return len(self._young) + len(self._old)

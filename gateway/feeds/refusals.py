@@ -16,7 +16,7 @@ class Refusals(Protocol):
 
     @property
     def accounts(self) -> Mapping[str, object]:
-        """By account, those of which anything is kept: for the hot path, which asks of no others."""
+        """By account, those of which anything is kept; one object for good. The hot path asks of no others."""
 
     def of(self, account: str, within: float, now: float) -> int:
         """How many there were within so many seconds before `now` (Unix time)."""

@@ -60,6 +60,6 @@ def network(address: str) -> str:
         return ""
     if parsed.version == 6:
         if parsed.ipv4_mapped is None:
-            return str(ipaddress.ip_network((int(parsed), 56), strict=False))
+            return str(ipaddress.ip_network((parsed, 56), strict=False))
         parsed = parsed.ipv4_mapped
-    return str(ipaddress.ip_network((int(parsed), 24), strict=False))
+    return str(ipaddress.ip_network((parsed, 24), strict=False))
