@@ -52,9 +52,6 @@ WAITING_AT_MOST: Final = 1_000
 """Requests that wait in one worker; beyond them an answer comes at once."""
 LOOK: Final = 1.0
 """Seconds after which one who waits looks, although nothing was heard."""
-PUZZLES: Final = (20, 30.0)
-"""Puzzles for one challenge, as ANSWERS: to make one costs half a millisecond."""
-
 NOT_COUNTED: Final = frozenset({"expired"})
 """What is wrong with an answer that an honest person gives: the page was left open for too long."""
 
@@ -99,14 +96,6 @@ class Proof(NamedTuple):
     """Seconds, where it is paced."""
 
 
-class TooFast(Exception):
-    """Somebody asks too often. Seconds until they may."""
-
-    def __init__(self, retry_after: float) -> None:
-        super().__init__(f"not before {retry_after:.1f} s")
-        self.retry_after = retry_after
-
-
 class Desk:
     """One for a process."""
 
@@ -132,7 +121,6 @@ class Desk:
         self._now = now
         self._answers = Pace(*ANSWERS, now)
         self._addresses = Pace(*ADDRESS, now)
-        self._puzzles = Pace(*PUZZLES, now)
         self._away: dict[str, float] = {}
         self._turns: dict[str, tuple[asyncio.Lock, int]] = {}
         self._waiting = 0
@@ -172,9 +160,9 @@ class Desk:
             self._waiting -= 1
         return seen
 
-    async def puzzle(self, token: str) -> dict[str, Any]:
+    def puzzle(self, token: str) -> dict[str, Any]:
         """For a program, or our own widget: from memory, it asks nobody. Raises BadChallenge: also `closed`, where it
-        is not open any more, and `no_work`, where work cannot pass it. Raises TooFast.
+        is not open any more, and `no_work`, where work cannot pass it. Costs half a millisecond: who calls it bounds how often.
         """
         challenge, now = self._read(token), self._now()
         terms = self._terms(challenge.rule)
@@ -185,8 +173,6 @@ class Desk:
             raise BadChallenge("closed")
         if ALTCHA not in self._names(challenge, terms):
             raise BadChallenge("no_work")
-        if wait := self._puzzles.take(challenge.id):
-            raise TooFast(wait)
         return self._work.puzzle(challenge, token, difficulty(terms.ladder, held, now), now)
 
     async def prove(self, token: str, form: Mapping[str, str], browser: Browser) -> Proof:
