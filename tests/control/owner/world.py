@@ -283,8 +283,9 @@ async def gateway(
     mailer: Callable[[Outbox], Mailer | None] = lambda outbox: outbox,
     file: Snapshot = EMPTY,
     desk: bool = True,
+    more: Callable[[web.Application, World], None] = lambda _app, _world: None,
 ) -> AsyncIterator[World]:
-    """`public_url` is where it really is, if not stated."""
+    """`public_url` is where it really is, if not stated. `more` serves what else there is beside the owner's pages."""
     clock = Clock()
     secrets = Secrets({"s2": b"2" * 32, "s1": b"1" * 32})
     (folder / "directory.db").write_bytes(_empty())
@@ -316,6 +317,7 @@ async def gateway(
         mailer=mailer(world.outbox),
         quotas=lambda tier: GIVES.get(tier, ()),
     )
+    more(app, world)
     handed.append(Pages(app))
     await handed[0].start()
     runner = web.AppRunner(world.checks.application(), access_log=None)

@@ -5,7 +5,7 @@ const form = document.querySelector("#check");
 const said = document.querySelector("#said");
 const button = document.querySelector("#go-on");
 const widget = form.querySelector("altcha-widget");
-const { field, state, go, pbkdf2, sha } = form.dataset;
+const { field, state, go, worker } = form.dataset;
 const SECOND = 1000;
 
 const WORDS = {
@@ -40,10 +40,7 @@ const rounds = () => {
 };
 
 const altcha = () => {
-  for (const hash of ["256", "384", "512"]) {
-    $altcha.algorithms.set(`PBKDF2/SHA-${hash}`, () => new Worker(pbkdf2));
-    $altcha.algorithms.set(`SHA-${hash}`, () => new Worker(sha));
-  }
+  $altcha.algorithms.set("PBKDF2/SHA-256", () => new Worker(worker));
   $altcha.defaults.set({ workers: Math.min(8, navigator.hardwareConcurrency || 2) });
   const work = "work" in form.dataset;
   $altcha.i18n.set("en", {
