@@ -26,6 +26,8 @@ from gateway.accounts.file_directory import EMPTY, Snapshot
 from gateway.accounts.live_directory import LiveDirectory
 from gateway.chain import entry as chain_entry
 from gateway.chain.chain import Asked, Chain
+from gateway.feeds.networks_memory import RecentNetworks
+from gateway.feeds.refusals_memory import RecentRefusals
 from gateway.policies import Services
 from gateway.policy import NOWHERE, Context, Decision, Location, Outcome, Policy, PolicyKind, note_facts, place
 from gateway.rehearsal.answer import Answer, Stage, Step
@@ -167,6 +169,8 @@ class Rehearsal:
             prices=self.ruleset.prices or FREE,
             lists=self._knowledge.lists,
             sightings=Sighted(),
+            networks=RecentNetworks(self._clock),
+            refusals=RecentRefusals(self._clock),
         )
         wanted = enforcing(self.ruleset, enforced)
         ruleset = dataclasses.replace(wanted, entries=tuple(self._known(entry) for entry in wanted.entries))

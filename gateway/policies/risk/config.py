@@ -7,14 +7,16 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from gateway.feeds import networks, refusals
-from gateway.quantities import Duration, Name
+from gateway.feeds import refusals
+from gateway.feeds.networks import NETWORKS_AT_MOST, REFRESHED, REMEMBERED
+from gateway.quantities import Duration
 
 Breadth = Literal["network", "asn", "country"]
 """What counts as one network: a /24 or /56, an autonomous system, a country."""
 Weight = Annotated[int, Field(ge=1, le=1000)]
+Tier = Annotated[str, Field(min_length=1, max_length=64)]
 
-LEAST: Final = 2 * networks.REFRESHED
+LEAST: Final = 2 * REFRESHED
 """Seconds. A last use is known to half of that."""
 
 
@@ -27,11 +29,11 @@ class NewNetwork(Strict):
 
     weight: Weight = 15
     """The suspicion that it adds."""
-    settles: Annotated[Duration, Field(ge=LEAST, le=networks.REMEMBERED)] = 86_400.0
+    settles: Annotated[Duration, Field(ge=LEAST, le=REMEMBERED)] = 86_400.0
     """For so long a network is new, and for so long a new key may come from anywhere."""
-    remember: Annotated[Duration, Field(ge=LEAST, le=networks.REMEMBERED)] = networks.REMEMBERED
+    remember: Annotated[Duration, Field(ge=LEAST, le=REMEMBERED)] = REMEMBERED
     """A network that was not used for so long is new again; a key that was not used at all for so long, too."""
-    moves: Annotated[Duration, Field(ge=LEAST, le=networks.REMEMBERED)] = 7200.0
+    moves: Annotated[Duration, Field(ge=LEAST, le=REMEMBERED)] = 7200.0
     """A key that was silent elsewhere for so long has moved with its owner, and the network is not held against it
     until it is used elsewhere again. With the same time as `remember` a key never moves."""
     within: Breadth = "asn"
@@ -48,7 +50,7 @@ class NewNetwork(Strict):
 class KeyShared(Strict):
     """One key in many networks at once."""
 
-    networks: Annotated[int, Field(ge=3, le=networks.NETWORKS_AT_MOST)] = 8
+    networks: Annotated[int, Field(ge=3, le=NETWORKS_AT_MOST)] = 8
     """From so many on, this one among them."""
     within: Annotated[Duration, Field(ge=LEAST, le=86_400.0)] = 3600.0
     """How far back is looked."""
@@ -67,7 +69,7 @@ class Refused(Strict):
     """How far back is looked."""
     weight: Weight = 10
     """The suspicion that it adds."""
-    except_tiers: tuple[Name, ...] = ()
+    except_tiers: tuple[Tier, ...] = ()
     """Not of accounts of these tiers: who is trusted is not suspected for its volume."""
 
 
