@@ -162,7 +162,8 @@ class Desk:
 
     def puzzle(self, token: str) -> dict[str, Any]:
         """For a program, or our own widget: from memory, it asks nobody. Raises BadChallenge: also `closed`, where it
-        is not open any more, and `no_work`, where work cannot pass it. Costs half a millisecond: who calls it bounds how often.
+        is not open any more, and `no_work`, where work cannot pass it. Costs half a millisecond: whoever
+        calls it bounds how often.
         """
         challenge, now = self._read(token), self._now()
         terms = self._terms(challenge.rule)

@@ -18,20 +18,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-import orjson
-
 from gateway.accounts.outage import Outage, said
 from gateway.challenges import addresses
 from gateway.challenges.answers import kinds
 from gateway.challenges.deliveries import STREAM, Deliveries
 from gateway.challenges.interface import Changed
-from gateway.challenges.ladder import Open, Step
+from gateway.challenges.ladder import Clearance, Open, Step
 from gateway.challenges.token import Challenge, Tokens
 from gateway.fleet_stream import AWAY, FIRST_RETRY, LAST_RETRY
 from gateway.tasks import is_cancelled, spawn
@@ -174,47 +173,43 @@ def notices_of(
     if "=" in subject:
         return
     sign_in = signs_in(subject)
-    known = {one.id: one for one in before.open}
+    open_before = {one.id for one in before.open}
     for one in after.open:
-        if one.id not in known:
-            told = _of_challenge(one, sign_in, link(_challenge(one, rule, subject)))
-            yield _notice("challenge.asked", now, one.id, {"account": subject, "rule": rule, **told}, one.until)
-    cleared = {one.id for one in before.clearances}
+        if one.id not in open_before:
+            url = link(Challenge(one.id, rule, subject, one.step, one.key, one.network, one.until))
+            yield _notice("challenge.asked", now, one.id, _data(rule, subject, one, url, one.until, sign_in), one.until)
+    cleared_before = {one.id for one in before.clearances}
     for clearance in after.clearances:
-        passed = known.get(clearance.id)
-        if clearance.id not in cleared and passed is not None:
-            told = _of_challenge(passed, sign_in, None) | {"expires_at": rfc3339(clearance.expires)}
-            yield _notice("challenge.passed", now, passed.id, {"account": subject, "rule": rule, **told})
+        if clearance.id not in cleared_before:
+            told = _data(rule, subject, clearance, None, clearance.expires, sign_in)
+            yield _notice("challenge.passed", now, clearance.id, told)
     if before.step < after.step and after.step in (Step.VERIFY, Step.REVIEW):
-        told = {"step": after.step.name.lower(), "challenge_id": None, "challenge_url": None}
-        told |= {"expires_at": None, "kinds": ["sign_in"] if sign_in and after.step is Step.VERIFY else []}
-        mark = f"{rule}\0{subject}\0{after.since!r}"
-        yield _notice(f"account.{after.step.name.lower()}", now, mark, {"account": subject, "rule": rule, **told})
+        data: dict[str, Any] = {"account": subject, "rule": rule, "step": after.step.name.lower()}
+        data |= {"challenge_id": None, "challenge_url": None, "expires_at": None}
+        data |= {"kinds": ["sign_in"] if sign_in and after.step is Step.VERIFY else []}
+        yield _notice(f"account.{after.step.name.lower()}", now, f"{rule}\0{subject}\0{after.since!r}", data)
 
 
-def _of_challenge(one: Open, sign_in: bool, url: str | None) -> dict[str, Any]:
+def _data(
+    rule: str, subject: str, of: Open | Clearance, url: str | None, expires: float, sign_in: bool
+) -> dict[str, Any]:
     return {
-        "step": one.step.name.lower(),
-        "challenge_id": one.id,
+        "account": subject,
+        "rule": rule,
+        "step": of.step.name.lower(),
+        "challenge_id": of.id,
         "challenge_url": url,
-        "expires_at": rfc3339(one.until),
-        "kinds": list(kinds(one.step, sign_in=sign_in)),
+        "expires_at": rfc3339(expires),
+        "kinds": list(kinds(of.step, sign_in=sign_in)),
     }
-
-
-def _challenge(one: Open, rule: str, subject: str) -> Challenge:
-    return Challenge(one.id, rule, subject, one.step, one.key, one.network, one.until)
 
 
 def _notice(kind: str, now: float, mark: str, data: dict[str, Any], until: float = 0.0) -> Notice:
     # Made of what it is about, so that a change that is told twice is one notice.
     digest = hashlib.blake2b(f"{kind}\0{mark}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     document = {"type": kind, "timestamp": rfc3339(now), "data": data}
-    return Notice(f"msg_{digest}", _json(document), until)
-
-
-def _json(document: dict[str, Any]) -> bytes:
-    return orjson.dumps(document)
+    # In ASCII: an account that a token names may hold half of a surrogate pair.
+    return Notice(f"msg_{digest}", json.dumps(document, separators=(",", ":")).encode(), until)
 
 
 def rfc3339(time: float) -> str:

@@ -105,6 +105,13 @@ def test_a_challenge_that_is_put_says_where_it_is_passed() -> None:
     ]
 
 
+def test_an_account_of_any_name_is_told_of() -> None:
+    """A token may name one with half of a surrogate pair: what hears of changes must never raise."""
+    [notice] = notices_of(changed(NOTHING_HELD, Held(open=(CAPTCHA,)), "a\udc00"), lambda _: "")
+
+    assert b'"account":"a\\udc00"' in notice.body
+
+
 def test_a_caller_without_an_account_is_told_of_to_nobody() -> None:
     """There is no owner to write to, and an address is no business of a receiver's."""
     assert [*notices_of(changed(NOTHING_HELD, BOTH, "address=192.0.2.1"), lambda _: "")] == []
