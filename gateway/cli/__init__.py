@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "key": "gateway.cli.key:app",
     "review": "gateway.cli.review:app",
     "inbox": "gateway.cli.inbox:app",
+    "challenge": "gateway.cli.challenge:app",
     "directory": "gateway.cli.directory:app",
     "demo": "gateway.cli.demo:demo",
 }

@@ -14,8 +14,9 @@ from urllib.parse import unquote
 
 from pydantic import Field, StringConstraints
 from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
+from gateway.accounts.sql.database import Writing
 from gateway.challenges.fleet_calls import budget_key, read
 from gateway.challenges.interface import Escalations, Name, Unavailable
 from gateway.challenges.ladder import Clearance, Held, Ladder, Lifted, Open, Step
@@ -82,12 +83,13 @@ async def rows(redis: Any, now: float, subject: str = "") -> list[Row]:
         async with asyncio.timeout(PATIENCE):
             found = [row async for row in _found(redis, now, subject)]
             return [row._replace(left=await _left(redis, row)) for row in found] if subject else found
-    except (RedisError, OSError, TimeoutError) as error:
+    except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
         raise Unavailable(str(error) or type(error).__name__) from error
 
 
 async def _found(redis: Any, now: float, subject: str) -> AsyncIterator[Row]:
-    pattern = f"{PREFIX}{_GLOB.sub(r'\\\g<0>', safe(subject))}}}*" if subject else f"{PREFIX}*"
+    named = _GLOB.sub(r"\\\g<0>", safe(subject)) + "}" if subject else ""
+    pattern = f"{PREFIX}{named}*"
     seen: set[bytes] = set()
     batch: list[bytes] = []
     async for key in redis.scan_iter(match=pattern.encode("utf-8", "surrogatepass"), count=AT_ONCE):
@@ -141,13 +143,20 @@ def _plain(name: str) -> str:
     return "" if name == "*" else unquote(name, errors="surrogatepass")
 
 
-def ordered(found: Iterable[Row], terms: TermsOf, now: float) -> list[Row]:
-    """The highest step first, then the most suspected."""
+def listed(found: Iterable[Row], step: str, terms: TermsOf, now: float) -> list[Row]:
+    """From that step on: the highest first, then the most suspected."""
 
     def place(row: Row) -> tuple[int, float, str, str]:
         return -row.held.step, -suspicion(_ladder(row, terms), row.held, now), row.name[1], row.name[0]
 
-    return sorted(found, key=place)
+    return sorted((row for row in found if _asked(row, now) >= STEPS[step]), key=place)
+
+
+def _asked(row: Row, now: float) -> Step:
+    """The highest of what it stands on and what it was challenged for: where a rule of another entry challenges, nobody
+    climbs.
+    """
+    return max([row.held.step, *(one.step for one in row.held.open if one.until > now)])
 
 
 def shown(row: Row, terms: TermsOf, now: float) -> Shown:
@@ -215,6 +224,12 @@ async def lift(
         if after is not before:
             changed.append(rule)
     return changed
+
+
+def noted(writing: Writing, subject: str, asked: LiftShape, rules: Sequence[str]) -> None:
+    """In the audit. A subject that is no account is an address, which does not stand there."""
+    named = "address" if "=" in subject else subject
+    writing.audit("challenge.lift", named, rules=list(rules), to=asked.to, reason=asked.reason)
 
 
 def _ladder(row: Row, terms: TermsOf) -> Ladder:
