@@ -68,10 +68,10 @@ class RecentRefusals:
         last = slot_of(now)
         # The slot in which the span begins is left out: what is uncertain speaks for the account.
         first = slot_of(now - within) + 1
-        if not slots.sums or max(slots.sums) < slot_of(now - REMEMBERED):
+        count = sum([count for slot, count in slots.sums.items() if first <= slot <= last])
+        if not count and max(slots.sums, default=0) < slot_of(self._now() - REMEMBERED):
             del self._accounts[account]
-            return 0
-        return sum([count for slot, count in slots.sums.items() if first <= slot <= last])
+        return count
 
     def note(self, account: str, exchange: str, now: float) -> None:
         if exchange == self._last:

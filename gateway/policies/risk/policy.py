@@ -6,7 +6,7 @@ challenged would only have to wait until the network counts as the owner's.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Container, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from gateway.accounts.recent import Recent
@@ -22,6 +22,7 @@ from gateway.policies.risk.rule import (
     Settling,
     Sharing,
     Sign,
+    both,
     decision,
     shared,
     standing,
@@ -31,7 +32,7 @@ from gateway.rollout import share_of
 
 if TYPE_CHECKING:
     from gateway.policies import Services
-    from gateway.policies.risk.config import RiskConfig
+    from gateway.policies.risk.config import Refused, RiskConfig
 
 REMEMBERED_AT_MOST: Final = 65_536
 """Verdicts, young ones; as many old ones are kept beside them."""
@@ -62,6 +63,28 @@ class Verdict:
         """Unix time of the last exchange that was noted by it."""
 
 
+class Burst:
+    """What is said of an account that was refused too often."""
+
+    __slots__ = ("decision", "of")
+
+    def __init__(self, of: Refused) -> None:
+        self.of = of
+        note = f"refused {of.at_least} times or more in {of.within:g} s"
+        self.decision = decision((Sign(REFUSED, of.weight, note),))
+
+
+class _Either:
+    """Accounts of one or the other."""
+
+    def __init__(self, one: Container[str], other: Container[str]) -> None:
+        self._one = one
+        self._other = other
+
+    def __contains__(self, account: object) -> bool:
+        return account in self._one or account in self._other
+
+
 class Risk:
     """Policy of kind `risk`."""
 
@@ -69,7 +92,7 @@ class Risk:
         new, many, refused = config.new_network, config.key_shared, config.refused
         self._settling = Settling(new.weight, new.settles, new.remember, new.moves) if new is not None else None
         self._sharing = Sharing(many.networks, many.within, many.weight) if many is not None else None
-        self._refused = refused
+        self._burst = Burst(refused) if refused is not None else None
         self._breadth = config.breadth
         self._place_of = place_of(config.breadth) if new is not None or many is not None else None
         self._entry = services.entry
@@ -79,8 +102,9 @@ class Risk:
         self._networks: Networks = services.networks if services.networks is not None else self._own_networks
         self._own_refusals = RecentRefusals(services.now)
         self._refusals: Refusals = services.refusals if services.refusals is not None else self._own_refusals
-        self._refused_here = self._own_refusals.accounts
-        self._refused_anywhere = self._refusals.accounts
+        self._refused: Container[str] = _Either(self._refusals.accounts, self._own_refusals.accounts)
+        if self._rollout >= 1.0 or self._rollout <= 0.0:
+            self._refused = (self._refusals if self._rollout >= 1.0 else self._own_refusals).accounts
         self._verdicts: Recent[tuple[str, str, str], Verdict] = Recent(REMEMBERED_AT_MOST)
 
     def decide(self, context: Context) -> Decision | Awaitable[Decision]:
@@ -102,8 +126,7 @@ class Risk:
                 said = verdict.decision
                 if said is not ALLOW and context.captcha:
                     said = decision(_passed(verdict.signs))
-        account = principal.account
-        if self._refused is not None and (account in self._refused_anywhere or account in self._refused_here):
+        if self._burst is not None and principal.account in self._refused:
             return self._with_refusals(said, context, principal)
         return said
 
@@ -163,34 +186,21 @@ class Risk:
                     self._networks_of(context).note(subject, place, now, vouched=context.captcha)
                     if verdict is not None:
                         verdict.noted = now
-        elif refused in COUNTED and self._refused is not None and principal.tier not in self._refused.except_tiers:
+        elif refused in COUNTED and self._burst is not None and principal.tier not in self._burst.of.except_tiers:
             self._refusals_of(context).note(principal.account, context.exchange, context.now)
         return ()
 
     # -- refusals -------------------------------------------------------------------------------------------------
 
     def _with_refusals(self, said: Decision, context: Context, principal: Principal) -> Decision:
-        sign = self._burst(context, principal)
-        if sign is None:
+        if self._burst is None or not self._is_burst(context, principal, self._burst.of):
             return said
-        more = decision((sign,))
-        if said is ALLOW:
-            return more
-        weight = sign.weight + (said.facts.weight if said.facts is not None else 0)
-        return more._replace(
-            note=f"{said.note}; {more.note}",
-            facts=more.facts._replace(weight=weight) if more.facts is not None else None,
-            matches=said.matches + more.matches,
-        )
+        return self._burst.decision if said is ALLOW else both(said, self._burst.decision)
 
-    def _burst(self, context: Context, principal: Principal) -> Sign | None:
-        refused = self._refused
-        if refused is None or principal.tier in refused.except_tiers:
-            return None
-        count = self._refusals_of(context).of(principal.account, refused.within, context.now)
-        if count < refused.at_least:
-            return None
-        return Sign(REFUSED, refused.weight, f"refused {count} times in {refused.within:g} s")
+    def _is_burst(self, context: Context, principal: Principal, refused: Refused) -> bool:
+        if principal.tier in refused.except_tiers:
+            return False
+        return self._refusals_of(context).of(principal.account, refused.within, context.now) >= refused.at_least
 
     # -- whose memory ---------------------------------------------------------------------------------------------
 
@@ -243,12 +253,13 @@ class Risk:
             if part is self._sharing:
                 shown["networks at once"] = shared(uses, place, now, part)
             yield Finding(name, bool(found) and not spared and known is not None, shown, note)
-        if self._refused is not None and principal is not None:
-            burst = self._burst(context, principal)
-            count = self._refusals_of(context).of(principal.account, self._refused.within, now)
-            spared = principal.tier in self._refused.except_tiers
-            note = burst.note if burst is not None else f"not asked: {principal.tier} is excepted" if spared else ""
-            yield Finding(REFUSED, burst is not None, {"account.id": principal.account, "refusals": count}, note)
+        if self._burst is not None and principal is not None:
+            refused = self._burst.of
+            count = self._refusals_of(context).of(principal.account, refused.within, now)
+            applies = self._is_burst(context, principal, refused)
+            excepted = f"not asked: {principal.tier} is excepted" if principal.tier in refused.except_tiers else ""
+            said = self._burst.decision.note if applies else excepted
+            yield Finding(REFUSED, applies, {"account.id": principal.account, "refusals": count}, said)
 
 
 _VARIABLES: Final = {"asn": "client.asn", "country": "client.country", "network": "client.network"}

@@ -116,3 +116,14 @@ def decision(signs: tuple[Sign, ...]) -> Decision:
         facts=Facts(weight=sum(sign.weight for sign in signs)),
         matches=tuple([Match(sign.rule, "weigh") for sign in signs]),
     )
+
+
+def both(one: Decision, other: Decision) -> Decision:
+    """Two that allow, in one: what they weigh adds up."""
+    weight = sum(said.facts.weight for said in (one, other) if said.facts is not None)
+    return Decision(
+        Action.ALLOW,
+        note=f"{one.note}; {other.note}",
+        facts=Facts(weight=weight),
+        matches=one.matches + other.matches,
+    )
