@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,7 +87,14 @@ def parts(ruleset: Ruleset) -> frozenset[str]:
     """What policies that are no list of rules call their parts, as far as they are written: `networks.tor`, or
     `<rule>.countries` of a rule that has parts.
     """
-    return frozenset(name for entry in ruleset.entries for name in _parts(entry.config, ""))
+    parts = {name for entry in ruleset.entries for name in _parts(entry.config, "")}
+    return frozenset(parts.union(*(_rule_names(entry.config) for entry in ruleset.entries)))
+
+
+def _rule_names(config: BaseModel) -> Mapping[str, tuple[str | int, ...]]:
+    """Where a kind calls its rules otherwise than its file does."""
+    stated = getattr(config, "rule_names", None)
+    return stated() if stated is not None else {}
 
 
 def _parts(config: BaseModel, prefix: str) -> Iterator[str]:
@@ -120,10 +127,13 @@ class Places:
         """Of a rule or a limit; of a part such as `vpn.networks`, the rule; of one such as `networks.tor`, the key."""
         if not rule:
             return None
+        document = self._ruleset.documents[self._entries[entry].path]
+        stated = _rule_names(self._entries[entry].config).get(rule)
+        if stated is not None:
+            return Place(document.path, *document.key_position(stated))
         found = self._named.get((entry, rule)) or self._named.get((entry, head_of(rule)))
         if found is not None:
             return found
-        document = self._ruleset.documents[self._entries[entry].path]
         loc = document.real(tuple(rule.split(".")))
         return Place(document.path, *document.key_position(loc)) if loc else None
 

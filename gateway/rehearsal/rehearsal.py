@@ -20,7 +20,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from gateway.accounts.file_directory import EMPTY, Snapshot
 from gateway.accounts.live_directory import LiveDirectory
@@ -31,6 +31,7 @@ from gateway.feeds.refusals_memory import RecentRefusals
 from gateway.policies import Services
 from gateway.policy import NOWHERE, Context, Decision, Location, Outcome, Policy, PolicyKind, note_facts, place
 from gateway.rehearsal.answer import Answer, Stage, Step
+from gateway.rehearsal.challenging import Challenging
 from gateway.rehearsal.counters import Counters
 from gateway.rehearsal.exchange import Exchange
 from gateway.rehearsal.identity import Identity
@@ -41,6 +42,8 @@ from gateway.rehearsal.sighted import Sighted
 from gateway.rules.build import FREE, build, policy_kinds
 from gateway.rules.ruleset import Entry, Ruleset, load
 from gateway.stores.memory import MemoryStore
+
+AnswerT = TypeVar("AnswerT")
 
 
 class Rehearsal:
@@ -76,6 +79,7 @@ class Rehearsal:
         self._identities: list[Identity] = []
         self._policies: list[Policy] = []
         self._runner: asyncio.Runner | None = None
+        self._challenging: Challenging
         self._plain: _Chain
         self._short_way: ShortWay | None
         self._awaited = False
@@ -127,6 +131,10 @@ class Rehearsal:
             self.now = at
         (answer.asked if isinstance(answer, Answer) else answer).settle(outcome)
 
+    def solve(self, answer: Answer) -> bool:
+        """The challenge of a refusal is passed now. False where it has none that is open."""
+        return self._wait(self._challenging.solve(answer.decision))
+
     def _begin(self, chain: Chain, exchange: Exchange) -> Asked:
         return chain.begin(self._told(exchange), _answered)
 
@@ -163,16 +171,18 @@ class Rehearsal:
         self._retire()
         self.store = self._make_store(self._clock)
         local = MemoryStore(self._clock)
+        wanted = enforcing(self.ruleset, enforced)
+        self._challenging = Challenging(wanted, self._clock, lambda: not self.store.available)
         services = Services(
             now=self._clock,
             directory=self._directory,
             prices=self.ruleset.prices or FREE,
             lists=self._knowledge.lists,
+            challenges=self._challenging.offered,
             sightings=Sighted(),
             networks=RecentNetworks(self._clock),
             refusals=RecentRefusals(self._clock),
         )
-        wanted = enforcing(self.ruleset, enforced)
         ruleset = dataclasses.replace(wanted, entries=tuple(self._known(entry) for entry in wanted.entries))
         entries = build(ruleset, services)
         self._policies = [entry.policy for entry in entries]
@@ -195,13 +205,17 @@ class Rehearsal:
 
     def _waiting(self, entry: chain_entry.Entry) -> chain_entry.Entry:
         """The entry with answers that are there at once."""
-        decide = entry.decide
+        decide, challenge = entry.decide, entry.challenge
 
         def asked(context: Context) -> Decision:
             said = decide(context)
             return said if type(said) is Decision else self._wait(said)  # type: ignore[arg-type]
 
-        return _with(entry, decide=asked)
+        def challenged(context: Context, by: str, decision: Decision) -> Decision:
+            said = challenge(context, by, decision)  # type: ignore[misc]  # asked for where there is one alone
+            return said if type(said) is Decision else self._wait(said)  # type: ignore[arg-type]
+
+        return _with(entry, decide=asked, challenge=challenged if challenge is not None else None)
 
     def _watched(self, index: int, entry: chain_entry.Entry) -> chain_entry.Entry:
         """The entry, telling the trail what it does."""
@@ -241,7 +255,7 @@ class Rehearsal:
                 step.seconds += self._stopwatch() - began
             return step.decision  # type: ignore[return-value]
 
-        return _with(entry, decide=decide, when=holds if condition is not None else None)
+        return _with(plain, decide=decide, when=holds if condition is not None else None)
 
     # -- what policies are given --------------------------------------------------------------------------------------
 
@@ -253,8 +267,8 @@ class Rehearsal:
             return self._here
         return self._knowledge.locate(address) if self._knowledge.locate is not None and address else NOWHERE
 
-    def _wait(self, awaitable: Awaitable[Decision]) -> Decision:
-        async def wait() -> Decision:
+    def _wait(self, awaitable: Awaitable[AnswerT]) -> AnswerT:
+        async def wait() -> AnswerT:
             return await awaitable
 
         if self._runner is None:

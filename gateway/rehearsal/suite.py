@@ -104,6 +104,8 @@ class Step(Written):
     """How it ends."""
     running: bool = False
     """It does not end before the test does: its slot stays taken."""
+    solved: bool = False
+    """The challenge that the step before it was answered with is passed before it, as its owner would."""
     expect: Expect | None = None
     """Of the answer."""
 
@@ -128,9 +130,11 @@ class Test(Step):
 
     @model_validator(mode="after")
     def _one_or_several(self) -> Self:
-        own = {"after", "repeat", "used", "running", "expect"} & self.model_fields_set
+        own = {"after", "repeat", "used", "running", "solved", "expect"} & self.model_fields_set
         if self.steps and own:
             raise ValueError(f"has `steps`: `{min(own)}` belongs into one of them")
+        if self.sequence[0].solved:
+            raise ValueError("has `solved` where nothing was asked before")
         if not any(step.expect is not None for step in self.sequence):
             raise ValueError("expects nothing: state `expect`")
         return self

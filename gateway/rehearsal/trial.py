@@ -80,6 +80,11 @@ class Trial:
                 exchange = exchange_of(given, suite.file.accounts, self.rollouts)._replace(now=now)
             except ValueError as error:
                 raise Problems([suite.document.problem(_place(test, index, position), str(error))]) from None
+            differences: tuple[Difference, ...] = ()
+            if step.solved and not self._solve(now):
+                answer = self.heard[-1]
+                differences = (Difference("solved", "an open challenge", answer.decision.action.value),)
+                break
             self.rehearsal.store.away = given.store == "away"
             answer = self._step(exchange, step)
             differences = tuple(compare(step.expect, answer)) if step.expect is not None else ()
@@ -88,6 +93,11 @@ class Trial:
         else:
             position = -1
         return Result(suite, test, index, position, differences, answer, self._number)
+
+    def _solve(self, now: float) -> bool:
+        """Pass what was asked for last, at that Unix time."""
+        self.rehearsal.now = now
+        return self.rehearsal.solve(self.heard[-1])
 
     def _step(self, exchange: Exchange, step: Step) -> Answer:
         """All requests of a step; the answer to the last."""

@@ -207,6 +207,17 @@ class CaptchaConfig(Strict):
             if ladder.steps.slow is not None
         }
 
+    def rule_names(self) -> dict[str, tuple[str | int, ...]]:
+        """What metrics, logs and tests call the rules of this file, with their places."""
+        names: dict[str, tuple[str | int, ...]] = {
+            f"{ladder.name}.{step.name.lower()}": ("ladders", index, "steps", step.name.lower())
+            for index, ladder in enumerate(self.ladders)
+            for step in ladder.steps.thresholds()
+        }
+        if self.first_use is not None:
+            names[f"{FIRST_USE}.{self.first_use.step}"] = (FIRST_USE,)
+        return names
+
     def terms(self, entry: str, rule: str) -> Terms:
         """Of a challenge by `rule` (`gateway.policy.challenged_by`), where the entry with this config is called so."""
         worth = {

@@ -12,7 +12,7 @@ from gateway.challenges.addresses import ANSWER_FIELD
 from gateway.challenges.answers import misfit
 from gateway.challenges.interface import Escalations, Unavailable
 from gateway.challenges.ladder import NOTHING_HELD, Asked, Held, Open, Passed, Shown, Step, Weighed, Wrong
-from gateway.challenges.steps import cleared, passed, standing
+from gateway.challenges.steps import cleared, open_for, passed
 from gateway.challenges.token import BadChallenge, Challenge
 from gateway.challenges.work import BadWork
 from gateway.partitions import partition
@@ -39,8 +39,7 @@ class Terms:
     expires: float
     evidence: tuple[str, ...]
     owner_link: Callable[[str], str]
-    sign_in: bool
-    """There are pages on which a member can vouch."""
+    """As in Services: empty for an account whose owner has no pages, and then nobody can vouch there."""
 
 
 class Case(NamedTuple):
@@ -97,7 +96,7 @@ class Escalating:
             elif self._challenges is None:
                 return refusal.unavailable(rule, step)
             else:
-                found = standing(case.held, step, caller.key, caller.network, context.now)
+                found = open_for(case.held, step, caller.key, caller.network, context.now)
                 if found is not None:
                     return self._challenge(self._challenges, rule, caller, found, case.note, said)
                 held = await self._put(context, rule, caller, step)
@@ -178,7 +177,7 @@ class Escalating:
         token = challenges.tokens.make(
             Challenge(found.id, rule.by, caller.subject, found.step, found.key, found.network, found.until)
         )
-        sign_in = self._terms.sign_in and caller.known
+        sign_in = caller.known and bool(self._terms.owner_link(caller.subject))
         return refusal.put(refusal.challenged(rule, found.step, note, said), found, token, sign_in=sign_in)
 
     async def _answer(self, context: Context, rule: Rule, caller: Caller, case: Case, challenges: Challenges) -> Case:

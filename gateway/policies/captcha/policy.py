@@ -9,7 +9,6 @@ from gateway.challenges.ladder import NOTHING_HELD, Held, Step
 from gateway.challenges.memory import MemoryEscalations
 from gateway.challenges.scopes import Scopes
 from gateway.challenges.steps import cleared, suspicion
-from gateway.policies import Services, no_link
 from gateway.policies.captcha.budgets import Budget, Budgets
 from gateway.policies.captcha.config import FIRST_USE, CaptchaConfig
 from gateway.policies.captcha.escalating import Escalating, Terms, slowed
@@ -31,6 +30,7 @@ from gateway.policy import (
 
 if TYPE_CHECKING:
     from gateway.challenges.interface import Name
+    from gateway.policies import Services
 
 REMEMBERED_AT_MOST: Final = 65_536
 """Accounts whose judgement is remembered. All are forgotten at once when there are more."""
@@ -97,7 +97,7 @@ class Captcha:
         self._puts = challenges is not None
         self._escalations = challenges.escalations if challenges is not None else MemoryEscalations(services.now)
         self._budgets = Budgets(self._escalations)
-        terms = Terms(config.expires, config.verify.evidence, services.owner_link, services.owner_link is not no_link)
+        terms = Terms(config.expires, config.verify.evidence, services.owner_link)
         self._escalating = Escalating(terms, self._escalations, challenges, self._budgets, shadow=shadow)
         self._demands: dict[str, Rule] = {}
         self._judged: dict[Name, Judged] = {}
