@@ -20,9 +20,13 @@ Here is what is known and said; `gateway.challenges.steps` is what follows from 
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+
+import orjson
 
 
 class Step(enum.IntEnum):
@@ -75,6 +79,67 @@ class Ladder:
     """So long VERIFY must have been asked for, suspicion going on, before a review: papers take a person some time."""
     shown_lasts: float = 2_592_000.0
     """So long nobody who has shown what VERIFY asks for is asked again, or put under review."""
+    met_lasts: float = 604_800.0
+    """So long it is remembered that the highest challenge was passed (`Held.met`), at the least."""
+
+    # What follows from it, computed once: by place, 0 for OBSERVE.
+    steps: tuple[Step, ...] = field(init=False, repr=False, compare=False)
+    enters: tuple[float, ...] = field(init=False, repr=False, compare=False)
+    """Where a step is entered."""
+    leaves: tuple[float, ...] = field(init=False, repr=False, compare=False)
+    """Below which it is left."""
+    place: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """Step -> place of the highest that the ladder has up to it."""
+    top: Step = field(init=False, repr=False, compare=False)
+    """The highest challenge that it has; OBSERVE for none."""
+    lowest: float = field(init=False, repr=False, compare=False)
+    """The suspicion below which nobody is asked for anything who was not before; inf where no step is named."""
+    dust: float = field(init=False, repr=False, compare=False)
+    """A strain of less is none."""
+    most: float = field(init=False, repr=False, compare=False)
+    """What score can be held: a single absurd weight must not outlast the others."""
+
+    def __post_init__(self) -> None:
+        named = sorted(self.at.items())
+        if any(not 0.0 < at < math.inf or step is Step.OBSERVE for step, at in named):
+            raise ValueError("a step begins above a suspicion of 0")
+        if any(above <= below for (_, below), (_, above) in pairwise(named)):
+            raise ValueError("a higher step begins at a higher suspicion")
+        times = (self.review_lasts, self.verify_after, self.review_after, self.shown_lasts, self.met_lasts)
+        if not 0.0 < self.half_life < math.inf or not all(
+            0.0 <= n < math.inf for n in (self.margin, *self.answers, *times)
+        ):
+            raise ValueError("a half-life is above 0, and nothing else below it")
+        steps = (Step.OBSERVE, *(step for step, _ in named))
+        enters = (-math.inf, *(float(at) for _, at in named))
+        challenges = [step for step in steps if Step.WORK <= step <= Step.CAPTCHA]
+        leaves = tuple(at - min(self.margin, at / 2) if at > 0.0 else at for at in enters)
+        found: dict[str, Any] = {
+            "steps": steps,
+            "enters": enters,
+            "leaves": leaves,
+            "place": tuple(sum(known <= step for known in steps) - 1 for step in Step),
+            "top": self.fixed or max(challenges, default=Step.OBSERVE),
+            "lowest": enters[1] if named else math.inf,
+            "dust": min(DUST, leaves[1] / 2) if named else DUST,
+            "most": 2.0 * max(0.0, enters[-1]) + self.answers.relief_at_most,
+        }
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def calm(self) -> float:
+        """Whoever brings no more suspicion than this comes down, whatever was; -inf where no step is named."""
+        return self.leaves[1] - self.dust if self.at else -math.inf
+
+    @property
+    def down_within(self) -> float:
+        """Seconds in which everybody who stays calm is only observed again, whatever was before."""
+        if not self.at:
+            return 0.0
+        score = max(0.0, math.log2(self.most / self.leaves[1]))
+        strain = max(0.0, math.log2(max(self.answers.at_most, self.dust) / self.dust))
+        return self.half_life * (score + strain) + (self.review_lasts if Step.REVIEW in self.at else 0.0)
 
 
 class Open(NamedTuple):
@@ -128,8 +193,8 @@ class Held(NamedTuple):
     met: float = 0.0
     """When the highest challenge that the ladder has was last passed; 0 for never."""
     open: tuple[Open, ...] = ()
-    """By `until`. One a scope, and for a moment the next one beside it; at most OPEN_AT_MOST: the oldest of the key with
-    the most goes, so that one key cannot end the challenges of the others.
+    """By `until`. One a scope, and for a moment the next one beside it; at most OPEN_AT_MOST: the oldest of the key
+    with the most goes, so that one key cannot end the challenges of the others.
     """
     clearances: tuple[Clearance, ...] = ()
     """At most CLEARANCES_AT_MOST: of the older ones the one that ends first goes."""
@@ -144,6 +209,10 @@ OPEN_AT_MOST = 16
 CLEARANCES_AT_MOST = 16
 WRONG_AT_MOST = 5
 """Wrong answers after which a challenge is closed; another one is put instead."""
+SOON = 60.0
+"""Seconds before the end of a challenge from which on another one may be put beside it; half of its time if less."""
+DUST = 1.0
+"""Units of suspicion; less where a ladder begins lower."""
 
 
 class Weighed(NamedTuple):
@@ -186,11 +255,73 @@ class Lifted(NamedTuple):
 Event = Weighed | Asked | Wrong | Passed | Shown | Lifted
 
 
+_FORMAT: Final = 1
+_LONGEST: Final = 512
+"""Characters of a text in a record."""
+
+
 def dump(held: Held) -> bytes:
-    """For storage."""
-    raise NotImplementedError
+    """For storage: JSON, a list that begins with the version of its format. Raises ValueError where a text is none."""
+    numbers = (held.score, held.strain, held.at, held.step, held.since, held.tried, held.met, held.relieved, held.shown)
+    try:
+        return orjson.dumps([_FORMAT, *numbers, [list(o) for o in held.open], [list(c) for c in held.clearances]])
+    except TypeError as error:
+        raise ValueError(f"not to be written: {error}") from None
 
 
 def load(stored: bytes) -> Held:
     """Raises ValueError for what `dump` did not make."""
-    raise NotImplementedError
+    try:
+        form, score, strain, at, step, since, tried, met, relieved, shown, opened, cleared = orjson.loads(stored)
+        if form != _FORMAT or len(opened) > OPEN_AT_MOST or len(cleared) > CLEARANCES_AT_MOST:
+            raise ValueError("another format, or more than there can be")
+        return Held(
+            score=_number(score),
+            strain=_number(strain, -math.inf),
+            at=_number(at),
+            step=Step(_count(step)),
+            since=_number(since),
+            tried=Step(_count(tried)),
+            met=_number(met),
+            open=tuple(_open(*one) for one in opened),
+            clearances=tuple(_clearance(*one) for one in cleared),
+            relieved=Step(_count(relieved)),
+            shown=_number(shown),
+        )
+    except TypeError as error:
+        raise ValueError(f"no record: {error}") from None
+
+
+def _open(name: Any, step: Any, key: Any, network: Any, asked: Any, until: Any, wrong: Any) -> Open:
+    if _count(wrong) >= WRONG_AT_MOST:
+        raise ValueError("a challenge that is closed")
+    return Open(_text(name), _challenge(step), _text(key), _text(network), _number(asked), _number(until), wrong)
+
+
+def _clearance(name: Any, step: Any, key: Any, network: Any, expires: Any, exchanges: Any) -> Clearance:
+    return Clearance(_text(name), _challenge(step), _text(key), _text(network), _number(expires), _count(exchanges))
+
+
+def _challenge(found: Any) -> Step:
+    step = Step(_count(found))
+    if step not in {Step.WORK, Step.CAPTCHA}:
+        raise ValueError(f"{step.name} is no challenge")
+    return step
+
+
+def _number(found: Any, least: float = 0.0) -> float:
+    if type(found) not in {int, float} or not least <= found < math.inf:
+        raise ValueError(f"{found!r} is no such number")
+    return float(found)
+
+
+def _count(found: Any) -> int:
+    if type(found) is not int or found < 0:
+        raise ValueError(f"{found!r} counts nothing")
+    return found
+
+
+def _text(found: Any) -> str:
+    if type(found) is not str or len(found) > _LONGEST:
+        raise ValueError("no such text")
+    return found
