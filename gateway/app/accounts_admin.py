@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.accounts.ladder import IdentityLimit, Ladder
 from gateway.accounts.sql.purge import purge
+from gateway.app.challenges_admin import ChallengesAdmin
 from gateway.app.clerk import Rules
 from gateway.app.configuration import Configuration
 from gateway.app.directory import open_durable
@@ -27,19 +28,22 @@ TIDIED: Final = 3600.0
 
 
 class AccountsAdmin:
-    """Of one supervisor. Without a directory there is nothing to look at."""
+    """Of one supervisor. Without a directory there is nothing to look at but challenges."""
 
     def __init__(self, configuration: Configuration, wholes: Path) -> None:
         """Raises Problems."""
         self._durable = open_durable(configuration)
         self._rules = Rules(wholes)
-        if self._durable is not None:
-            self._rules.look()
-            if not self._rules.known:
-                raise Problems([Problem(wholes, 1, 1, "the rules in force cannot be read: no limit would hold")])
+        self._rules.look()
+        if not self._rules.known:
+            raise Problems([Problem(wholes, 1, 1, "the rules in force cannot be read: no limit would hold")])
+        database = self._durable.database if self._durable is not None else None
+        redis = configuration.file.redis.get_secret_value()
+        self._challenges = ChallengesAdmin(redis, database, lambda: self._rules.terms)
         self._public_url = configuration.file.public_url
 
     def add_to(self, app: web.Application) -> None:
+        self._challenges.add_to(app)
         if self._durable is None:
             return
         database, secrets = self._durable.database, self._durable.secrets
@@ -47,8 +51,7 @@ class AccountsAdmin:
 
     async def follow(self) -> None:
         """The rules in force, for ever: read in a thread, since a large list takes its time."""
-        if self._durable is not None:
-            await self._rules.run()
+        await self._rules.run()
 
     async def tidy(self) -> None:
         """What is not kept for ever goes once an hour, for ever."""
@@ -59,7 +62,8 @@ class AccountsAdmin:
                 log.error("the directory is not tidied: %s", getattr(error, "orig", None) or type(error).__name__)
             await asyncio.sleep(TIDIED)
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        await self._challenges.close()
         if self._durable is not None:
             self._durable.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,9 @@ from gateway.accounts.ladder import IdentityLimit, Ladder
 from gateway.app.clocks import wall
 from gateway.app.configuration import Configuration
 from gateway.app.directory import open_durable
+from gateway.app.offers import no_terms, offers_of
 from gateway.app.providers import providers_of
+from gateway.challenges.terms import Terms
 from gateway.policies.kyc.config import KycConfig
 from gateway.rules.build import policy_kinds
 from gateway.rules.problems import Problem, Problems
@@ -43,6 +45,8 @@ class Rules:
         """They could be read once. Before that nobody may be lifted: no limit is known."""
         self.ladder: Ladder | None = None
         self.limits: Mapping[str, IdentityLimit] = {}
+        self.terms: Callable[[str], Terms | None] = no_terms
+        """Rule -> on what terms its challenge is passed."""
 
     def look(self) -> None:
         """Reads them where others came into force. The last that could be read stay."""
@@ -50,13 +54,14 @@ class Rules:
             folder = pointed(self._wholes)
             if folder == self._folder:
                 return
-            entries = load(folder / "policies", policy_kinds()).entries
+            ruleset = load(folder / "policies", policy_kinds())
         except (OSError, Problems) as error:
             log.error("the rules in force cannot be read, the last ones are gone by: %s", error)
             return
         self._folder = folder
         self.known = True
-        found = next((entry.config for entry in entries if isinstance(entry.config, KycConfig)), None)
+        self.terms = offers_of(ruleset).terms
+        found = next((entry.config for entry in ruleset.entries if isinstance(entry.config, KycConfig)), None)
         self.ladder = None if found is None else found.ladder()
         self.limits = {} if found is None else found.identity_limits()
 

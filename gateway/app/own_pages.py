@@ -13,10 +13,14 @@ from gateway.accounts.secrets import Secrets
 from gateway.app.clocks import wall
 from gateway.app.directory import Directory
 from gateway.app.offers import Offers
+from gateway.challenges import desk as challenges
 from gateway.control import hooks, pages
+from gateway.control.challenge import pages as challenge
+from gateway.control.challenge.person import Members
 from gateway.control.mail import MailServer, SmtpMailer, mail_server
 from gateway.control.owner import pages as owner
 from gateway.control.owner.place import link_path
+from gateway.control.owner.sessions import Sessions
 from gateway.rules.gateway_file import GatewayFile
 from gateway.verification.desk import Desk
 from gateway.verification.inbox import Inbox
@@ -44,10 +48,23 @@ class OwnPages:
         providers: Mapping[str, Provider],
         offers: Callable[[], Offers],
         told: Callable[[], None],
+        desk: challenges.Desk,
     ) -> None:
-        """`told` says to the clerk that there is something in the inbox."""
+        """`told` says to the clerk that there is something in the inbox; `desk` is where challenges are passed."""
         self.application = pages.application()
         self.hooks: hooks.Hooks | None = None
+        trusted = TrustedHops(file.trusted_hops)
+        members = None
+        if durable is not None:
+            members = Members(Sessions(durable.database, durable.secrets, accounts), durable.secrets)
+        challenge.add_to(
+            self.application,
+            desk=desk,
+            now=wall,
+            public_url=file.public_url,
+            members=members,
+            client=lambda request: _client(trusted, request),
+        )
         if durable is None:
             return
         database, secrets = durable.database, durable.secrets
@@ -56,7 +73,6 @@ class OwnPages:
             {name: one for name, one in providers.items() if not isinstance(one, Manual)}, inbox, wall
         )
         hooks.add_to(self.application, self.hooks)
-        trusted = TrustedHops(file.trusted_hops)
         owner.add_to(
             self.application,
             database=database,

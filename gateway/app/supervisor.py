@@ -11,12 +11,11 @@ from typing import Any
 from gateway.accounts.live_directory import LiveDirectory
 from gateway.app.clocks import wall
 from gateway.app.configuration import Configuration, read_configuration, unusable
-from gateway.app.services import services_of
+from gateway.app.services import Seen, services_of
 from gateway.control.audit import Audit
 from gateway.control.fleet import Fleet
 from gateway.control.rulesets import Rulesets
 from gateway.feeds.refresher import Refresher
-from gateway.feeds.sightings_fleet import FleetSightings
 from gateway.feeds.update import World
 from gateway.rules.accounts_file import AccountsWatcher
 from gateway.rules.build import policy_kinds
@@ -75,7 +74,7 @@ def make_whole(
         wholes,
         generation,
         policy_kinds(),
-        lambda ruleset, feeds: services_of(ruleset, feeds, LiveDirectory(), FleetSightings(wall)),
+        lambda ruleset, feeds: services_of(ruleset, feeds, LiveDirectory(), Seen()),
         wall(),
         environment,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import os
 import signal
@@ -17,22 +18,23 @@ from gateway.accounts.follow import DirectoryFollower
 from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.revocations import RevocationWatcher
 from gateway.accounts.stored import StoredAccounts
+from gateway.app.challenges import CAUGHT_UP, Challenging, fleet_secrets
 from gateway.app.clocks import monotonic, wall
 from gateway.app.configuration import Configuration
 from gateway.app.directory import Directory, open_durable
 from gateway.app.offers import Offers, offers_of
 from gateway.app.own_pages import OwnPages, owner_link
 from gateway.app.providers import providers_of
-from gateway.app.services import services_of
+from gateway.app.services import Seen, services_of
 from gateway.chain.chain import Chain
 from gateway.chain.entry import Entry
+from gateway.challenges.terms import Terms
 from gateway.control.in_force import InForce, Loaded
 from gateway.edge.edge import Edge
 from gateway.edge.from_file import routes_of, settings_of
 from gateway.edge.handover import Pages
 from gateway.edge.listener import listen, tls_context
 from gateway.feeds.folder import Feeds
-from gateway.feeds.sightings_fleet import FleetSightings
 from gateway.history.exchange_log import ExchangeLog
 from gateway.rules.accounts_file import AccountsWatcher
 from gateway.rules.build import build, policy_kinds
@@ -66,8 +68,7 @@ class Worker:
         self.failures: dict[tuple[str, str], int] = {}
         self.matched: dict[tuple[str, str, str, str, bool], int] = {}
         self.directory = LiveDirectory()
-        self.sightings = FleetSightings(wall)
-        """For all rulesets: a change of rules forgets nobody."""
+        self.seen = Seen()
         self.rules = InForce(self._load, self._swap)
         self.offers = Offers()
         """Of the rules in force."""
@@ -78,6 +79,7 @@ class Worker:
         self._offers: weakref.WeakKeyDictionary[Chain, Offers] = weakref.WeakKeyDictionary()
         self._durable: Directory | None = None
         self._providers: Mapping[str, Provider] = {}
+        self._challenging: Challenging
         self._own_pages: OwnPages
         self._pages: Pages
         self._redis: Any = None
@@ -105,6 +107,7 @@ class Worker:
         self._redis = client(redis_url)
         self.store = await connect(redis_url, deadline=file.timeouts.store, worker=self.name)
         self._local = LocalShare(self.store, asyncio.get_running_loop().time)
+        self._challenging = await self._challenge()
         self._began = pointed(wholes)
         chain = await self.rules.begin(self._began)
         self.offers = self._offers[chain]
@@ -112,7 +115,13 @@ class Worker:
         self._exchange_log = self._open_exchange_log(file.exchange_log)
         self._providers = providers_of(file.providers)
         self._own_pages = OwnPages(
-            file, self._durable, self.directory, self._providers, lambda: self.offers, Poker(self._redis)
+            file,
+            self._durable,
+            self.directory,
+            self._providers,
+            lambda: self.offers,
+            Poker(self._redis),
+            self._challenging.desk,
         )
         self._pages = Pages(self._own_pages.application)
         await self._pages.start()
@@ -128,13 +137,14 @@ class Worker:
             hand_over=self._pages.take_over,
             exchange_log=self._exchange_log,
         )
+        following = spawn(self._follow(), name="what the fleet tells")
+        following.add_done_callback(_end_with)
+        self._tasks.append(following)
+        await self._challenging.escalations.caught_up(CAUGHT_UP)
         tls = tls_context(base / file.tls.certificate, base / file.tls.key) if file.tls else None
         self._servers.append(await listen(self.edge, bound, tls))
         self.edge.start()
         self._tasks.append(spawn(accounts.run(), name="accounts"))
-        following = spawn(self._follow(), name="what the fleet tells")
-        following.add_done_callback(_end_with)
-        self._tasks.append(following)
         for route in self.edge.routes:
             for upstream in route.upstreams:
                 if upstream.origin.health_path:
@@ -156,7 +166,15 @@ class Worker:
         feeds = opened.feeds
         try:
             entries = build(
-                opened.ruleset, services_of(opened.ruleset, feeds, self.directory, self.sightings, self._owner_link)
+                opened.ruleset,
+                services_of(
+                    opened.ruleset,
+                    feeds,
+                    self.directory,
+                    self.seen,
+                    self._owner_link,
+                    self._challenging.offered,
+                ),
             )
         except Problems:
             feeds.close()
@@ -178,17 +196,34 @@ class Worker:
             remember = self.configuration.file.directory.remember
             self.directory.stored = StoredAccounts(durable.database, durable.secrets, wall, remember)
 
+    async def _challenge(self) -> Challenging:
+        secrets = self._durable.secrets if self._durable is not None else await fleet_secrets(self._redis)
+        file = self.configuration.file
+        return Challenging(file, self._redis, secrets, self._terms, self._has_owner)
+
+    def _terms(self, rule: str) -> Terms | None:
+        """On which a rule in force challenges."""
+        return self.offers.terms(rule)
+
+    def _has_owner(self, account: str) -> bool:
+        """Whether there are pages for its owner. An account of the file stays as its operator wrote it."""
+        return self._durable is not None and not self.directory.has_in_file(account)
+
     def _owner_link(self, account: str) -> str:
-        """Empty for an account of the file: it stays as its operator wrote it, whatever its owner shows."""
-        if self._durable is None or self.directory.has_in_file(account):
-            return ""
-        return owner_link(self._durable.secrets, account)
+        """Empty where its owner has no pages."""
+        return owner_link(self._durable.secrets, account) if self._durable and self._has_owner(account) else ""
 
     async def _follow(self) -> None:
         """What other workers and commands say through Redis, and in the directory: revocations, changes of accounts,
         and where accounts were seen.
         """
-        followed = [RevocationWatcher(self._redis, self.directory).run(), self.sightings.run(self._redis)]
+        followed = [
+            RevocationWatcher(self._redis, self.directory).run(),
+            self.seen.sightings.run(self._redis),
+            self.seen.networks.run(self._redis),
+            self.seen.refusals.run(self._redis),
+            *self._challenging.runs(),
+        ]
         if self._durable is not None:
             self._follower = DirectoryFollower(self._durable.database, self._redis, self.directory)
             followed.append(self._follower.run())
@@ -212,7 +247,7 @@ class Worker:
         """What the supervisor adds up."""
         if self._exchange_log is not None:
             self.counters.events_dropped = self._exchange_log.dropped
-        counts, seen = self.store.counts, self.sightings.counts
+        counts, seen = self.store.counts, self.seen
         generation, digest = self.rules.version
         return self.counters.snapshot() | {
             "connections": len(self.edge.connections),
@@ -221,9 +256,12 @@ class Worker:
             "store": {name: getattr(counts, name) for name in counts.__slots__},
             "policy_failures": [[*key, count] for key, count in self.failures.items()],
             "matched": [[*key, count] for key, count in self.matched.items()],
-            "sightings": {name: getattr(seen, name) for name in seen.__slots__},
+            "sightings": {name: getattr(seen.sightings.counts, name) for name in seen.sightings.counts.__slots__},
+            "networks": dataclasses.asdict(seen.networks.counts),
+            "refusals": dataclasses.asdict(seen.refusals.counts),
             "feeds": [[one.name, one.age, one.stale] for one in self.rules.ages(wall())],
             **self._directory_counts(),
+            **self._challenging.snapshot(),
             "draining": int(self.edge.draining),
             "digest": digest,
             "generation": generation,
@@ -258,6 +296,7 @@ class Worker:
         for provider in self._providers.values():
             await provider.close()
         await self._close_durable()
+        await self._challenging.close()
         await self._redis.aclose()
         if self._access_log is not None:
             self._access_log.close()

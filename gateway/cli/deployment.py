@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.app.configuration import Configuration
+from gateway.challenges.deliveries import secret_of
 from gateway.control.mail import mail_server
 from gateway.rules.directory_file import stated
 from gateway.rules.ladders import unprovided
@@ -38,6 +39,9 @@ def faults(configuration: Configuration) -> list[Problem]:
     if mail is not None:
         ask(("mail", "smtp"), lambda: mail_server(mail.smtp.get_secret_value()))
         ask(("mail", "sender"), lambda: _sender(mail.sender))
+    notices = file.notices
+    if notices is not None:
+        ask(("notices", "secret"), lambda: secret_of(notices.secret.get_secret_value()))
     if file.public_url:
         ask(("public_url",), lambda: _web(file.public_url))
     return found

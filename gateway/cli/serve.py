@@ -104,7 +104,7 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
     await supervisor.stop(file.timeouts.drain + 5.0)
     await asyncio.gather(recorder.stop(RECORD_WITHIN), clerk.stop(CLERK_WITHIN))
     await runner.cleanup()
-    accounts.close()
+    await accounts.close()
     rules.close()
     bound.close()
 

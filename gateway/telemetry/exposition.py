@@ -94,6 +94,36 @@ def _labelled(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
         _mapped(snapshots, "sightings"),
     )
     yield _family(
+        "tidegate_networks",
+        "From which networks keys were used: asked of the fleet, told to it, or lost.",
+        ["event"],
+        _mapped(snapshots, "networks"),
+    )
+    yield _family(
+        "tidegate_refusals",
+        "How often accounts were refused: told to the fleet, heard of it, or lost.",
+        ["event"],
+        _mapped(snapshots, "refusals"),
+    )
+    yield _family(
+        "tidegate_challenges",
+        "What happened to accounts, by the rule that challenges.",
+        ["rule", "event"],
+        _listed(snapshots, "challenges"),
+    )
+    yield _family(
+        "tidegate_challenge_answers",
+        "Answers to challenges, by what came of them.",
+        ["provider", "outcome"],
+        _listed(snapshots, "challenge_answers"),
+    )
+    yield _family(
+        "tidegate_challenge_events",
+        "Changes of what is held of accounts, through Redis; and notices of it.",
+        ["event"],
+        _mapped(snapshots, "challenge_events"),
+    )
+    yield _family(
         "tidegate_directory_events",
         "Lookups in the directory's database, and changes of accounts that were followed.",
         ["event"],

@@ -21,6 +21,9 @@ LONG = "0123456789abcdef0123456789abcdef"
         pytest.param(
             WEB + "mail: {smtp: 'http://u:hidden@h', sender: a@b.example}\n", "`mail.smtp` must be smtp://", id="smtp"
         ),
+        pytest.param(
+            WEB + "notices: {url: 'https://h.example/x', secret: short}\n", "`notices.secret` must have", id="notices"
+        ),
         pytest.param(WEB + "mail: {smtp: 'smtp://h', sender: nobody}\n", "`mail.sender` must be", id="sender"),
         pytest.param("public_url: api.example.com\n", "`public_url` must be an address", id="no-scheme"),
         pytest.param("public_url: 'https://u:hidden@api.example.com'\n", "`public_url` must be", id="password"),
