@@ -79,14 +79,16 @@ async def follow(
     """
     after = _id(now() - back)
     retry = FIRST_RETRY
+    behind = True
     while not is_cancelled():
         try:
+            block = None if behind else int(BLOCK * 1000)
             # The bound is for redis-py, which tries long and silently to get a lost connection back.
             async with asyncio.timeout(BLOCK + 1.0):
-                answer = await redis.xread({stream: after}, count=BATCH, block=int(BLOCK * 1000))
+                answer = await redis.xread({stream: after}, count=BATCH, block=block)
         except AWAY as error:
             outages.began("followed", error)
-            after = min(after, _id(now() - AGAIN), key=_id_order)
+            after, behind = min(after, _id(now() - AGAIN), key=_id_order), True
             await asyncio.sleep(retry)
             retry = min(retry * 2, LAST_RETRY)
             continue
@@ -96,7 +98,8 @@ async def follow(
         for entry, fields in entries:
             hear(fields)
             after = _text(entry)
-        if len(entries) < BATCH:
+        behind = len(entries) >= BATCH
+        if not behind:
             caught_up()
         # A long stream is always ready to be read: others want the loop, too.
         await asyncio.sleep(0)

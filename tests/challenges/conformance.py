@@ -201,7 +201,7 @@ class Conformance:
         await fleet.agreed()
 
     async def test_no_change_is_lost(self, fleet: Fleet) -> None:
-        """A thousand from all workers at once: each began with what another one ended with, and all agree at the end."""
+        """A thousand from all workers at once: each began with what another ended with, and all agree at the end."""
         changes = [
             fleet.worker(index).change(
                 RULE, fleet.subject, LADDER, Asked(_asked(fleet, index)), Passed(f"c{index}", HOUR, 0)
@@ -263,7 +263,7 @@ class Conformance:
         """By a change on any worker, all that wait; not by one of another account."""
         await fleet.put()
         await fleet.agreed()
-        waits = [spawn(worker.wait(RULE, fleet.subject, 30.0), name="wait") for worker in fleet.workers * 2]
+        waits = [spawn(worker.wait(RULE, fleet.subject, 30.0), name="wait") for worker in (*fleet.workers, *fleet.workers)]
         other = spawn(fleet.first.wait(RULE, f"not {fleet.subject}", 30.0), name="wait")
         await asyncio.sleep(0)
         assert not any(one.done() for one in waits)
