@@ -151,12 +151,13 @@ def moment(content: object, *path: str) -> float:
 def check_base(url: str) -> str:
     """An address without the slash at its end. Raises ValueError unless it is https, or http to this machine."""
     parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise ValueError("must be https, or http to this machine")
     return url.rstrip("/")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether it can only be this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

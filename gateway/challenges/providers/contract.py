@@ -1,4 +1,4 @@
-"""One contract: what a page needs to show a provider's challenge (`issue`), and whether an answer holds (`validate`)."""
+"""One contract: what a page needs to show a challenge (`issue`), and whether an answer to it holds (`validate`)."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ class Verdict(NamedTuple):
 
 class ProviderUnavailable(Exception):
     """No verdict: it is slow, dead, refuses our credentials, or says what nobody understands. Never a pass."""
+
+    def __init__(self, message: str, *, healthy: bool = False) -> None:
+        """`healthy`: it answers; only for this answer it can give no verdict any more. Speaks not against it."""
+        super().__init__(message)
+        self.healthy = healthy
 
 
 class Captcha(Protocol):
