@@ -21,11 +21,12 @@ from gateway.challenges.answers import Standing, Status, neighbourhood, place, s
 from gateway.challenges.interface import Escalations
 from gateway.challenges.ladder import NOTHING_HELD, Held, Ladder, Passed, Step, Wrong
 from gateway.challenges.pace import Pace
+from gateway.challenges.providers.breaker import MayBeAway
 from gateway.challenges.providers.contract import Answered, Captcha, ProviderUnavailable, Verdict, Widget
 from gateway.challenges.steps import passed, suspicion
 from gateway.challenges.terms import Terms
 from gateway.challenges.token import BadChallenge, Challenge, Tokens
-from gateway.challenges.work import BadWork, Work
+from gateway.challenges.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,10 @@ RESPONSE_AT_MOST: Final = 16_384
 COOKIE_AT_MOST: Final = 256
 NEIGHBOURS: Final = 4
 """A network is allowed so many times the subjects of one browser: an office or a carrier has one address for many."""
-AWAY: Final = 30.0
-"""Seconds for which a provider that gave no verdict is not shown, where there is another one."""
+AWAY: Final = 60.0
+"""Seconds for which a provider that gave no verdict on an answer is not shown for that challenge, if there is another.
+For others it is away when its breaker says so."""
+PASSED_OVER_AT_MOST: Final = 1_000
 SHOWN_LASTS: Final = 1800.0
 """Seconds for which a page may be answered by the provider that it was made with."""
 WAIT_AT_MOST: Final = 30.0
@@ -121,7 +124,7 @@ class Desk:
         self._now = now
         self._answers = Pace(*ANSWERS, now)
         self._addresses = Pace(*ADDRESS, now)
-        self._away: dict[str, float] = {}
+        self._passed_over: dict[tuple[str, str], float] = {}
         self._turns: dict[str, tuple[asyncio.Lock, int]] = {}
         self._waiting = 0
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -139,7 +142,7 @@ class Desk:
         names = self._names(challenge, terms)
         if stands.status != "open" or not names:
             return Seen(stands.status, challenge, None, stands.expires, challenge.subject)
-        name = self._first(names)
+        name = self._first(challenge, names)
         widget = self._providers[name].issue(challenge.id, token)
         shown = self._mark(challenge, name)
         return Seen("open", challenge, widget, stands.expires, challenge.subject, name, shown)
@@ -223,17 +226,19 @@ class Desk:
             return "", Proof(stands.status)
         if not names:
             return "", Proof("unavailable", "no_provider")
-        name = self._shown(challenge, names, form.get(SHOWN_FIELD, "")) or self._first(names)
+        name = self._shown(challenge, names, form.get(SHOWN_FIELD, "")) or self._first(challenge, names)
         provider = self._providers[name]
         response = form.get(provider.issue(challenge.id, token).field, "")
         if not response:
             return name, Proof("wrong", "empty")
         try:
-            verdict = await self._verdict(name, challenge, token, response, browser)
+            verdict = await self._verdict(name, challenge, response, browser)
         except ProviderUnavailable as error:
             log.warning("%s gives no verdict: %s", name, error)
-            self._away[name] = self._now() + AWAY
-            return name, Proof("away" if self._first(names) != name else "unavailable")
+            if error.healthy:
+                return name, Proof("wrong", "lost")
+            self._pass_over(challenge, name)
+            return name, Proof("away" if self._there(challenge, names) else "unavailable")
         if not verdict.passed:
             log.info("%s: an answer is %s %s", name, verdict.reason, verdict.note)
             return name, await self._wrong(challenge, terms, verdict.reason or "wrong")
@@ -243,19 +248,12 @@ class Desk:
             return name, Proof("farmed", "farmed")
         return name, await self._pass(challenge, terms)
 
-    async def _verdict(self, name: str, challenge: Challenge, token: str, response: str, browser: Browser) -> Verdict:
+    async def _verdict(self, name: str, challenge: Challenge, response: str, browser: Browser) -> Verdict:
         """Raises ProviderUnavailable."""
         if len(response) > RESPONSE_AT_MOST:
             return Verdict(False, "malformed")
-        if name != ALTCHA:
-            answered = Answered(response, browser.address, browser.agent, challenge.id, browser.host)
-            return await self._providers[name].validate(answered)
-        try:
-            answered_token = self._work.check(response, self._now())
-        except BadWork as error:
-            return Verdict(False, error.reason)
-        # Work for another challenge may be work well done: it is none for this one.
-        return Verdict(True) if answered_token == token else Verdict(False, "other_challenge")
+        answered = Answered(response, browser.address, browser.agent, challenge.id, browser.host)
+        return await self._providers[name].validate(answered)
 
     async def _pass(self, challenge: Challenge, terms: Terms) -> Proof:
         rule, subject = challenge.rule, challenge.subject
@@ -311,10 +309,27 @@ class Desk:
         names = terms.providers if challenge.step is Step.CAPTCHA else (ALTCHA,)
         return tuple(name for name in names if name in self._providers)
 
-    def _first(self, names: tuple[str, ...]) -> str:
-        """The first that is not away. Where all are, the first of all: it is back when it is back."""
+    def _first(self, challenge: Challenge, names: tuple[str, ...]) -> str:
+        """Who is shown. Where all are away, the first of all: it is back when it is back."""
+        return self._there(challenge, names) or names[0]
+
+    def _there(self, challenge: Challenge, names: tuple[str, ...]) -> str:
+        """The first that is not away; empty where all are."""
         now = self._now()
-        return next((name for name in names if self._away.get(name, 0.0) <= now), names[0])
+        for name in names:
+            provider = self._providers[name]
+            if isinstance(provider, MayBeAway) and provider.away:
+                continue
+            if self._passed_over.get((challenge.id, name), 0.0) <= now:
+                return name
+        return ""
+
+    def _pass_over(self, challenge: Challenge, name: str) -> None:
+        """Who has just waited in vain is shown another one, also where nobody else is yet."""
+        self._passed_over.pop((challenge.id, name), None)
+        self._passed_over[challenge.id, name] = self._now() + AWAY
+        if len(self._passed_over) > PASSED_OVER_AT_MOST:
+            del self._passed_over[next(iter(self._passed_over))]
 
     def _mark(self, challenge: Challenge, name: str) -> str:
         until = int(self._now() + SHOWN_LASTS)
