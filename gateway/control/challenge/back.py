@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+BACK: Final = "to"
+"""The name of the field, and of the parameter, that holds where a browser came from."""
 LONGEST: Final = 2048
 _PATH: Final = re.compile(r"/(?:[^/\\\x00-\x20\x7f-\U0010ffff][^\\\x00-\x20\x7f-\U0010ffff]*)?")
 """One slash, and no second: `//host` is another host (RFC 3986, section 4.2). Browsers take a backslash for a slash

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -12,7 +13,8 @@ from gateway.challenges.interface import Unavailable
 from gateway.challenges.token import BadChallenge
 from gateway.control import look
 from gateway.control.challenge import words
-from gateway.control.challenge.views import Views
+from gateway.control.challenge.back import BACK, local
+from gateway.control.challenge.views import Views, Way
 from gateway.control.challenge.words import Said
 
 log = logging.getLogger(__name__)
@@ -33,11 +35,12 @@ def border(views: Views) -> Any:
             response = _answer(views, request, _BAD.get(bad.reason, words.UNKNOWN), bad.reason)
         except Unavailable as error:
             log.error("a challenge could not be looked up: %s", error)
-            response = _answer(views, request, words.UNAVAILABLE, "unavailable")
+            response = _answer(views, request, words.UNAVAILABLE, "unavailable", *_again(views, request))
         except web.HTTPException as error:
             response = _error(views, request, error)
         for name, value in look.FIELDS.items():
             response.headers.setdefault(name, value)
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         return response
 
     return handle
@@ -58,9 +61,16 @@ def _error(views: Views, request: web.Request, error: web.HTTPException) -> web.
     return response
 
 
-def _answer(views: Views, request: web.Request, said: Said, code: str) -> web.Response:
+def _again(views: Views, request: web.Request) -> tuple[Way, ...]:
+    """The same page once more; a form that was sent is filled in anew."""
+    token = request.match_info.get("token", "")
+    back = local(request.query.get(BACK, ""))
+    return (Way(views.path(quote(token, safe=""), to=back), "Try again"),) if token else ()
+
+
+def _answer(views: Views, request: web.Request, said: Said, code: str, *ways: Way) -> web.Response:
     if not request.path.endswith(PROGRAMS):
-        return views.says(request, said)
+        return views.says(request, said, *ways)
     response = web.json_response({"error": {"type": code, "message": said.text}}, status=said.status)
     if said.retry_after:
         response.headers["Retry-After"] = str(said.retry_after)

@@ -16,16 +16,17 @@ from gateway.accounts.secrets import Secrets
 from gateway.challenges.desk import SHOWN_FIELD, Browser, Desk, Proof, Seen
 from gateway.challenges.ladder import Step
 from gateway.control.challenge import words
-from gateway.control.challenge.back import local
-from gateway.control.challenge.program import Programs, slow_down
+from gateway.control.challenge.back import BACK, local
+from gateway.control.challenge.program import Programs, seconds
 from gateway.control.challenge.views import Views, Way, hosts
 from gateway.control.owner import forms
 from gateway.control.owner.sessions import Session, Sessions
 
 log = logging.getLogger(__name__)
 
-BACK: Final = "to"
-"""The name of the field, and of the parameter, that holds where a browser came from."""
+
+LARGEST: Final = 24 * 1024
+"""Bytes of a form: an answer of RESPONSE_AT_MOST, and what else is in it."""
 
 
 class Members(NamedTuple):
@@ -72,16 +73,17 @@ class Person:
         if seen.status == "passed":
             return self._passed(request, back, done=done)
         if seen.status != "open":
-            return self._views.says(request, words.STATES[seen.status], *self._signing_in(seen))
+            return self._views.says(request, words.STATES[seen.status], *([Way(back, "Try again")] if back else []))
         if seen.widget is None:
-            return self._views.says(request, words.NOBODY, Way(request.path_qs, "Try again"), *self._signing_in(seen))
+            again = Way(self._views.path(token, to=back), "Try again")
+            return self._views.says(request, words.NOBODY, again, *self._door())
         session = await self._session(request)
         here = self._views.place
         response = self._views.page(
             request,
             "challenge.html",
             status=status,
-            widget=seen.widget,
+            widget=self._views.shaped(seen.widget, token),
             seen=seen,
             known=not seen.subject.startswith("address="),
             name=seen.subject.removeprefix("address="),
@@ -144,20 +146,20 @@ class Person:
             return web.Response(status=303, headers={"Location": self._views.path(token, to=back, done=True)})
         if proof.status == "farmed":
             said = words.FARMED if self._members is not None else words.FARMED_ALONE
-            return self._views.says(request, said, *self._door())
-        if proof.status == "paced":
-            raise slow_down(proof.retry_after)
+            again = Way(self._views.path(token, to=back), "Back to the check")
+            return self._views.says(request, said, *self._door(), again)
         seen = await self._desk.seen(token)
-        problem, status = _PROBLEMS.get(proof.status, (words.WRONG, 422))
-        if proof.reason == "empty":
-            problem = words.EMPTY
-        return await self._page(request, token, seen, back, problem=problem, status=status)
+        problem, status = _PROBLEMS.get(proof.reason) or _PROBLEMS.get(proof.status, (words.WRONG, 422))
+        response = await self._page(request, token, seen, back, problem=problem, status=status)
+        if proof.status == "paced":
+            response.headers["Retry-After"] = seconds(proof.retry_after)
+        return response
 
     async def _form(self, request: web.Request) -> Mapping[str, str]:
         """From a page of ours, as far as the browser says. Raises HTTPException."""
         if not self._views.place.ours(request):
             raise web.HTTPForbidden
-        return await forms.read(request)
+        return await forms.read(request, LARGEST)
 
     def _browser(self, request: web.Request) -> Browser:
         here = self._views.place
@@ -185,15 +187,14 @@ class Person:
             return ""
         return forms.form_token(self._members.secrets, _holder(session))
 
-    def _signing_in(self, seen: Seen) -> tuple[Way, ...]:
-        return () if seen.subject.startswith("address=") or seen.status == "open" else self._door()
-
     def _door(self) -> tuple[Way, ...]:
-        return (Way(self._views.place.path(), "Go to your account"),) if self._members is not None else ()
+        return (Way(self._views.place.path("/sign-in"), "Sign in"),) if self._members is not None else ()
 
 
 _PROBLEMS: Final[Mapping[str, tuple[str, int]]] = {
+    "empty": (words.EMPTY, 422),
     "wrong": (words.WRONG, 422),
+    "paced": (words.SLOW, 429),
     "away": (words.ANOTHER, 503),
     "unavailable": (words.UNAVAILABLE.text, 503),
 }

@@ -26,9 +26,14 @@ WAITING: Final = 32
 """Requests of one place that wait at once."""
 
 
-def slow_down(seconds: float) -> web.HTTPTooManyRequests:
-    """Raise it."""
-    return web.HTTPTooManyRequests(headers={"Retry-After": str(max(1, math.ceil(seconds)))})
+def slow_down(wait: float) -> web.HTTPTooManyRequests:
+    """To be raised. `wait` is in seconds."""
+    return web.HTTPTooManyRequests(headers={"Retry-After": seconds(wait)})
+
+
+def seconds(wait: float) -> str:
+    """For Retry-After: whole ones, and never none."""
+    return str(max(1, math.ceil(wait)))
 
 
 class Programs:
@@ -63,10 +68,10 @@ class Programs:
         """
         token = request.match_info["token"]
         place = self.paced(request)
-        seconds = _seconds(request.query.get("wait", "0"))
-        if seconds and request.method != "HEAD":
+        patience = _patience(request.query.get("wait", "0"))
+        if patience and request.method != "HEAD":
             with self._waits(place):
-                seen = await self._desk.wait(token, seconds)
+                seen = await self._desk.wait(token, patience)
         else:
             seen = await self._desk.seen(token)
         return web.json_response({"id": seen.challenge.id, "status": seen.status, "expires_at": stamp(seen.expires)})
@@ -74,7 +79,7 @@ class Programs:
     @contextlib.contextmanager
     def _waits(self, place: str) -> Iterator[None]:
         if self._waiting[place] >= WAITING:
-            raise slow_down(LONGEST_WAIT / WAITING)
+            raise slow_down(1.0)
         self._waiting[place] += 1
         try:
             yield
@@ -84,7 +89,7 @@ class Programs:
                 del self._waiting[place]
 
 
-def _seconds(stated: str) -> float:
+def _patience(stated: str) -> float:
     if not (stated.isascii() and stated.isdigit() and len(stated) < 6):
         raise web.HTTPBadRequest(text="wait is a number of whole seconds.\n")
     return min(float(stated), LONGEST_WAIT)

@@ -86,10 +86,21 @@ class Views:
         )
         self._templates.filters["minute"] = account_words.minute
         self._templates.filters["stamp"] = account_words.stamp
-        self._templates.globals["configuration"] = _CONFIGURATION
         self._templates.globals["asset"] = assets.url
         self._templates.globals["style"] = assets.url("style.css")
         self._templates.globals["icon"] = assets.url("icon.svg")
+
+    def shaped(self, widget: Widget, token: str) -> Widget:
+        """As the page shows it. Ours is told what it may do, and where we are as browsers see us."""
+        if widget.element != ALTCHA:
+            return widget
+        ours = {
+            **widget.attributes,
+            "challenge": self.path(token, "/puzzle"),
+            "name": widget.field,
+            "configuration": _CONFIGURATION,
+        }
+        return widget._replace(attributes=ours)
 
     def page(
         self, request: web.Request, template: str, *, status: int = 200, widget: Widget | None = None, **values: Any

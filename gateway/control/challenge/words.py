@@ -36,7 +36,7 @@ FARMED: Final = Said(
     403,
     "Please sign in instead",
     "From this browser or network checks for many accounts were passed today, so this one cannot be passed here. "
-    "A member of the account can sign in and let its requests go on.",
+    "A member of the account can sign in, come back to it, and let the requests go on.",
 )
 FARMED_ALONE: Final = Said(
     403,

@@ -40,19 +40,19 @@ def believed(secrets: Secrets, holder: str, stated: str) -> bool:
     )
 
 
-async def read(request: web.Request) -> Mapping[str, str]:
+async def read(request: web.Request, largest: int = LARGEST) -> Mapping[str, str]:
     """Its fields; of several with one name the first. Raises HTTPException: 400, 408, 413, 415."""
     if request.content_type != "application/x-www-form-urlencoded":
         raise web.HTTPUnsupportedMediaType(text="Send a form.\n")
-    if (request.content_length or 0) > LARGEST:
-        raise web.HTTPRequestEntityTooLarge(LARGEST, request.content_length or 0)
+    if (request.content_length or 0) > largest:
+        raise web.HTTPRequestEntityTooLarge(largest, request.content_length or 0)
     content = bytearray()
     try:
         async with asyncio.timeout(PATIENCE):
             async for piece in request.content.iter_any():
                 content += piece
-                if len(content) > LARGEST:
-                    raise web.HTTPRequestEntityTooLarge(LARGEST, len(content))
+                if len(content) > largest:
+                    raise web.HTTPRequestEntityTooLarge(largest, len(content))
     except TimeoutError:
         raise web.HTTPRequestTimeout(text="The form did not come in time.\n") from None
     try:

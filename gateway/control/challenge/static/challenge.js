@@ -14,6 +14,7 @@ const WORDS = {
   working: "Your browser is working. This takes a few seconds.",
   sending: "Done. You go on in a moment.",
   failed: "That did not work. Please tick the box to try again, or load this page again.",
+  missing: "The check could not be loaded. Please load this page again.",
   insecure: "Browsers do this check on secure pages only. Please open this page with https:// in its address.",
 };
 // Said only where it is new: what a screen reader has read it need not read again.
@@ -24,7 +25,8 @@ const send = () => {
   if (sent) return;
   sent = true;
   say(WORDS.sending);
-  form.requestSubmit();
+  if (form.requestSubmit) form.requestSubmit();
+  else form.submit();
 };
 
 // Whoever comes back here again and again, although every check was passed, is asked to press: no browser goes in circles.
@@ -40,6 +42,7 @@ const rounds = () => {
 };
 
 const altcha = () => {
+  if (!customElements.get("altcha-widget")) return say(WORDS.missing);
   $altcha.algorithms.set("PBKDF2/SHA-256", () => new Worker(worker));
   $altcha.defaults.set({ workers: Math.min(8, navigator.hardwareConcurrency || 2) });
   const work = "work" in form.dataset;
@@ -76,7 +79,7 @@ const others = () => {
 
 // It may be passed elsewhere meanwhile: by a member, or by the program itself.
 const watch = async () => {
-  for (let failures = 0; failures < 5 && !sent; ) {
+  for (let failures = 0; failures < 5 && !sent;) {
     try {
       const answer = await fetch(`${state}?wait=25`, { cache: "no-store" });
       if (!answer.ok) throw new Error(String(answer.status));
@@ -98,6 +101,7 @@ document.querySelector("#sign-in")?.addEventListener("click", () => {
 });
 for (const time of document.querySelectorAll("time"))
   time.textContent = new Date(time.dateTime).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+document.querySelector("#vouch")?.addEventListener("submit", () => { sent = true; });
 window.addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 
 if (widget) altcha();
