@@ -90,6 +90,12 @@ class Ladder:
     """Below which it is left."""
     place: tuple[int, ...] = field(init=False, repr=False, compare=False)
     """Step -> place of the highest that the ladder has up to it."""
+    bands: tuple[tuple[float, float, float], ...] = field(init=False, repr=False, compare=False)
+    """Step -> where it is left, what must be left of it at rest, where the next one is entered. Whoever is on it and
+    within is asked for nothing else; nobody is where more than that counts.
+    """
+    fading: float = field(init=False, repr=False, compare=False)
+    """What is left of 1 after a second."""
     top: Step = field(init=False, repr=False, compare=False)
     """The highest challenge that it has; OBSERVE for none."""
     lowest: float = field(init=False, repr=False, compare=False)
@@ -119,6 +125,8 @@ class Ladder:
             "enters": enters,
             "leaves": leaves,
             "place": tuple(sum(known <= step for known in steps) - 1 for step in Step),
+            "bands": tuple(self._band(step, steps, enters, leaves) for step in Step),
+            "fading": 0.5 ** (1.0 / self.half_life),
             "top": self.fixed or max(challenges, default=Step.OBSERVE),
             "lowest": enters[1] if named else math.inf,
             "dust": min(DUST, leaves[1] / 2) if named else DUST,
@@ -126,6 +134,14 @@ class Ladder:
         }
         for name, value in found.items():
             object.__setattr__(self, name, value)
+
+    def _band(
+        self, step: Step, steps: tuple[Step, ...], enters: tuple[float, ...], leaves: tuple[float, ...]
+    ) -> tuple[float, float, float]:
+        if self.fixed or step >= Step.VERIFY or step not in steps:
+            return math.inf, math.inf, -math.inf
+        place = steps.index(step)
+        return leaves[place], leaves[place] / 2.0, (*enters, math.inf)[place + 1]
 
     @property
     def calm(self) -> float:
@@ -159,8 +175,9 @@ class Open(NamedTuple):
     """Answers that were no answer."""
 
 
-class Clearance(NamedTuple):
-    """A passed challenge, and what it is good for."""
+@dataclass(frozen=True, slots=True)
+class Clearance:
+    """A passed challenge, and what it is good for. Read with every exchange, and seldom made: so it is no tuple."""
 
     id: str
     """Of the challenge."""
@@ -175,8 +192,9 @@ class Clearance(NamedTuple):
     """How many it lets pass in the whole fleet; 0 for any number."""
 
 
-class Held(NamedTuple):
-    """All that is known of one account under one rule. At `at`; what decays is computed from there."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """All that is known of one account under one rule. At `at`; what decays is computed from there. As Clearance."""
 
     score: float = 0.0
     """Suspicion that exchanges brought: the highest, as far as it is not forgotten."""
@@ -263,8 +281,9 @@ _LONGEST: Final = 512
 def dump(held: Held) -> bytes:
     """For storage: JSON, a list that begins with the version of its format. Raises ValueError where a text is none."""
     numbers = (held.score, held.strain, held.at, held.step, held.since, held.tried, held.met, held.relieved, held.shown)
+    cleared = [[c.id, c.step, c.key, c.network, c.expires, c.exchanges] for c in held.clearances]
     try:
-        return orjson.dumps([_FORMAT, *numbers, [list(o) for o in held.open], [list(c) for c in held.clearances]])
+        return orjson.dumps([_FORMAT, *numbers, [list(one) for one in held.open], cleared])
     except TypeError as error:
         raise ValueError(f"not to be written: {error}") from None
 

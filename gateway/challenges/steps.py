@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container
+from dataclasses import replace
 from typing import Final
 
 from gateway.challenges.ladder import (
@@ -61,28 +62,24 @@ def weigh(ladder: Ladder, held: Held, weight: float, now: float) -> tuple[Step, 
     """The step of an exchange that brings this weight, and whether `Weighed(weight)` is worth writing down: False where
     `after` would return the same object.
     """
+    if not held.open and held.strain <= 0.0:
+        # Most exchanges: the step is what it was, and so is what holds it there.
+        step, score, strain = held.step, held.score, held.strain
+        leave, rest, enter = ladder.bands[step]
+        if score and now > held.at:
+            fading = ladder.fading ** (now - held.at)
+            score *= fading
+            strain *= fading
+        hold = score if score >= weight else weight  # noqa: FURB136 - a call is what this function cannot afford
+        if (
+            hold + strain >= leave
+            and score >= rest
+            and (hold < enter or (hold + strain < enter and held.relieved >= VERIFY))
+            and (hold <= score * NOTED or (not step and hold < enter))
+        ):
+            return step, False
     if ladder.fixed:
         return ladder.fixed, bool(held.open) and held.open[0].until <= now
-    score, strain, at, step = held[:4]
-    elapsed = now - at
-    if elapsed > 0.0:
-        fading = 0.5 ** (elapsed / ladder.half_life)
-        score *= fading
-        strain *= fading
-    hold = score if score >= weight else weight  # noqa: FURB136 - a call is what this function cannot afford
-    place = ladder.place[step]
-    leave = ladder.leaves[place]
-    if (
-        strain <= 0.0
-        and step < VERIFY
-        and hold < (ladder.enters[place + 1] if place + 1 < len(ladder.enters) else math.inf)
-        and hold + strain >= leave
-        and score * 2.0 >= leave
-        and (hold <= score * NOTED or not place)
-        and step is ladder.steps[place]
-        and not held.open
-    ):  # Most exchanges: the step is what it was, and so is what holds it there.
-        return step, False
     then = _weighed(ladder, held, weight, now)
     return then.step, then is not held
 
@@ -92,13 +89,12 @@ def cleared(held: Held, step: Step, key: str, network: str, now: float, spent: C
     known to be empty.
     """
     for one in held.clearances:
-        name, good_for, of, within, expires, _ = one
         if (
-            good_for >= step
-            and now < expires
-            and (not of or of == key)
-            and (not within or within == network)
-            and name not in spent
+            (not one.network or one.network == network)
+            and (not one.key or one.key == key)
+            and one.step >= step
+            and now < one.expires
+            and one.id not in spent
         ):
             return one
     return None
@@ -158,7 +154,7 @@ def _weighed(ladder: Ladder, held: Held, weight: float, now: float) -> Held:
         matters = ladder.lowest - ladder.margin - ladder.answers.at_most - ladder.dust if other else ladder.lowest
         if score <= known.score * NOTED or score < matters:
             return held
-    return _stand(ladder, then._replace(score=score), left, place, now)
+    return _stand(ladder, replace(then, score=score), left, place, now)
 
 
 def _asked(ladder: Ladder, held: Held, challenge: Open, now: float) -> Held:
@@ -172,7 +168,7 @@ def _asked(ladder: Ladder, held: Held, challenge: Open, now: float) -> Held:
     while len(kept) >= OPEN_AT_MOST:
         keys = [one.key for one in kept]
         kept.remove(min((o for o in kept if keys.count(o.key) == max(map(keys.count, keys))), key=lambda o: o.asked))
-    return _raise(ladder, then._replace(open=_ordered((*kept, challenge))), now)
+    return _raise(ladder, replace(then, open=_ordered((*kept, challenge))), now)
 
 
 def _wrong(ladder: Ladder, held: Held, name: str, now: float) -> Held:
@@ -184,8 +180,8 @@ def _wrong(ladder: Ladder, held: Held, name: str, now: float) -> Held:
     wrong = challenge.wrong + 1
     then = _strain(ladder, known, ladder.answers.wrong) if _asks(ladder, challenge, known.score) else known
     if wrong < WRONG_AT_MOST:
-        return _raise(ladder, then._replace(open=_ordered((*others, challenge._replace(wrong=wrong)))), now)
-    return _raise(ladder, then._replace(open=others, tried=max(then.tried, challenge.step)), now)
+        return _raise(ladder, replace(then, open=_ordered((*others, challenge._replace(wrong=wrong)))), now)
+    return _raise(ladder, replace(then, open=others, tried=max(then.tried, challenge.step)), now)
 
 
 def _passed(ladder: Ladder, held: Held, name: str, worth: tuple[float, int], now: float) -> Held:
@@ -199,7 +195,8 @@ def _passed(ladder: Ladder, held: Held, name: str, worth: tuple[float, int], now
     while len(older) >= CLEARANCES_AT_MOST:
         older.remove(min(older, key=lambda one: one.expires))
     highest = challenge.step >= ladder.top
-    then = _relieve(ladder, known, REVIEW if highest else challenge.step)._replace(
+    then = replace(
+        _relieve(ladder, known, REVIEW if highest else challenge.step),
         tried=max(known.tried, challenge.step),
         met=now if highest else known.met,
         open=tuple(one for one in known.open if one is not challenge and not _covers(new, one)),
@@ -212,15 +209,16 @@ def _shown(ladder: Ladder, held: Held, now: float) -> Held:
     known = _now(ladder, held, now)
     if ladder.fixed or held.step < VERIFY or (held.step is REVIEW and held.shown >= held.since):
         return held
-    then = known._replace(shown=now, strain=-ladder.answers.relief_at_most, relieved=REVIEW)
+    then = replace(known, shown=now, strain=-ladder.answers.relief_at_most, relieved=REVIEW)
     left, place = _climb(ladder, then, then.score, now)
-    return _stand(ladder, then if ladder.steps[place] is REVIEW else then._replace(tried=OBSERVE), left, place, now)
+    return _stand(ladder, then if ladder.steps[place] is REVIEW else replace(then, tried=OBSERVE), left, place, now)
 
 
 def _lifted(ladder: Ladder, held: Held, step: Step, now: float) -> Held:
     known = _now(ladder, held, now)
     highest = ladder.place[step]
-    then = known._replace(
+    then = replace(
+        known,
         score=min(known.score, ladder.enters[highest] if highest else 0.0),
         strain=min(known.strain, 0.0),
         tried=known.tried if step >= VERIFY else OBSERVE,
@@ -237,7 +235,7 @@ def _lifted(ladder: Ladder, held: Held, step: Step, now: float) -> Held:
 
 def _faded(ladder: Ladder, held: Held, now: float) -> tuple[float, float]:
     """Score and strain at that time."""
-    fading = 0.5 ** (max(0.0, now - held.at) / ladder.half_life)
+    fading = ladder.fading ** max(0.0, now - held.at)
     strain = held.strain * fading
     return held.score * fading, strain if abs(strain) >= ladder.dust else 0.0
 
@@ -245,8 +243,8 @@ def _faded(ladder: Ladder, held: Held, now: float) -> tuple[float, float]:
 def _now(ladder: Ladder, held: Held, now: float) -> Held:
     """As it stands at that time, but for the step."""
     score, strain = _faded(ladder, held, now)
-    known = held._replace(score=score, strain=strain, at=now)
-    return known if ladder.fixed or _left(ladder, known, now) else known._replace(tried=OBSERVE)
+    known = replace(held, score=score, strain=strain, at=now)
+    return known if ladder.fixed or _left(ladder, known, now) else replace(known, tried=OBSERVE)
 
 
 def _left(ladder: Ladder, known: Held, now: float) -> int:
@@ -313,7 +311,8 @@ def _raise(ladder: Ladder, known: Held, now: float) -> Held:
 def _stand(ladder: Ladder, known: Held, left: int, place: int, now: float) -> Held:
     step = ladder.fixed or ladder.steps[place]
     entered = step is not known.step or (not ladder.fixed and left < ladder.place[known.step])
-    then = known._replace(
+    then = replace(
+        known,
         step=step,
         since=now if entered else known.since,
         tried=known.tried if place or ladder.fixed else OBSERVE,
@@ -326,10 +325,10 @@ def _unanswered(ladder: Ladder, known: Held, hold: float, now: float) -> Held:
     """Without the challenges that are over: ignored are those of whoever went on; others have stopped for as long."""
     if not known.open or known.open[0].until > now:
         return known
-    then = known._replace(open=tuple(one for one in known.open if one.until > now))
+    then = replace(known, open=tuple(one for one in known.open if one.until > now))
     for one in known.open:
         if one.until <= now <= one.until + (one.until - one.asked) and _asks(ladder, one, hold):
-            then = _strain(ladder, then, ladder.answers.ignored)._replace(tried=max(then.tried, one.step))
+            then = replace(_strain(ladder, then, ladder.answers.ignored), tried=max(then.tried, one.step))
     return then
 
 
@@ -339,7 +338,7 @@ def _asks(ladder: Ladder, challenge: Open, hold: float) -> bool:
 
 
 def _strain(ladder: Ladder, known: Held, more: float) -> Held:
-    return known._replace(strain=min(ladder.answers.at_most, known.strain + more))
+    return replace(known, strain=min(ladder.answers.at_most, known.strain + more))
 
 
 def _relieve(ladder: Ladder, known: Held, counts: Step) -> Held:
@@ -349,7 +348,7 @@ def _relieve(ladder: Ladder, known: Held, counts: Step) -> Held:
     answers = ladder.answers
     if known.relieved > counts and known.strain <= -answers.passed / 2.0 < 0.0:
         return known
-    return known._replace(strain=max(-answers.relief_at_most, known.strain - answers.passed), relieved=counts)
+    return replace(known, strain=max(-answers.relief_at_most, known.strain - answers.passed), relieved=counts)
 
 
 def _opened(held: Held, name: str, now: float) -> Open | None:
