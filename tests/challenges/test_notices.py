@@ -189,13 +189,6 @@ class Receiver:
         raise AssertionError("a redirect was followed")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def redis_url() -> AsyncIterator[str]:
-    """Debian's Redis, or Valkey where there is none."""
-    async with servers.server("valkey" if servers.missing("redis") else "redis") as one:
-        yield one.url
-
-
 @pytest_asyncio.fixture
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
     """Empty."""
