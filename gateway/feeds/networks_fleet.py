@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import logging
 import math
 import re
@@ -141,14 +142,13 @@ class FleetNetworks(RecentNetworks):
     async def run(self, redis: Redis) -> None:
         """Ask and tell until cancelled; it never gives up. The client is the caller's to close."""
         self._running = True
+        retry = FIRST_RETRY
         try:
             while not is_cancelled():
-                await self._wake.wait()
-                # Those first for whom an exchange waits.
-                wanted = [subject for subject in self._waiting if subject in self._to_tell]
-                batch = [(one, self._to_tell.pop(one)) for one in dict.fromkeys([*wanted, *self._to_tell][:BATCH])]
-                if not batch:
+                batch = self._next()
+                if not batch and not self._outages:
                     self._wake.clear()
+                    await self._wake.wait()
                     continue
                 try:
                     async with asyncio.timeout(DEADLINE):
@@ -156,18 +156,25 @@ class FleetNetworks(RecentNetworks):
                 except AWAY as error:
                     self._put_back(batch)
                     self._outages.began("asked", error)
-                    await self._until_back(redis)
+                    await asyncio.sleep(retry)
+                    retry = min(retry * 2, LAST_RETRY)
                     continue
+                retry = FIRST_RETRY
+                self._outages.ended("asked")
                 for (subject, uses), answer in zip(batch, answers, strict=True):
                     self._hear(subject, uses, answer)
         finally:
             self._running = False
             self._give_up(list(self._waiting))
 
+    def _next(self) -> list[tuple[Subject, dict[str, Use]]]:
+        """What goes in one round trip: those first for whom an exchange waits."""
+        wanted = [subject for subject in self._waiting if subject in self._to_tell]
+        return [(one, self._to_tell.pop(one)) for one in list(dict.fromkeys([*wanted, *self._to_tell]))[:BATCH]]
+
     async def _exchange(self, redis: Redis, batch: list[tuple[Subject, dict[str, Use]]]) -> list[Any]:
-        """The whole set of each, or what went wrong with it."""
-        last = []
-        count = 0
+        """The whole set of each, or what is wrong with its key. Raises what AWAY names."""
+        counts = []
         async with redis.pipeline(transaction=False) as pipeline:
             for subject, uses in batch:
                 key = key_of(subject)
@@ -175,16 +182,17 @@ class FleetNetworks(RecentNetworks):
                     pipeline.zadd(key, _members(uses), gt=True)
                     pipeline.zremrangebyrank(key, 0, -MEMBERS_AT_MOST - 1)
                     pipeline.expire(key, int(self._remembered))
-                    count += 3
                 pipeline.zrange(key, 0, -1, withscores=True)
-                count += 1
-                last.append(count - 1)
+                counts.append(4 if uses else 1)
+            if not batch:
+                # After an outage, where nothing waits: to see whether it is over.
+                pipeline.exists(PREFIX)
             answers = await pipeline.execute(raise_on_error=False)
-        found = [answers[index] for index in last]
-        gone = next((one for one in found if isinstance(one, AWAY) and not _is_wrong_type(one)), None)
-        if gone is not None:
-            raise gone
-        return found
+        wrong = next((one for one in answers if isinstance(one, Exception) and not _is_wrong_type(one)), None)
+        if wrong is not None:
+            raise wrong
+        ends = itertools.accumulate(counts)
+        return [answers[end - 1] for end in ends]
 
     def _put_back(self, batch: Iterable[tuple[Subject, dict[str, Use]]]) -> None:
         """To be told again: some may have been written, which does no harm. Nobody waits for it any more."""
@@ -201,20 +209,6 @@ class FleetNetworks(RecentNetworks):
             for _, answer in self._waiting.pop(subject, ()):
                 if not answer.done():
                     answer.set_result(None)
-
-    async def _until_back(self, redis: Redis) -> None:
-        retry = FIRST_RETRY
-        while not is_cancelled():
-            await asyncio.sleep(retry)
-            retry = min(retry * 2, LAST_RETRY)
-            try:
-                async with asyncio.timeout(DEADLINE):
-                    await redis.exists(PREFIX)
-            except AWAY as error:
-                self._outages.began("asked", error)
-                continue
-            self._outages.ended("asked")
-            return
 
     def _hear(self, subject: Subject, told: dict[str, Use], answer: Any) -> None:
         if isinstance(answer, Exception):

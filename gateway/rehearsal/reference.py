@@ -23,6 +23,7 @@ from gateway.policies.auth.config import AuthConfig
 from gateway.policies.geo.config import Answer, GeoConfig
 from gateway.policies.kyc.config import Gate, Identity, KycConfig
 from gateway.policies.quota.config import QuotaConfig
+from gateway.policies.risk.config import RiskConfig
 from gateway.policies.rules.config import KEYS_OF, NEEDED, TERMINAL, RuleConfig, RulesConfig
 from gateway.rehearsal.key_words import Key, keys, meanings, models_in
 from gateway.rehearsal.suite import TestFile
@@ -41,6 +42,7 @@ FILES: Final[Mapping[str, tuple[type[BaseModel], str]]] = {
     "kind: auth": (AuthConfig, "Who is asking."),
     "kind: geo": (GeoConfig, "From where. Everything that applies is reported, and the strongest answer holds."),
     "kind: kyc": (KycConfig, "Which tier has an account earned by evidence, and what may that have?"),
+    "kind: risk": (RiskConfig, "What speaks against an exchange that is allowed? It adds weight, and refuses nothing."),
     "kind: rules": (
         RulesConfig,
         "What you write: ordered conditions, and what becomes of an exchange for which one holds.",

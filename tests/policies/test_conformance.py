@@ -12,6 +12,7 @@ from gateway.policies.auth.config import AuthConfig
 from gateway.policies.geo.config import Answer, Countries, CountriesSeen, GeoConfig, Networks, Travel, Unknown
 from gateway.policies.kyc.config import KycConfig
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
+from gateway.policies.risk.config import RiskConfig
 from gateway.policies.rules.config import RulesConfig
 from gateway.policy import PolicyKind
 from gateway.testing import assert_conforms, context, contexts
@@ -96,6 +97,7 @@ CONFIGS: Final[list[tuple[str, BaseModel]]] = [
         ),
     ),
     ("kyc", KycConfig.model_validate({"tiers": VOLUMES, "others": "pass", "unread": "pass"})),
+    ("risk", RiskConfig.model_validate({"new_network": {}, "key_shared": {}, "refused": {"from": 2}})),
     ("rules", RulesConfig.model_validate({"rules": RULES})),
     ("rules", RulesConfig.model_validate({"rules": RULES[-1:], "otherwise": "deny"})),
 ]
