@@ -14,7 +14,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pytest
 import pytest_asyncio
@@ -43,7 +43,9 @@ WEIGHT: Final = 50
 """What each exchange brings: a proof of work is asked for, also after one was passed."""
 MOST: Final = 0.001
 """Seconds of CPU that an attack may cost."""
-TIMES: Final = 100
+BATCHES: Final = 4
+TIMES: Final = 25
+"""Attempts of a batch, a millisecond apart. The cheapest batch counts: a machine that does other things is no cost."""
 CONFIG: Final = CaptchaConfig.model_validate(
     {
         "ladders": [{"name": "usual", "steps": {"work": 20, "captcha": 60}}],
@@ -168,6 +170,21 @@ def edited(answer: str, change: Callable[[dict[str, Any]], None]) -> str:
     return base64.b64encode(json.dumps(content).encode()).decode()
 
 
+T = TypeVar("T")
+
+
+async def repeated(site: Site, attempt: Callable[[], Awaitable[T]]) -> tuple[list[T], float]:
+    """What came of each, and the seconds of CPU that one costs: what all four workers do because of it."""
+    said, costs = [], []
+    for _ in range(BATCHES):
+        began = time.process_time()
+        for _ in range(TIMES):
+            said.append(await attempt())
+            site.clock.turn(0.001)
+        costs.append((time.process_time() - began) / TIMES)
+    return said, min(costs)
+
+
 # -- a program's answers -----------------------------------------------------------------------------------------------
 
 Attack = Callable[[Site], Awaitable[Callable[[], Awaitable[Decision]]]]
@@ -290,9 +307,7 @@ async def test_attacks_by_programs(site: Site, attack: Attack, note: str) -> Non
     attempt = await attack(site)
     before = (await site.held()).clearances
     first = await attempt()
-    began = time.process_time()
-    rest = [await attempt() for _ in range(TIMES)]
-    cost = (time.process_time() - began) / TIMES
+    rest, cost = await repeated(site, attempt)
 
     assert {one.action for one in (first, *rest)} == {Action.CHALLENGE}
     assert note in {one.note for one in (first, *rest)}
@@ -412,9 +427,7 @@ async def test_attacks_on_pages(site: Site, attack: Callable[[Site], Awaitable[T
     attempt = await attack(site)
     before = await site.held()
     first = await attempt()
-    began = time.process_time()
-    rest = [await attempt() for _ in range(TIMES)]
-    cost = (time.process_time() - began) / TIMES
+    rest, cost = await repeated(site, attempt)
 
     assert (first.status, first.reason) == (status, reason)
     assert "passed" not in {one.status for one in rest}
@@ -427,11 +440,15 @@ async def test_tokens_that_are_made_up(site: Site) -> None:
     """None is looked up: they end before anybody is asked."""
     token = await site.page()
     for forged_token in (token[:-4] + "AAAA", token[::-1], "x", "A" * 4_000, token + token):
-        began = time.process_time()
-        for _ in range(TIMES):
-            with pytest.raises(BadChallenge):
-                await site.first.desk.prove(forged_token, {"first-response": RIGHT}, site.home)
-        assert (time.process_time() - began) / TIMES < MOST
+
+        async def attempt(made_up: str = forged_token) -> str:
+            with pytest.raises(BadChallenge) as bad:
+                await site.first.desk.prove(made_up, {"first-response": RIGHT}, site.home)
+            return bad.value.reason
+
+        reasons, cost = await repeated(site, attempt)
+        assert set(reasons) <= {"forged", "malformed"}
+        assert cost < MOST
     assert site.provider.asked == []
 
 
