@@ -15,10 +15,12 @@ from pydantic import BaseModel
 from gateway.chain.entry import OnFailure
 from gateway.expressions.expression import Expression
 from gateway.policies.auth.config import AuthConfig
+from gateway.policies.captcha.config import CaptchaConfig
 from gateway.policies.geo.config import Answer, GeoConfig
 from gateway.policies.kyc.config import KycConfig
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
 from gateway.policies.rules.config import TERMINAL, RuleConfig, RulesConfig
+from gateway.rules.escalation import of_escalation, of_nobody
 from gateway.rules.ladders import of_ladder
 from gateway.rules.possible import Asked, Known, Possible, same
 from gateway.rules.problems import Problem
@@ -27,9 +29,8 @@ from gateway.rules.ruleset import CHAIN, FEEDS, Entry, Ruleset
 
 UNSOLVING: Final = frozenset({"auth", "geo", "kyc", "rules", "risk", "quota"})
 """Kinds that let nobody pass a challenge."""
-KEEPING: Final = frozenset({"auth", "geo", "kyc", "rules", "quota"})
+KEEPING: Final = frozenset({"auth", "captcha", "geo", "kyc", "risk", "rules", "quota"})
 """Kinds after which an account has the tier that the directory, a token or a ladder says."""
-UNSOLVABLE: Final = "challenges, and nothing in this chain lets a caller pass: an entry of kind `captcha` would"
 PASSED: Final = "captcha.passed"
 CHANGED_BY: Final = {"weigh": "risk.score", "tag": "tags"}
 """Action -> the variable that it changes, for the rules after it."""
@@ -77,9 +78,12 @@ class _Looking:
                 yield from self.rules(entry, entry.config)
             elif isinstance(entry.config, QuotaConfig):
                 yield from self.limits(entry, entry.config)
-            elif isinstance(entry.config, GeoConfig) and self.unsolvable(entry):
+            elif isinstance(entry.config, GeoConfig) and (unsolvable := self.unsolvable(entry)):
                 for loc in _challenging(entry.config, ()):
-                    yield self.ruleset.documents[entry.path].problem(loc, f"`{loc[-1]}` {UNSOLVABLE}")
+                    yield self.ruleset.documents[entry.path].problem(loc, f"`{loc[-1]}` {unsolvable}")
+            elif isinstance(entry.config, CaptchaConfig):
+                for place, said in of_escalation(entry.config, index, self.ruleset.entries, self.possible):
+                    yield self.ruleset.documents[entry.path].problem(place, said)
             elif isinstance(entry.config, KycConfig):
                 for place, said in of_ladder(entry.config, index, self.ruleset.entries):
                     yield self.ruleset.documents[entry.path].problem(place, said)
@@ -190,17 +194,22 @@ class _Looking:
         return earlier.known.always or not earlier.names.isdisjoint(rule.names)
 
     def challenges(self, entry: Entry, rules: list[_Rule]) -> Iterator[Problem]:
-        if not self.unsolvable(entry):
+        unsolvable = self.unsolvable(entry)
+        if not unsolvable:
             return
         for rule in rules:
             if rule.written.action == "challenge" and rule.written.share > 0.0 and not rule.known.never:
-                yield self.at(entry, rule, f"rule `{rule.written.name}` {UNSOLVABLE}")
+                yield self.at(entry, rule, f"rule `{rule.written.name}` {unsolvable}")
 
-    def unsolvable(self, entry: Entry) -> bool:
-        """No kind of this chain lets anybody pass a challenge, and the file of this entry is not in shadow alone."""
-        if self.strangers() or not {one.kind.name for one in self.ruleset.entries} <= UNSOLVING:
-            return False
-        return any(one.rollout > 0.0 for one in self.ruleset.entries if one.path == entry.path)
+    def unsolvable(self, entry: Entry) -> str:
+        """What is to be said where no entry of this chain that is enforced lets anybody pass a challenge, and the file
+        of this one is not in shadow alone.
+        """
+        solving = [one for one in self.ruleset.entries if one.kind.name not in UNSOLVING]
+        if self.strangers() or any(one.rollout > 0.0 for one in solving):
+            return ""
+        in_force = any(one.rollout > 0.0 for one in self.ruleset.entries if one.path == entry.path)
+        return of_nobody(solving) if in_force else ""
 
     def at(self, entry: Entry, rule: _Rule, message: str) -> Problem:
         return self.ruleset.documents[entry.path].problem(("rules", rule.index), message)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.expressions.expression import Expression
 from gateway.expressions.tree import Call, Ident, Node
+from gateway.policies.captcha.config import CaptchaConfig
 from gateway.policies.geo.config import GeoConfig
 from gateway.policies.rules.config import RulesConfig
 from gateway.rules.problems import Problem
@@ -56,15 +57,24 @@ def undated(ruleset: Ruleset) -> list[Problem]:
     """Rules that restrict new accounts, and with them every account whose date is unknown."""
     found = []
     for entry in ruleset.entries:
-        if not isinstance(entry.config, RulesConfig):
-            continue
-        for number, rule in enumerate(entry.config.rules):
-            if rule.action in RESTRICTING and "account.has_created" not in rule.when.reads:
-                name = next(_taken_for_new(rule.when.tree), None)
-                if name is not None:
-                    said = f"`{name}` is {DATED[name]} where it is unknown: put `account.has_created &&` before it"
-                    found.append(ruleset.documents[entry.path].problem(("rules", number, "when"), said))
+        for loc, when in _restricting(entry):
+            name = next(_taken_for_new(when.tree), None)
+            if name is not None and "account.has_created" not in when.reads:
+                said = f"`{name}` is {DATED[name]} where it is unknown: put `account.has_created &&` before it"
+                found.append(ruleset.documents[entry.path].problem(loc, said))
     return found
+
+
+def _restricting(entry: Entry) -> Iterator[tuple[Loc, Expression]]:
+    """Conditions of what makes something harder."""
+    if isinstance(entry.config, RulesConfig):
+        for number, rule in enumerate(entry.config.rules):
+            if rule.action in RESTRICTING:
+                yield ("rules", number, "when"), rule.when
+    elif isinstance(entry.config, CaptchaConfig):
+        for number, ladder in enumerate(entry.config.ladders):
+            if ladder.when is not None:
+                yield ("ladders", number, "when"), ladder.when
 
 
 def _taken_for_new(node: Node) -> Iterator[str]:
@@ -88,3 +98,7 @@ def _conditions(ruleset: Ruleset, index: int, entry: Entry) -> Iterator[tuple[Pa
     if isinstance(entry.config, RulesConfig):
         for number, rule in enumerate(entry.config.rules):
             yield entry.path, ("rules", number, "when"), rule.when
+    elif isinstance(entry.config, CaptchaConfig):
+        for number, ladder in enumerate(entry.config.ladders):
+            if ladder.when is not None:
+                yield entry.path, ("ladders", number, "when"), ladder.when

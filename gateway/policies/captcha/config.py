@@ -24,6 +24,8 @@ Points = Annotated[float, Field(ge=0, le=1_000_000)]
 FIRST_USE: Final = "first_use"
 """The rule by which new accounts are challenged: no ladder is called so."""
 BUILT_IN: Final = "altcha"
+MET_LASTS: Final = 7 * 86_400.0
+"""Seconds for which it is remembered that somebody passed, at the least."""
 DEMANDS: Final[Mapping[str, Step]] = {"work": Step.WORK, "captcha": Step.CAPTCHA}
 
 
@@ -233,16 +235,18 @@ class CaptchaConfig(Strict):
         if own is None:
             first = self.first_use is not None and rule == challenged_by(entry, FIRST_USE)
             fixed = DEMANDS[self.first_use.step if first and self.first_use is not None else self.demanded]
+        younger = self.first_use.younger if self.first_use is not None else 0.0
         return Ladder(
             own.steps.thresholds() if own is not None else {},
-            self.margin,
-            self.half_life,
-            Answers(**self.answers.model_dump()),
-            self.review.lasts,
-            fixed,
-            self.verify.after,
-            self.review.after,
-            self.verify.lasts,
+            margin=self.margin,
+            half_life=self.half_life,
+            answers=Answers(**self.answers.model_dump()),
+            review_lasts=self.review.lasts,
+            fixed=fixed,
+            verify_after=self.verify.after,
+            review_after=self.review.after,
+            shown_lasts=self.verify.lasts,
+            met_lasts=max(MET_LASTS, younger),
         )
 
     @model_validator(mode="after")

@@ -83,12 +83,14 @@ class Escalating:
                 case = await self._answer(context, rule, caller, case._replace(answered=True), self._challenges)
             elif not case.looked:
                 case = await self._look(context, rule, caller, case)
-            elif step is Step.REVIEW:
-                return refusal.reviewed(rule)
-            elif step is Step.VERIFY:
+            elif step >= Step.VERIFY:
                 lacking = self._lacking(context, case.held)
-                if lacking or case.away is not None:
+                if step is Step.REVIEW and (lacking or case.held.shown >= case.held.since or case.away is not None):
+                    return refusal.reviewed(rule)
+                if lacking:
                     return refusal.unverified(rule, lacking, self._terms.owner_link(caller.subject))
+                if case.away is not None:
+                    raise case.away
                 _, held = await self._escalations.change(rule.by, caller.subject, rule.ladder, Shown())
                 case = await self._weigh(context, rule, caller, case._replace(held=held))
             elif self._shadow:
@@ -117,18 +119,20 @@ class Escalating:
         if step > Step.CAPTCHA:
             return None
         if has_passed(context, rule.by):
-            return rule.cleared
+            return rule.let
         spent = self._budgets.spent
         while (clearance := cleared(held, step, caller.key, caller.network, context.now, spent)) is not None:
             if await self._budgets.draw(rule.by, caller.subject, clearance):
-                return rule.cleared
+                return rule.let
+            # What is used up relieves nobody any more.
+            step = self._asks(context, rule, caller, held)[0]
         return slowed(context, rule) if step is Step.SLOW else None
 
     # -- what the fleet knows ------------------------------------------------------------------------------------------
 
     async def _weigh(self, context: Context, rule: Rule, caller: Caller, case: Case) -> Case:
         """The suspicion of this exchange counts. While it cannot be written down, it counts for this exchange alone."""
-        step, changes = rule.asks(case.held, context.weight, caller, context.now)
+        step, changes = self._asks(context, rule, caller, case.held)
         if not changes or case.away is not None:
             return case._replace(step=step)
         name = ("weigh", rule.by, caller.subject, context.weight)
@@ -136,26 +140,33 @@ class Escalating:
             held = await self._change(name, rule, caller, Weighed(context.weight))
         except Unavailable as away:
             return case._replace(step=step, away=away)
-        return case._replace(held=held, step=rule.asks(held, context.weight, caller, context.now)[0])
+        return case._replace(held=held, step=self._asks(context, rule, caller, held)[0])
 
-    async def _look(self, context: Context, rule: Rule, caller: Caller, case: Case) -> Case:
-        """As the fleet has it now: what another worker has seen passed counts here."""
-        name, now = (rule.by, caller.subject), context.now
-        case = case._replace(looked=True)
+    def _asks(self, context: Context, rule: Rule, caller: Caller, held: Held) -> tuple[Step, bool]:
+        return rule.asks(held, context.weight, caller, context.now, self._budgets.spent)
+
+    async def look(self, context: Context, rule: Rule, subject: str) -> Held:
+        """As the fleet has it: now, or a moment ago. Raises Unavailable."""
+        name, now = (rule.by, subject), context.now
         last = self._looked.get(name)
         if last is not None and 0.0 <= now - last < LOOK_EVERY:
-            held = self.held(rule, caller)
-        else:
-            if len(self._looked) >= LOOKED_AT_MOST:
-                self._looked.clear()
-            try:
-                held = await self._changes.ask(("look", *name), lambda: self._escalations.look(*name))
-            except Unavailable as away:
-                # What is remembered stays in force: nobody leaves these steps because the fleet cannot be asked.
-                if case.step >= Step.VERIFY:
-                    return case._replace(away=away)
-                raise
-            self._looked[name] = now
+            return self._escalations.held.get(name, NOTHING_HELD)
+        if len(self._looked) >= LOOKED_AT_MOST:
+            self._looked.clear()
+        held = await self._changes.ask(("look", *name), lambda: self._escalations.look(*name))
+        self._looked[name] = now
+        return held
+
+    async def _look(self, context: Context, rule: Rule, caller: Caller, case: Case) -> Case:
+        """What another worker has seen passed counts here."""
+        case = case._replace(looked=True)
+        try:
+            held = await self.look(context, rule, caller.subject)
+        except Unavailable as away:
+            # What is remembered stays in force: nobody leaves these steps because the fleet cannot be asked.
+            if case.step >= Step.VERIFY:
+                return case._replace(away=away)
+            raise
         return await self._weigh(context, rule, caller, case._replace(held=held, away=None))
 
     async def _change(self, name: Hashable, rule: Rule, caller: Caller, event: Weighed | Asked) -> Held:

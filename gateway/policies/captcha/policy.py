@@ -132,7 +132,7 @@ class Captcha:
         for rule in self._rules:
             held = self._escalations.held.get((rule.by, subject), NOTHING_HELD)
             caller = self._caller(context, subject)
-            step, _ = rule.asks(held, context.weight, caller, context.now)
+            step, _ = rule.asks(held, context.weight, caller, context.now, self._budgets.spent)
             score = max(context.weight, suspicion(rule.ladder, held, context.now))
             notes = [f"step {step.name.lower()}, suspicion {score:.3g}"]
             if cleared(held, min(step, Step.CAPTCHA), caller.key, caller.network, context.now, self._budgets.spent):
@@ -186,13 +186,13 @@ class Captcha:
     ) -> Said:
         held = NOTHING_HELD if remembered is None else remembered
         now = context.now
-        step, changes = rule.asks(held, context.weight, caller, now)
+        step, changes = rule.asks(held, context.weight, caller, now, self._budgets.spent)
         if changes or step > Step.CAPTCHA:
             return self._escalating.decide(context, rule, caller, said)
         if step is Step.OBSERVE:
             return self._remember(rule, context, caller, remembered, Way(ALLOW, None, now + AGAIN))
         if has_passed(context, rule.by):
-            return rule.cleared
+            return rule.let
         clearance = cleared(held, step, caller.key, caller.network, now, self._budgets.spent)
         if clearance is None:
             return slowed(context, rule) if step is Step.SLOW else self._escalating.decide(context, rule, caller, said)
@@ -201,7 +201,7 @@ class Captcha:
             return self._escalating.decide(context, rule, caller, said)
         budget.left -= 1.0
         return self._remember(
-            rule, context, caller, remembered, Way(rule.cleared, budget, min(clearance.expires, now + AGAIN))
+            rule, context, caller, remembered, Way(rule.let, budget, min(clearance.expires, now + AGAIN))
         )
 
     def _remember(self, rule: Rule, context: Context, caller: Caller, held: Held | None, way: Way) -> Decision:
@@ -242,6 +242,10 @@ class Captcha:
         """First what its suspicion asks for; that is enough, where it was passed."""
         decision = said if type(said) is Decision else await said  # type: ignore[misc]  # an awaitable
         if decision.action is not Action.ALLOW or self._has_met(rule, context):
+            return decision
+        # Another worker may have met it.
+        await self._escalating.look(context, first, subject_of(context))
+        if self._has_met(rule, context):
             return decision
         found = self._judge(first, context, None)
         met = found if type(found) is Decision else await found  # type: ignore[misc]  # as above

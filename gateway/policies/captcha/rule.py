@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Container
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from gateway.challenges.ladder import Held, Ladder, Step
-from gateway.challenges.steps import weigh
+from gateway.challenges.steps import cleared, weigh
 from gateway.challenges.terms import Terms
 from gateway.policies.captcha.config import CaptchaConfig, LadderConfig
 from gateway.policy import Action, Context, Decision, Evidence, Facts, Limit, Match, Principal, challenged_by
@@ -54,7 +53,7 @@ class Rule:
     """Of the step SLOW."""
     holds: Callable[[Context], bool] | None
     """For whom it is; None for everybody."""
-    cleared: Decision
+    let: Decision
     """What whoever has passed is told."""
 
     @classmethod
@@ -74,24 +73,42 @@ class Rule:
             name=by.rpartition("/")[2] if written is None else written.name,
             ladder=terms.ladder,
             terms=terms,
-            lowest=min(terms.ladder.at.values(), default=math.inf),
+            lowest=terms.ladder.lowest,
             limit=written.bucket(config.slow) if written is not None and slow else None,
             holds=holds,
-            cleared=Decision(Action.ALLOW, facts=Facts(captcha=True, passed=frozenset({by}))),
+            let=Decision(Action.ALLOW, facts=Facts(captcha=True, passed=frozenset({by}))),
         )
 
-    def asks(self, held: Held, weight: float, caller: Caller, now: float) -> tuple[Step, bool]:
+    def asks(
+        self, held: Held, weight: float, caller: Caller, now: float, spent: Container[str] = ()
+    ) -> tuple[Step, bool]:
         """The step that is asked for, and whether what the exchange weighs is to be written down.
 
-        Nobody of whom no account is known is asked for more than a challenge.
+        Nobody of whom no account is known is asked for more than a challenge. `spent` are ids of clearances that are
+        used up.
         """
         step, changes = weigh(self.ladder, held, weight, now)
+        if held.strain < 0.0 and step < Step.CAPTCHA:
+            step = self._unrelieved(held, weight, caller, now, spent, step)
         if step is Step.SLOW and self.limit is None:
             # Of a file of before: this one slows nobody.
             return Step.OBSERVE, changes
         if step > Step.CAPTCHA and not caller.known:
             step = max((one for one in self.ladder.at if one <= Step.CAPTCHA), default=Step.OBSERVE)
         return step, changes
+
+    def _unrelieved(
+        self, held: Held, weight: float, caller: Caller, now: float, spent: Container[str], step: Step
+    ) -> Step:
+        """What a passed challenge takes away is taken away for those who may use its clearance: elsewhere, and when it
+        is used up, it is worth nothing. What the account's owner has shown is worth the same everywhere.
+        """
+        if held.shown > 0.0 and now - held.shown < self.ladder.shown_lasts:
+            return step
+        if cleared(held, Step.SLOW, caller.key, caller.network, now, spent) is not None:
+            return step
+        plain, _ = weigh(self.ladder, replace(held, strain=0.0), weight, now)
+        return max(step, min(plain, Step.CAPTCHA))
 
     def match(self, step: Step, reason: str) -> Match:
         """In metrics and logs."""
@@ -139,4 +156,9 @@ class Newcomers:
 
     def met(self, held: Held | None, now: float) -> bool:
         """Has answered before: as long as an account may be called new it is not asked twice."""
-        return held is not None and held.met > 0.0 and now - held.met < self.younger
+        if held is None:
+            return False
+        if held.met > 0.0 and now - held.met < self.younger:
+            return True
+        # What suspicion asked for, and was passed, is not asked for again because the account is new.
+        return any(one.step >= self.rule.ladder.fixed and now < one.expires for one in held.clearances)
