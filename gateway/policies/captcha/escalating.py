@@ -114,13 +114,15 @@ class Escalating:
     async def _let(self, context: Context, rule: Rule, caller: Caller, case: Case) -> Decision | None:
         """What whoever may go on is told; None where something is asked of them."""
         held, step = case.held, case.step
-        if step is Step.OBSERVE:
-            return ALLOW
         if step > Step.CAPTCHA:
             return None
         if has_passed(context, rule.by):
             return rule.let
         spent = self._budgets.spent
+        if step is Step.OBSERVE:
+            # Nothing is asked, so nothing is used up.
+            found = cleared(held, step, caller.key, caller.network, context.now, spent)
+            return ALLOW if found is None else rule.let
         while (clearance := cleared(held, step, caller.key, caller.network, context.now, spent)) is not None:
             if await self._budgets.draw(rule.by, caller.subject, clearance):
                 return rule.let

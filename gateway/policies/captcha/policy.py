@@ -189,11 +189,13 @@ class Captcha:
         step, changes = rule.asks(held, context.weight, caller, now, self._budgets.spent)
         if changes or step > Step.CAPTCHA:
             return self._escalating.decide(context, rule, caller, said)
-        if step is Step.OBSERVE:
-            return self._remember(rule, context, caller, remembered, Way(ALLOW, None, now + AGAIN))
         if has_passed(context, rule.by):
             return rule.let
         clearance = cleared(held, step, caller.key, caller.network, now, self._budgets.spent)
+        if step is Step.OBSERVE:
+            # Nothing is asked, so nothing is used up.
+            way = Way(ALLOW if clearance is None else rule.let, None, now + AGAIN)
+            return self._remember(rule, context, caller, remembered, way)
         if clearance is None:
             return slowed(context, rule) if step is Step.SLOW else self._escalating.decide(context, rule, caller, said)
         budget = self._budgets.of(rule.by, caller.subject, clearance)
