@@ -24,7 +24,7 @@ class Ready(NamedTuple):
 def greeting(ready: Ready) -> str:
     """The text. Its snippets are whole: each is run by tests/demo/test_greeting.py as it stands."""
     keys = "\n".join(f"    {account:<10} {key}" for account, key in ready.keys.items())
-    pasted = {**commands(ready), **ladder(ready), **rules(ready)}
+    pasted = {**commands(ready), **ladder(ready), **friction(ready), **rules(ready)}
     snippets = "\n\n".join(f"  {title}\n\n{snippet}" for title, snippet in pasted.items())
     return f"""
   Tidegate serves.
@@ -93,6 +93,20 @@ curl -s {ready.gateway}/v1/chat/completions \\
   -d '{{"model": "m-frontier", "max_tokens": 5, "messages": [{{"role": "user", "content": "Hi"}}]}}'; echo""",
         "What is known of an account, and who changed what:": f"""\
 .venv/bin/tidegate account show free --config {ready.folder}/tidegate.yaml""",
+    }
+
+
+def friction(ready: Ready) -> Mapping[str, str]:
+    """Title -> a shell command about challenges."""
+    return {
+        "Suspect an account. Open the challenge_url of the answer, tick the box, and ask again:": f"""\
+echo free >> {ready.folder}/policies/lists/suspected_accounts.txt; sleep 2
+curl -s {ready.gateway}/v1/chat/completions \\
+  -H 'authorization: Bearer {ready.keys["free"]}' -H 'content-type: application/json' \\
+  -d '{{"model": "m-small", "max_tokens": 5, "messages": [{{"role": "user", "content": "Hi"}}]}}'; echo""",
+        "Who is held to challenges, and an end to it:": f"""\
+.venv/bin/tidegate challenge list --config {ready.folder}/tidegate.yaml
+.venv/bin/tidegate challenge lift free --reason "a demo" --config {ready.folder}/tidegate.yaml""",
     }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.greeting import Ready, commands, ladder, rules
+from gateway.demo.greeting import Ready, commands, friction, ladder, rules
 
 TITLES = list(commands(Ready("", "", "", "", {"free": "", "pro": ""}, 0)))
 
@@ -84,6 +84,23 @@ def test_what_the_demo_says_of_tiers_works(demo: Ready) -> None:
     assert (error["code"], error["required_tier"]) == ("verification_required", "pro")
     assert error["verification_url"].startswith(f"{demo.gateway}/tidegate/account/link/")
     assert "missing: document, liveness" in known
+
+
+def test_what_the_demo_says_of_challenges_works(demo: Ready) -> None:
+    """Whom somebody suspects is told where to pass, is listed, and is let go by a person."""
+    bin_of_ours = str(Path(sys.executable).parent)
+    challenged, lifted = (
+        subprocess.run(
+            ["/bin/sh", "-c", command.replace(".venv/bin", bin_of_ours)],
+            capture_output=True, text=True, timeout=60, check=True,
+        ).stdout
+        for command in friction(demo).values()
+    )  # fmt: skip
+    error = json.loads(challenged)["error"]
+    assert (error["type"], error["code"]) == ("challenge_required", "challenge_required")
+    assert error["challenge_url"].startswith(f"{demo.gateway}/tidegate/challenge/")
+    assert error["kinds"] == ["captcha", "sign_in"]
+    assert "captcha" in lifted.splitlines()[1]
 
 
 SAID = {"Block an account": ("account_blocked", "rolled back"), "Test the rules": ("tests passed", "exchanges")}
