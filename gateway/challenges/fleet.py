@@ -86,7 +86,8 @@ class RedisEscalations:
         self._caught_up = asyncio.Event()
         self._word = secrets.token_hex(6)
         self._writes = 0
-        self._uncertain: dict[str, list[Changed]] = {}
+        self._underway: dict[str, list[Changed]] = {}
+        """What writes change that were not answered yet, or never."""
 
     @property
     def held(self) -> Mapping[Name, Held]:
@@ -118,8 +119,7 @@ class RedisEscalations:
     async def look(self, rule: str, subject: str) -> Held:
         """As `Escalations.look`. Where Redis has lost something newer, that."""
         name = (rule, subject)
-        async with self._calls.in_time():
-            found = await self._calls.find(name)
+        found = await self._calls.in_time(self._calls.find(name))
         self.counts.looks += 1
         self._learn(name, found.record)
         return self._memory.of(name) or NOTHING_HELD
@@ -144,15 +144,13 @@ class RedisEscalations:
         """As `Escalations.draw`. A budget that Redis has no more is spent."""
         if not clearance.exchanges or wanted <= 0:
             return max(0, wanted)
-        async with self._calls.in_time():
-            taken = await self._calls.draw((rule, subject), clearance.id, wanted)
+        taken = await self._calls.in_time(self._calls.draw((rule, subject), clearance.id, wanted))
         self.counts.draws += 1
         return taken
 
     async def solvers(self, solver: str, subject: str, within: float) -> int:
         """As `Escalations.solvers`; no more than the thousand latest are counted."""
-        async with self._calls.in_time():
-            return await self._calls.solve(solver, subject, within)
+        return await self._calls.in_time(self._calls.solve(solver, subject, within))
 
     async def wait(self, rule: str, subject: str, seconds: float) -> None:
         """As `Escalations.wait`. Where too many wait it is over soon; not at once, for who waits looks again then."""
@@ -182,47 +180,44 @@ class RedisEscalations:
             del self._asked[name]
 
     async def _change_these(self, name: Name, asked: list[_Asked]) -> None:
+        self._writes += 1
+        writer = f"{self._word}.{self._writes}"
         failure = Unavailable("the change broke: the log says why")
         try:
-            results = await self._swap(name, asked)
-            for one, result in zip(asked, results, strict=True):
+            changes = await self._calls.in_time(self._swap(name, writer, asked))
+            self._made(writer)
+            for one, change in zip(asked, changes, strict=True):
                 if not one.done.done():
-                    one.done.set_result(result)
+                    one.done.set_result((change.before, change.after))
         except Unavailable as error:
             failure = error
         finally:
+            if len(self._underway) > UNCERTAIN:
+                del self._underway[next(iter(self._underway))]
             for one in asked:
                 if not one.done.done():
                     one.done.set_exception(failure)
 
-    async def _swap(self, name: Name, asked: list[_Asked]) -> list[tuple[Held, Held]]:
-        """Compare and swap, until it holds. Raises Unavailable."""
-        self._writes += 1
-        writer = f"{self._word}.{self._writes}"
-        changes: list[Changed] = []
-        try:
-            async with self._calls.in_time():
-                expected, looked = self._memory.version(name), False
-                for _ in range(TRIES):
-                    changes = self._applied(name, asked)
-                    found: Found | None = None
-                    if changes[-1].after is not changes[0].before:
-                        found = await self._write(name, expected, writer, asked[-1].ladder, changes)
-                    elif not looked:
-                        found = await self._calls.find(name)
-                    if found is None:
-                        return self._made(changes)
-                    looked, expected = True, found.version
-                    self._learn(name, found.record)
-                    if found.record is not None and found.record.writer == writer:
-                        return self._made(changes)  # redis-py has sent it twice: this answers the second.
-                raise Unavailable("others change it all the time")
-        except Unavailable:
-            if changes:
-                self._uncertain[writer] = changes
-            if len(self._uncertain) > UNCERTAIN:
-                del self._uncertain[next(iter(self._uncertain))]
-            raise
+    async def _swap(self, name: Name, writer: str, asked: list[_Asked]) -> list[Changed]:
+        """Compare and swap, until it holds: what each has changed."""
+        expected, looked = self._memory.version(name), False
+        for _ in range(TRIES):
+            changes = self._applied(name, asked)
+            if changes[-1].after is not changes[0].before:
+                self._underway[writer] = changes
+                found = await self._write(name, expected, writer, asked[-1].ladder, changes)
+            elif looked:
+                return changes
+            else:
+                found = await self._calls.find(name)
+            if found is None:
+                return changes
+            looked, expected = True, found.version
+            self._learn(name, found.record)
+            if found.record is not None and found.record.writer == writer:
+                return changes  # redis-py has sent it twice: this answers the second.
+            self._underway.pop(writer, None)
+        raise TimeoutError("others change it all the time")
 
     def _applied(self, name: Name, asked: list[_Asked]) -> list[Changed]:
         """What each would change, one after the other, of what is remembered."""
@@ -252,21 +247,20 @@ class RedisEscalations:
         self._learn(name, record._replace(version=answer.version))
         return None
 
-    def _made(self, changes: list[Changed]) -> list[tuple[Held, Held]]:
+    def _made(self, writer: str) -> None:
+        """Tell of that write, if it is one of ours and was not told: its answer and the stream both say that it is."""
         loop = asyncio.get_running_loop()
-        for change in changes:
+        for change in self._underway.pop(writer, ()):
             if change.after is not change.before:
                 for told in self._told:
                     # Before whoever asked for the change goes on; and what it raises ends nothing of ours.
                     loop.call_soon(told, change)
-        return [(one.before, one.after) for one in changes]
 
     def _learn(self, name: Name, record: Record | None) -> bool:
         """Whether it is news. Wakes who waits for it."""
         if record is None:
             return False
-        if changes := self._uncertain.pop(record.writer, None):
-            self._made(changes)
+        self._made(record.writer)
         if not self._memory.learn(name, record):
             return False
         for woken in self._waiters.get(name, ()):
@@ -279,7 +273,7 @@ class RedisEscalations:
         try:
             name, text = (fields[b"r"].decode(), fields[b"s"].decode()), fields[b"v"]
             version = version_of(text)
-            if 0 < version <= self._memory.version(name) and not self._uncertain:
+            if 0 < version <= self._memory.version(name) and not self._underway:
                 return
             if version > (self._now() + AHEAD) * 1e6 or max(map(len, name)) > LONGEST_NAME:
                 raise ValueError("no entry")

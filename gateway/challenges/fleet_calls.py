@@ -13,15 +13,14 @@ Keys are as in `gateway.stores.keys`: what stands in the braces has one slot of 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 import math
 import re
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import NoScriptError
@@ -30,6 +29,9 @@ from gateway.challenges.interface import Name, Unavailable
 from gateway.challenges.ladder import Clearance, Held, dump, load
 from gateway.fleet_stream import AWAY, Outages
 from gateway.stores.keys import safe
+from gateway.tasks import spawn
+
+T = TypeVar("T")
 
 STREAM: Final = "tg:challenges"
 LONGEST: Final = 100_000
@@ -43,6 +45,8 @@ SHORTEST: Final = 60.0
 LONGEST_LIFE: Final = 400 * 86_400.0
 HIGHEST: Final = 9_000_000_000_000_000
 """Versions, as the script knows them."""
+TOLD_AGAIN: Final = 0.05
+"""Seconds."""
 CALM: Final = 5.0
 """Seconds without a failure after which Redis is there again: a slow answer in a hundred is said once."""
 
@@ -118,19 +122,25 @@ class Calls:
             name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in self._scripts.items()
         }
 
-    @contextlib.asynccontextmanager
-    async def in_time(self) -> AsyncIterator[None]:
-        """Around calls: so long for all of them."""
+    async def in_time(self, work: Coroutine[Any, Any, T]) -> T:
+        """What calls come to; so long for all of them."""
+        # In a task of its own: redis-py tries long and silently to get a lost connection back, and may not hear that it
+        # is to end (`gateway.tasks.is_cancelled`); then it is told once more, and nobody waits for it.
+        task = spawn(_outcome(work), name="ask for escalations")
         try:
-            # The bound is for redis-py, which tries long and silently to get a lost connection back.
-            async with asyncio.timeout(self._deadline):
-                yield
-        except AWAY as error:
+            await asyncio.wait((task,), timeout=self._deadline)
+        finally:
+            if not task.done():
+                task.cancel()
+                asyncio.get_running_loop().call_later(TOLD_AGAIN, task.cancel)
+        answer, error = task.result() if task.done() else (None, TimeoutError("no answer in time"))
+        if error is not None:
             self._failed = self._now()
             self.outages.began("asked for", error)
             raise Unavailable(str(error) or type(error).__name__) from error
         if self.outages and self._now() - self._failed > CALM:
             self.outages.ended("asked for")
+        return cast("T", answer)
 
     async def find(self, name: Name) -> Found:
         """What is there now."""
@@ -209,15 +219,23 @@ class Calls:
         return Found(record.version, record)
 
 
+async def _outcome(work: Coroutine[Any, Any, T]) -> tuple[T | None, BaseException | None]:
+    """What it came to, or why Redis gave no answer: to a task that ends by an error nobody may be listening."""
+    try:
+        return await work, None
+    except AWAY as error:
+        return None, error
+
+
 def read(text: bytes) -> Record:
     """Raises ValueError for what is no record."""
     found = _RECORD.fullmatch(text)
     if found is None:
         raise ValueError("no record")
-    version, writer, until, held = found.groups()
-    if int(version) > HIGHEST:
-        raise ValueError("no version")
-    return Record(int(version), writer.decode(), float(until), load(held))
+    version, writer, until, held = int(found[1]), found[2].decode(), float(found[3]), found[4]
+    if version > HIGHEST or math.isinf(until):
+        raise ValueError("no version, or no time")
+    return Record(version, writer, until, load(held))
 
 
 def version_of(text: bytes) -> int:

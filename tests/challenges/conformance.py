@@ -46,6 +46,7 @@ class Fleet:
     clock: Clock
     told: list[Changed]
     """By all of them."""
+    url: str = ""
     subject: str = field(default_factory=lambda: f"a{next(_count)}")
 
     @property
@@ -102,16 +103,25 @@ async def open_fleet(url: str, **options: Any) -> AsyncIterator[Fleet]:
     async with contextlib.AsyncExitStack() as stack:
         clients = [client(url) for _ in range(WORKERS)]
         for one in clients:
-            stack.push_async_callback(one.aclose)
+            stack.push_async_callback(_close, one)
         workers = [RedisEscalations(one, clock, [told.append], **options) for one in clients]
         following = [spawn(one.run(), name="escalations") for one in workers]
-        stack.push_async_callback(_end, following)
+        stack.push_async_callback(ended, following)
         for one in workers:
             assert await one.caught_up(10.0)
-        yield Fleet(workers, clock, told)
+        yield Fleet(workers, clock, told, url)
 
 
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+async def _close(redis: Any) -> None:
+    await redis.aclose()
+    # redis-py leaves those open that ask a Sentinel.
+    manager = getattr(getattr(redis, "connection_pool", None), "sentinel_manager", None)
+    for one in manager.sentinels if manager is not None else ():
+        await one.aclose()
+
+
+async def ended(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancelled, and gone."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -263,7 +273,9 @@ class Conformance:
         """By a change on any worker, all that wait; not by one of another account."""
         await fleet.put()
         await fleet.agreed()
-        waits = [spawn(worker.wait(RULE, fleet.subject, 30.0), name="wait") for worker in (*fleet.workers, *fleet.workers)]
+        waits = [
+            spawn(worker.wait(RULE, fleet.subject, 30.0), name="wait") for worker in (*fleet.workers, *fleet.workers)
+        ]
         other = spawn(fleet.first.wait(RULE, f"not {fleet.subject}", 30.0), name="wait")
         await asyncio.sleep(0)
         assert not any(one.done() for one in waits)
@@ -271,7 +283,7 @@ class Conformance:
         async with asyncio.timeout(1.0):
             await asyncio.gather(*waits)
         assert not other.done()
-        await _end([other])
+        await ended([other])
 
     async def test_a_wait_is_over_in_time(self, fleet: Fleet) -> None:
         """Nothing is raised."""
