@@ -61,6 +61,10 @@ class Networks(Protocol):
     def available(self) -> bool:
         """Whether `look` is worth while."""
 
+    @property
+    def aside(self) -> Networks:
+        """For entries in shadow: of this process, for as long as it lives, and told to nobody."""
+
     def of(self, subject: Subject, network: str) -> Known | None:
         """None where this process has to ask the fleet first: it never has, of that network."""
 

@@ -27,6 +27,7 @@ class RecentNetworks:
         self._remembered = remembered
         self._most_subjects = subjects
         self._most_networks = networks
+        self._aside: RecentNetworks | None = None
         # Two generations: whoever comes often is never forgotten, and nothing is moved for a hit.
         self._young: dict[Subject, Known] = {}
         self._old: dict[Subject, Known] = {}
@@ -34,6 +35,12 @@ class RecentNetworks:
     @property
     def available(self) -> bool:
         return True
+
+    @property
+    def aside(self) -> RecentNetworks:
+        if self._aside is None:
+            self._aside = RecentNetworks(self._now, remembered=self._remembered)
+        return self._aside
 
     @property
     def subjects(self) -> int:

@@ -18,6 +18,10 @@ class Refusals(Protocol):
     def accounts(self) -> Mapping[str, object]:
         """By account, those of which anything is kept; one object for good. The hot path asks of no others."""
 
+    @property
+    def aside(self) -> Refusals:
+        """For entries in shadow: of this process, for as long as it lives, and told to nobody."""
+
     def of(self, account: str, within: float, now: float) -> int:
         """How many there were within so many seconds before `now` (Unix time)."""
 

@@ -56,10 +56,17 @@ class RecentRefusals:
         """Whose last new slot is oldest stands first."""
         self._last = ""
         """The exchange that was noted last."""
+        self._aside: RecentRefusals | None = None
 
     @property
     def accounts(self) -> Mapping[str, object]:
         return self._accounts
+
+    @property
+    def aside(self) -> RecentRefusals:
+        if self._aside is None:
+            self._aside = RecentRefusals(self._now)
+        return self._aside
 
     def of(self, account: str, within: float, now: float) -> int:
         slots = self._accounts.get(account)

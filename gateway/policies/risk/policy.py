@@ -97,11 +97,12 @@ class Risk:
         self._place_of = place_of(config.breadth) if new is not None or many is not None else None
         self._entry = services.entry
         self._rollout = services.rollout
-        # For accounts for whom this is in shadow, and where there is no fleet: what this process saw itself.
-        self._own_networks = RecentNetworks(services.now)
-        self._networks: Networks = services.networks if services.networks is not None else self._own_networks
-        self._own_refusals = RecentRefusals(services.now)
-        self._refusals: Refusals = services.refusals if services.refusals is not None else self._own_refusals
+        # Without a fleet to ask, what this policy saw itself is better than nothing.
+        self._networks: Networks = services.networks or RecentNetworks(services.now)
+        self._refusals: Refusals = services.refusals or RecentRefusals(services.now)
+        # For accounts for whom this is in shadow.
+        self._own_networks = self._networks.aside
+        self._own_refusals = self._refusals.aside
         self._refused: Container[str] = _Either(self._refusals.accounts, self._own_refusals.accounts)
         if self._rollout >= 1.0 or self._rollout <= 0.0:
             self._refused = (self._refusals if self._rollout >= 1.0 else self._own_refusals).accounts

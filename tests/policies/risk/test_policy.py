@@ -258,7 +258,10 @@ def test_weights_of_all_parts_add_up() -> None:
 
 
 class Untouched:
-    """What no entry in shadow may touch."""
+    """What no entry in shadow may touch, beside what it is given for itself."""
+
+    def __init__(self, aside: Any) -> None:
+        self.aside = aside
 
     accounts: Final = {"acme": 1}
     available: Final = True
@@ -270,7 +273,8 @@ class Untouched:
 def test_in_shadow_nothing_of_the_fleet_is_touched() -> None:
     """It is found out all the same, by what this process saw."""
     clock = Clock()
-    policy = built(clock, networks=Untouched(), refusals=Untouched(), rollout=0.0)
+    networks, refusals = Untouched(RecentNetworks(clock)), Untouched(RecentRefusals(clock))
+    policy = built(clock, networks=networks, refusals=refusals, rollout=0.0)
     at_home(clock, policy)
     refused(policy, 20)
     assert said(policy, context(now=clock(), key="k1", **THIEF)).facts == Facts(weight=25)
