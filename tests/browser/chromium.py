@@ -35,6 +35,11 @@ async def chromium() -> AsyncIterator[Browser]:
             await browser.close()
 
 
+BREACHES: Final = """addEventListener("securitypolicyviolation", (breach) =>
+  console.error(`policy: ${breach.violatedDirective} ${breach.blockedURI} ${breach.sample}`))"""
+"""Said in the console, where `Watched` hears it: not everything that a policy stops is said there by itself."""
+
+
 class Watched:
     """What must not be: requests to others, errors in the console (a breach of the CSP is one), scripts that fail."""
 
@@ -75,6 +80,7 @@ async def tab(
         viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, java_script_enabled=script
     )
     context.set_default_timeout(PATIENCE)
+    await context.add_init_script(BREACHES)
     page = await context.new_page()
     watched = Watched(page, *origins, refusals=refusals)
     try:

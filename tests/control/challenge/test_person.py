@@ -38,8 +38,8 @@ async def test_an_open_one_says_what_is_asked(place: Place, step: Step) -> None:
     assert f'<altcha-widget challenge="{ROOT}/open/puzzle"' in page.text
     assert "captcha/chat" not in page.text
     assert "64496" not in page.text
-    assert (" data-work" in page.text) is (step is Step.WORK)
-    assert "<noscript>" in page.text
+    assert (" data-work data" in page.text) is (step is Step.WORK)
+    assert "needs JavaScript" in page.text
     assert "/tidegate/account/sign-in" in page.text
 
 

@@ -20,6 +20,8 @@ const WORDS = {
 // Said only where it is new: what a screen reader has read it need not read again.
 const say = (text) => { if (said.textContent !== text) said.textContent = text; };
 
+document.querySelector(".unscripted").hidden = true;
+
 let sent = false;
 const send = () => {
   if (sent) return;
