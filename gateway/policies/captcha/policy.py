@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Hashable
 from typing import TYPE_CHECKING, Final
 
 from gateway.challenges.ladder import NOTHING_HELD, Held, Step
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 REMEMBERED_AT_MOST: Final = 65_536
 """Accounts whose judgement is remembered. All are forgotten at once when there are more."""
-WAYS_AT_MOST: Final = 64
-"""Keys and networks of one account."""
+WAYS_AT_MOST: Final = 256
+"""Addresses, or keys and networks, of one account."""
 DEMANDS_AT_MOST: Final = 1024
 """Rules of other entries."""
 AGAIN: Final = 5.0
@@ -66,8 +66,8 @@ class Judged:
     def __init__(self, held: Held | None, weight: float) -> None:
         self.held = held
         self.weight = weight
-        self.ways: dict[tuple[str, str], Way] = {}
-        """Key and network -> what it is told."""
+        self.ways: dict[Hashable, Way] = {}
+        """Where it is asked from (`Captcha._place`) -> what it is told."""
 
 
 class Captcha:
@@ -87,12 +87,13 @@ class Captcha:
             )
             for written in config.ladders
         )
-        self._only = self._rules[0] if len(self._rules) == 1 and self._rules[0].holds is None else None
+        self._lowest = min(rule.lowest for rule in self._rules)
         self._newcomers = Newcomers.of(config, entry, FIRST_USE)
         self._by_key = config.clearance.of == "key"
-        self._network: Callable[[Context], str] | None = (
-            None if config.clearance.within == "any" else Scopes(config.clearance.within).of
-        )
+        self._scopes = Scopes(config.clearance.within)
+        self._by_address = not self._by_key and config.clearance.within in {"address", "network", "any"}
+        self._plain = self._rules[0] if self._is_plain() else None
+        """The one ladder, where an account, its address and its suspicion say all."""
         challenges = None if shadow else services.challenges
         self._puts = challenges is not None
         self._escalations = challenges.escalations if challenges is not None else MemoryEscalations(services.now)
@@ -103,14 +104,27 @@ class Captcha:
         self._judged: dict[Name, Judged] = {}
 
     def decide(self, context: Context) -> Said:
-        rule = self._only
-        if rule is None:
-            rule = self._rule_for(context)
-        said: Said = ALLOW if rule is None else self._judge(rule, context, None)
-        newcomers = self._newcomers
-        if newcomers is None or not newcomers.has(context.principal, context.now) or self._has_met(rule, context):
-            return said
-        return self._meet(newcomers.rule, context, said, rule)
+        rule, principal = self._plain, context.principal
+        if rule is None or principal is None:
+            return self._decide(context)
+        # As `_judge`, without its calls: most exchanges of whoever is not suspected, and of whoever has passed.
+        name = (rule.by, principal.account)
+        held = self._escalations.held.get(name)
+        if held is None:
+            if context.weight < rule.lowest:
+                return ALLOW
+        else:
+            judged = self._judged.get(name)
+            if judged is not None and judged.held is held and context.weight <= judged.weight:
+                way = judged.ways.get(context.client_address)
+                if way is not None and context.now < way.until:
+                    budget = way.budget
+                    if budget is None:
+                        return way.decision
+                    if budget.left >= 1.0:
+                        budget.left -= 1.0
+                        return way.decision
+        return self._decide(context)
 
     def challenge(self, context: Context, by: str, decision: Decision) -> Said:
         """What another entry demands."""
@@ -122,7 +136,7 @@ class Captcha:
             if len(self._demands) >= DEMANDS_AT_MOST:
                 self._demands.clear()
             rule = self._demands[by] = Rule.of(self._config, self._entry, by)
-        return self._judge(rule, context, decision)
+        return self._judge(rule, context, subject_of(context), decision)
 
     def explain(self, context: Context) -> tuple[Finding, ...]:
         """One Finding a ladder, and one for `first_use`."""
@@ -152,7 +166,25 @@ class Captcha:
             findings.append(Finding(FIRST_USE, new and not met, read, "has answered before" if met else ""))
         return tuple(findings)
 
+    def _is_plain(self) -> bool:
+        only = len(self._rules) == 1 and self._rules[0].holds is None
+        return only and self._by_address and self._newcomers is None
+
     # -- the hot path --------------------------------------------------------------------------------------------------
+
+    def _decide(self, context: Context) -> Said:
+        subject = subject_of(context)
+        rule = None if self._calm(context, subject) else self._rule_for(context)
+        said: Said = ALLOW if rule is None else self._judge(rule, context, subject, None)
+        newcomers = self._newcomers
+        if newcomers is None or not newcomers.has(context.principal, context.now) or self._has_met(rule, context):
+            return said
+        return self._meet(newcomers.rule, context, said, rule)
+
+    def _calm(self, context: Context, subject: str) -> bool:
+        """No ladder asks it for anything, whichever it is for."""
+        held = self._escalations.held
+        return context.weight < self._lowest and all((rule.by, subject) not in held for rule in self._rules)
 
     def _rule_for(self, context: Context) -> Rule | None:
         for rule in self._rules:
@@ -160,18 +192,15 @@ class Captcha:
                 return rule
         return None
 
-    def _judge(self, rule: Rule, context: Context, said: Decision | None) -> Said:
-        principal = context.principal
-        subject = principal.account if principal is not None and principal.account else subject_of(context)
+    def _judge(self, rule: Rule, context: Context, subject: str, said: Decision | None) -> Said:
+        """By what is remembered, where that is still what is held."""
         name = (rule.by, subject)
         held = self._escalations.held.get(name)
-        if held is None and said is None and context.weight < rule.lowest and not rule.ladder.fixed:
+        if held is None and context.weight < rule.lowest and not rule.ladder.fixed:
             return ALLOW
-        key = principal.key if self._by_key and principal is not None else ""
-        network = self._network(context) if self._network is not None else ""
         judged = self._judged.get(name)
         if judged is not None and judged.held is held and context.weight <= judged.weight:
-            way = judged.ways.get((key, network))
+            way = judged.ways.get(self._place(context))
             if way is not None and context.now < way.until:
                 budget = way.budget
                 if budget is None:
@@ -179,7 +208,7 @@ class Captcha:
                 if budget.left >= 1.0:
                     budget.left -= 1.0
                     return way.decision
-        return self._judge_anew(rule, context, Caller(subject, key, network), held, said)
+        return self._judge_anew(rule, context, self._caller(context, subject), held, said)
 
     def _judge_anew(
         self, rule: Rule, context: Context, caller: Caller, remembered: Held | None, said: Decision | None
@@ -215,13 +244,20 @@ class Captcha:
             judged = self._judged[name] = Judged(held, context.weight)
         elif len(judged.ways) >= WAYS_AT_MOST:
             judged.ways.clear()
-        judged.ways[caller.key, caller.network] = way
+        judged.ways[self._place(context)] = way
         return way.decision
 
     def _caller(self, context: Context, subject: str) -> Caller:
-        principal = context.principal
-        key = principal.key if self._by_key and principal is not None else ""
-        return Caller(subject, key, self._network(context) if self._network is not None else "")
+        return Caller(subject, self._key(context), self._scopes.of(context))
+
+    def _key(self, context: Context) -> str:
+        return context.principal.key if self._by_key and context.principal is not None else ""
+
+    def _place(self, context: Context) -> Hashable:
+        """By which ways are remembered: at least what a challenge binds to, and quickly had."""
+        if self._by_address:
+            return context.client_address
+        return (self._key(context), self._scopes.of(context))
 
     def _read(self, rule: Rule, context: Context) -> dict[str, object]:
         written = next(one for one in self._config.ladders if one.name == rule.name)
@@ -249,7 +285,7 @@ class Captcha:
         await self._escalating.look(context, first, subject_of(context))
         if self._has_met(rule, context):
             return decision
-        found = self._judge(first, context, None)
+        found = self._judge(first, context, subject_of(context), None)
         met = found if type(found) is Decision else await found  # type: ignore[misc]  # as above
         if met.action is not Action.ALLOW:
             return met
