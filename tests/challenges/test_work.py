@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from gateway.accounts.secrets import Secrets
 from gateway.challenges.ladder import Step
-from gateway.challenges.token import Challenge
+from gateway.challenges.token import LONGEST as LONGEST_TOKEN
+from gateway.challenges.token import Challenge, Tokens
 from gateway.challenges.work import HARDEST, LASTS, LONGEST_ANSWER, TRIES, BadWork, Load, Work
 
 NOW: Final = 1_800_000_000.0
@@ -297,6 +298,13 @@ def test_no_two_puzzles_are_alike() -> None:
     puzzles = [QUICK.puzzle(CHALLENGE, TOKEN, 1.0, NOW)["parameters"] for _ in range(50)]
     for name in ("nonce", "salt", "keyPrefix", "keySignature"):
         assert len({puzzle[name] for puzzle in puzzles}) == 50
+
+
+def test_the_longest_token_fits() -> None:
+    """An answer with as long a token as can be made is read."""
+    named = len(CHALLENGE.id + CHALLENGE.rule)
+    token = Tokens(SECRETS).make(CHALLENGE._replace(subject="s" * (LONGEST_TOKEN // 2 - named)))
+    assert QUICK.check(written(answered(token=token)), NOW) == token
 
 
 class Clock:

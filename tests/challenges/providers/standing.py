@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from gateway.challenges.ladder import Step
 from gateway.challenges.providers.contract import Answered
 from gateway.challenges.providers.hosted import Hosted
-from gateway.challenges.token import BadChallenge, Challenge, Tokens
+from gateway.challenges.token import Challenge
 from gateway.demo.captcha.application import StandIn, serving
 from gateway.demo.captcha.world import Settings
 from gateway.rules.gateway_file import CaptchaFile
@@ -69,24 +69,6 @@ async def provider(kind: str, clock: Clock | None = None, **more: Any) -> AsyncI
             yield captcha, standin
         finally:
             await captcha.close()
-
-
-class PlainTokens(Tokens):
-    """As the real ones, and not signed."""
-
-    def __init__(self) -> None:
-        self.made: dict[str, Challenge] = {}
-
-    def make(self, challenge: Challenge) -> str:
-        self.made[f"token-{challenge.id}"] = challenge
-        return f"token-{challenge.id}"
-
-    def read(self, token: str, now: float) -> Challenge:
-        if token not in self.made:
-            raise BadChallenge("forged")
-        if now >= self.made[token].until:
-            raise BadChallenge("expired")
-        return self.made[token]
 
 
 def challenge(name: str = CHALLENGE, until: float = NOW + 3600) -> Challenge:

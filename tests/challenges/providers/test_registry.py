@@ -14,10 +14,12 @@ from gateway.challenges.providers.altcha import FIELD, Altcha
 from gateway.challenges.providers.breaker import Breaker
 from gateway.challenges.providers.contract import Verdict
 from gateway.challenges.providers.registry import build
+from gateway.challenges.token import Tokens
 from gateway.challenges.work import LASTS, Work
-from tests.challenges.providers.standing import KINDS, NOW, Clock, PlainTokens, answered, challenge, entry
+from tests.challenges.providers.standing import KINDS, NOW, Clock, answered, challenge, entry
 
-WORK = Work(Secrets({"one": b"s" * 32}), cost=1, tries=3)
+SECRETS = Secrets({"one": b"s" * 32})
+WORK = Work(SECRETS, cost=1, tries=3)
 
 
 def solved(token: str, name: str = "a-challenge") -> str:
@@ -30,7 +32,7 @@ def solved(token: str, name: str = "a-challenge") -> str:
 
 async def test_each_entry_is_a_provider_and_ours_is_always_there() -> None:
     """By name, with a breaker; ours without one, because it is never away."""
-    tokens, clock = PlainTokens(), Clock()
+    tokens, clock = Tokens(SECRETS), Clock()
     entries = [entry(kind, None) for kind in KINDS]
     providers = build(entries, WORK, tokens, clock, clock, "ask.example.com")
     assert set(providers) == {"altcha", *(f"my-{kind}" for kind in KINDS)}
@@ -43,7 +45,7 @@ async def test_each_entry_is_a_provider_and_ours_is_always_there() -> None:
 
 async def test_our_own_takes_work_for_this_challenge_alone() -> None:
     """Solved: passed. For another challenge, by a token that is none, too late, or nonsense: refused, with a reason."""
-    tokens, clock = PlainTokens(), Clock()
+    tokens, clock = Tokens(SECRETS), Clock()
     ours = Altcha(WORK, tokens, clock)
     token, other = tokens.make(challenge()), tokens.make(challenge("another"))
     assert await ours.validate(answered(solved(token))) == Verdict(True)
@@ -58,7 +60,7 @@ async def test_our_own_takes_work_for_this_challenge_alone() -> None:
 
 def test_our_own_widget_asks_nobody_else() -> None:
     """Its puzzle is a path of ours, and no policy is widened for it."""
-    widget = Altcha(WORK, PlainTokens(), Clock()).issue("a-challenge", "token")
+    widget = Altcha(WORK, Tokens(SECRETS), Clock()).issue("a-challenge", "token")
     assert widget.attributes == {"challenge": "/tidegate/challenge/token/puzzle"}
     assert (widget.field, widget.scripts, dict(widget.sources)) == (FIELD, (), {})
 
@@ -66,6 +68,6 @@ def test_our_own_widget_asks_nobody_else() -> None:
 @pytest.mark.parametrize("step", [Step.WORK, Step.CAPTCHA])
 async def test_work_passes_whatever_the_step_of_its_token(step: Step) -> None:
     """Which step it passes is for the desk to say: here it is only whether the work was done."""
-    tokens = PlainTokens()
+    tokens = Tokens(SECRETS)
     token = tokens.make(challenge()._replace(step=step))
     assert (await Altcha(WORK, tokens, Clock()).validate(answered(solved(token)))).passed
