@@ -197,7 +197,7 @@ def test_what_a_standing_says_holds_until_then(seen: list[tuple[str, Use]], here
         assert {sign.rule for sign in before.signs} <= rules
 
 
-@given(seen=st.lists(st.tuples(st.integers(0, 500).map(str), uses), max_size=200))
+@given(seen=st.lists(st.tuples(st.integers(0, 500).map(str), uses), max_size=60))
 def test_networks_of_a_key_are_bounded(seen: list[tuple[str, Use]]) -> None:
     """The ones left longest ago go."""
     known = NO_USES
