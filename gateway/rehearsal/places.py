@@ -171,6 +171,10 @@ def _of_entry(ruleset: Ruleset, entry: Entry) -> Iterator[Named]:
         local = key == "limits" and getattr(entry.config, "store", "") == "local"
         has_bucket = key == "limits" or item.name in shared
         yield Named(entry.name, entry.kind.name, key, item.name, place, _share(item), local, has_bucket)
+    for name in sorted(shared.keys() - {item.name for _, _, item in _items(entry)}):
+        # A bucket that is called otherwise than what it belongs to.
+        place = Place(entry.path, *document.position(shared[name]))
+        yield Named(entry.name, entry.kind.name, "limits", name, place, 1.0, is_local=False, has_bucket=True)
 
 
 def _share(item: BaseModel) -> float:
