@@ -326,8 +326,18 @@ def test_load_makes_puzzles_harder_and_passes() -> None:
     assert [load.asked(f"d{number}") for number in range(100)][-1] == 4.0
     clock.now = 30.0
     assert load.asked("e") == 4.0
-    clock.now = 90.0
+    clock.now = 60.0
     assert load.asked("f") == 1.0
+
+
+def test_a_long_silence_is_no_window_before() -> None:
+    """Who asks after two windows in which nobody asked is asked for no more than anybody."""
+    clock = Clock()
+    load = Load(clock, window=30, calm=10, most=4)
+    for number in range(100):
+        load.asked(f"c{number}")
+    clock.now = 60.0
+    assert load.asked("later") == 1.0
 
 
 def test_who_asks_again_and_again_makes_it_harder_for_himself_alone() -> None:

@@ -16,17 +16,15 @@ import asyncio
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 from urllib.parse import urlsplit
-
-from pydantic import SecretStr
 
 from gateway.challenges.providers import protocols
 from gateway.challenges.providers.contract import Answered, ProviderUnavailable, Verdict, Widget
 from gateway.challenges.providers.http import Door, Lost, Reply
 from gateway.challenges.providers.protocols import SPEAKS, Settings, Stated
-from gateway.challenges.providers.vendors import DUPLICATE, EITHER, OURS, VENDORS
+from gateway.challenges.providers.vendors import DUPLICATE, EITHER, OURS, VENDORS, Entry, complaint
 from gateway.wire.untrusted import Misread, is_loopback
 
 SKEW: Final = 60.0
@@ -37,42 +35,6 @@ FIRST_SHARE: Final = 0.6
 """Of the time, for the first of two requests."""
 
 _ANSWER: Final = re.compile(r"[\x21-\x7e]+")
-
-
-class Entry(Protocol):
-    """An entry under `captchas` of tidegate.yaml (`gateway.rules.gateway_file.CaptchaFile`)."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def site_key(self) -> str: ...
-    @property
-    def secret(self) -> SecretStr: ...
-    @property
-    def project(self) -> str: ...
-    @property
-    def score(self) -> float | None: ...
-    @property
-    def hostnames(self) -> Sequence[str]: ...
-    @property
-    def url(self) -> str | None: ...
-    @property
-    def timeout(self) -> float: ...
-
-
-def complaint(entry: Entry) -> str:
-    """What is wrong with the entry for its kind, with the name of the key; empty where nothing is."""
-    vendor = VENDORS[entry.kind]
-    if bool(entry.project) != ("{project}" in vendor.target):
-        needs = "needs it" if not entry.project else "has none"
-        return f"`project`: a captcha of kind `{entry.kind}` {needs}"
-    if entry.score is not None and not vendor.scores:
-        return f"`score` has no meaning for a captcha of kind `{entry.kind}`"
-    if not entry.secret.get_secret_value():
-        return "`secret` is empty"
-    return ""
 
 
 class Hosted:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from gateway.challenges.providers.altcha import NAME, Altcha
 from gateway.challenges.providers.breaker import Breaker
 from gateway.challenges.providers.contract import Captcha
-from gateway.challenges.providers.hosted import Entry, Hosted
+from gateway.challenges.providers.hosted import Hosted
+from gateway.challenges.providers.vendors import Entry
 from gateway.challenges.token import Tokens
 from gateway.challenges.work import Work
 

@@ -13,8 +13,12 @@ developer.friendlycaptcha.com/docs/v2/api/siteverify.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from pydantic import SecretStr
+
+from gateway.wire.untrusted import check_base
 
 OURS: Final = "ours"
 EITHER: Final = "either"
@@ -189,3 +193,43 @@ VENDORS: Final[Mapping[str, Vendor]] = {
     "friendly": FRIENDLY,
 }
 """Kind, as `captchas` of tidegate.yaml has it."""
+
+
+class Entry(Protocol):
+    """An entry under `captchas` of tidegate.yaml (`gateway.rules.gateway_file.CaptchaFile`)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def site_key(self) -> str: ...
+    @property
+    def secret(self) -> SecretStr: ...
+    @property
+    def project(self) -> str: ...
+    @property
+    def score(self) -> float | None: ...
+    @property
+    def hostnames(self) -> Sequence[str]: ...
+    @property
+    def url(self) -> str | None: ...
+    @property
+    def timeout(self) -> float: ...
+
+
+def complaint(entry: Entry) -> str:
+    """What is wrong with the entry for its kind, with the name of the key; empty where nothing is."""
+    vendor = VENDORS[entry.kind]
+    if bool(entry.project) != ("{project}" in vendor.target):
+        needs = "needs it" if not entry.project else "has none"
+        return f"`project`: a captcha of kind `{entry.kind}` {needs}"
+    if entry.score is not None and not vendor.scores:
+        return f"`score` has no meaning for a captcha of kind `{entry.kind}`"
+    if not entry.secret.get_secret_value():
+        return "`secret` is empty"
+    try:
+        check_base(entry.url or vendor.base)
+    except ValueError as problem:
+        return f"`url` {problem}"
+    return ""

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.challenges.providers.contract import ProviderUnavailable, Verdict
-from gateway.challenges.providers.hosted import Hosted, complaint
+from gateway.challenges.providers.hosted import Hosted
 from gateway.challenges.providers.http import Reply
 from gateway.challenges.providers.protocols import SPEAKS, Stated
-from gateway.challenges.providers.vendors import VENDORS
+from gateway.challenges.providers.vendors import VENDORS, complaint
 from gateway.demo.captcha.world import LASTS
 from gateway.wire.untrusted import Misread
 from tests.challenges.providers.standing import HOST, KINDS, NOW, SETTINGS, Clock, answered, entry, mark, provider
@@ -444,11 +444,13 @@ def test_only_true_is_a_yes(kind: str, yes: object) -> None:
         ("friendly", {"score": 0.5}, "score"),
         ("recaptcha_enterprise", {"project": ""}, "project"),
         ("hcaptcha", {"project": "x"}, "project"),
+        ("hcaptcha", {"url": "http://example.com"}, "url"),
+        ("hcaptcha", {"url": "ftp://127.0.0.1"}, "url"),
     ],
 )
 def test_an_entry_that_makes_no_sense_is_said(kind: str, more: dict[str, Any], word: str) -> None:
     """With the key that is wrong; and nothing is built from it."""
-    wrong = entry(kind, "https://example.com", **more)
+    wrong = entry(kind, **{"url": "https://example.com", **more})
     assert f"`{word}`" in complaint(wrong)
     with pytest.raises(ValueError, match=word):
         Hosted(wrong, Clock())
