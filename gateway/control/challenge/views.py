@@ -63,7 +63,7 @@ def policy(widget: Widget | None) -> str:
 def hosts(widget: Widget) -> list[str]:
     """Whom a browser talks to besides us, to say so."""
     found = (urlsplit(source).hostname for sources in widget.sources.values() for source in sources)
-    return sorted({host for host in found if host})
+    return sorted({host.removeprefix("*.") for host in found if host})
 
 
 class Way(NamedTuple):

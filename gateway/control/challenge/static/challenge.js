@@ -11,6 +11,9 @@ const SECOND = 1000;
 const WORDS = {
   ready: "Tick the box. As soon as it is done, you go on by yourself.",
   others: "As soon as the check is passed, you go on by yourself.",
+  press: "Press the button to go on.",
+  blocked: "The check does not load. Maybe something in this browser stops it. Please load this page again.",
+  again: "That did not work. Please press the button again.",
   working: "Your browser is working. This takes a few seconds.",
   sending: "Done. You go on in a moment.",
   failed: "That did not work. Please tick the box to try again, or load this page again.",
@@ -68,15 +71,43 @@ const altcha = () => {
   else widget.addEventListener("load", begin, { once: true });
 };
 
-// Other widgets put their answer into the form without a word.
-const others = () => {
+// Other widgets put their answer into the form without a word. Before, some put in what they are at, after a full stop.
+const others = (theirs) => {
   say(WORDS.others);
-  button.hidden = false;
+  const began = Date.now();
   const look = setInterval(() => {
-    if (!new FormData(form).get(field)) return;
-    clearInterval(look);
-    send();
+    const answer = new FormData(form).get(field);
+    if (answer && !answer.startsWith(".")) {
+      clearInterval(look);
+      send();
+    } else if (!theirs.childElementCount && Date.now() - began > 10 * SECOND) {
+      say(WORDS.blocked);
+    } else if (said.textContent === WORDS.blocked) {
+      say(WORDS.others);
+    }
   }, 250);
+};
+
+// Where there is nothing to solve, somebody presses, and the provider says what it thinks of that.
+const scored = ({ dataset }) => {
+  const answer = Object.assign(document.createElement("input"), { type: "hidden", name: field });
+  form.append(answer);
+  button.hidden = false;
+  say(WORDS.press);
+  button.addEventListener("click", (press) => {
+    press.preventDefault();
+    const api = dataset.execute.split(".").reduce((found, name) => found?.[name], window);
+    if (!api) return say(WORDS.blocked);
+    say(WORDS.working);
+    api.ready(async () => {
+      try {
+        answer.value = await api.execute(dataset.sitekey, { action: dataset.action });
+        send();
+      } catch {
+        say(WORDS.again);
+      }
+    });
+  });
 };
 
 // It may be passed elsewhere meanwhile: by a member, or by the program itself.
@@ -106,6 +137,8 @@ for (const time of document.querySelectorAll("time"))
 document.querySelector("#vouch")?.addEventListener("submit", () => { sent = true; });
 window.addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 
+const theirs = form.querySelector(".widget").firstElementChild;
 if (widget) altcha();
-else others();
+else if ("execute" in theirs.dataset) scored(theirs);
+else others(theirs);
 setTimeout(watch, SECOND);
