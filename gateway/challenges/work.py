@@ -37,7 +37,7 @@ strict policy of the page forbids."""
 COST: Final = 500
 """Iterations of one try: enough that what a browser spends on promises around each stays the smaller part, few enough
 that making a puzzle, which is one try, stays far below a millisecond."""
-TRIES: Final = 800
+TRIES: Final = 600
 """The most that a difficulty of 1 takes; half of it on the average."""
 HARDEST: Final = 8.0
 """Whatever adds up: an honest phone is not kept for longer than so many times."""
