@@ -20,6 +20,7 @@ from gateway.expressions.values import MAX_CLAIMS, Type
 from gateway.expressions.variables import VARIABLES, Variable
 from gateway.feeds.kinds import ListKind
 from gateway.policies.auth.config import AuthConfig
+from gateway.policies.captcha.config import CaptchaConfig, WorthConfig
 from gateway.policies.geo.config import Answer, GeoConfig
 from gateway.policies.kyc.config import Gate, Identity, KycConfig
 from gateway.policies.quota.config import QuotaConfig
@@ -47,17 +48,22 @@ FILES: Final[Mapping[str, tuple[type[BaseModel], str]]] = {
         RulesConfig,
         "What you write: ordered conditions, and what becomes of an exchange for which one holds.",
     ),
+    "kind: captcha": (
+        CaptchaConfig,
+        "Friction that grows with suspicion: from which on what is asked of whom, and what passing it is good for.",
+    ),
     "kind: quota": (QuotaConfig, "How much: token buckets, many a request. All are taken from, or none."),
 }
 """Heading -> the model of the file, and what it is for."""
 
-ROOMS: Final = ("auth", "geo", "kyc", "rules", "quota")
+ROOMS: Final = ("auth", "geo", "kyc", "rules", "captcha", "quota")
 
 CALLED: Final[Mapping[type[BaseModel], str]] = {
     Answer: "an answer",
     Gate: "a gate",
     Identity: "a limit",
     Price: "a model",
+    WorthConfig: "a clearance",
 }
 """Mappings that stand under many keys, or under any."""
 

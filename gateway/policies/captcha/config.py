@@ -56,7 +56,7 @@ class Steps(Strict):
     def _laws(self) -> Self:
         found = list(self.thresholds().items())
         if not found:
-            raise ValueError("states no step: nothing would ever be asked")
+            raise ValueError("needs one step or more: nothing would ever be asked")
         errors = [
             _error((step.name.lower(),), f"must be more than `{below.name.lower()}`, which is {least:g}")
             for (below, least), (step, at) in itertools.pairwise(found)
