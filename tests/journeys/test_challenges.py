@@ -31,7 +31,7 @@ from tests import servers
 from tests.browser import chromium
 from tests.docs.pages import ROOT
 from tests.journeys import harness
-from tests.journeys.harness import Account, Caller, Gateway, Reply, World, until
+from tests.journeys.harness import Account, Gateway, Reply, World, until
 from tests.journeys.test_faults import streaming
 
 pytestmark = [pytest.mark.timing, pytest.mark.asyncio(loop_scope="session")]
@@ -392,10 +392,10 @@ async def test_a_rule_s_challenge_is_passed_for_that_rule_alone(stage: Stage, br
 # --- what goes on
 
 
-async def test_a_running_stream_is_not_broken(stage: Stage, caller: Caller) -> None:
+async def test_a_running_stream_is_not_broken(stage: Stage) -> None:
     """A challenge that is put meanwhile is for what comes next."""
     account = stage.account("streams")
-    async with streaming(caller, stage.first.url, account, 2, tokens=60) as streams:
+    async with harness.caller() as caller, streaming(caller, stage.first.url, account, 2, tokens=60) as streams:
         assert (await ask(stage.first, account, "m-captcha")).status == 403
         assert (await ask(stage.other, account)).status == 403
     assert [(stream.broke, stream.tokens) for stream in streams] == [(False, 59)] * 2, "all, and the first of them"
