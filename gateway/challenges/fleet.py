@@ -142,8 +142,10 @@ class RedisEscalations:
 
     async def draw(self, rule: str, subject: str, clearance: Clearance, wanted: int) -> int:
         """As `Escalations.draw`. A budget that Redis has no more is spent."""
-        if not clearance.exchanges or wanted <= 0:
-            return max(0, wanted)
+        if wanted <= 0 or clearance.expires <= self._now():
+            return 0
+        if not clearance.exchanges:
+            return wanted
         taken = await self._calls.in_time(self._calls.draw((rule, subject), clearance.id, wanted))
         self.counts.draws += 1
         return taken

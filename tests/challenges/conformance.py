@@ -35,6 +35,8 @@ WORKERS = 4
 RULE = "captcha/main"
 LADDER = Ladder({Step.SLOW: 20.0, Step.WORK: 40.0, Step.CAPTCHA: 60.0})
 HOUR = 3600.0
+LONG = 400 * 86_400.0
+"""After which nothing is of any use."""
 _count = itertools.count()
 
 
@@ -256,6 +258,21 @@ class Conformance:
         await fleet.worker(1).change(RULE, fleet.subject, LADDER, Weighed(55.0))
         await fleet.worker(2).change(RULE, fleet.subject, LADDER, Lifted(Step.OBSERVE))
         assert await fleet.worker(3).draw(RULE, fleet.subject, clearance, 4) == 1
+
+    async def test_a_clearance_that_is_over_draws_nothing(self, fleet: Fleet) -> None:
+        """With a budget or without."""
+        clearances = [await fleet.clear(5, "c1", 100.0), await fleet.clear(0, "c2", 100.0)]
+        fleet.clock.turn(100.0)
+        assert [await fleet.worker(1).draw(RULE, fleet.subject, one, 1) for one in clearances] == [0, 0]
+
+    async def test_what_is_over_is_not_held(self, fleet: Fleet) -> None:
+        """Who looks, or changes it, finds nothing."""
+        await fleet.clear(5)
+        fleet.clock.turn(LONG)
+        for worker in fleet.workers:
+            assert await worker.look(RULE, fleet.subject) == NOTHING_HELD
+        before, _ = await fleet.worker(1).change(RULE, fleet.subject, LADDER, Weighed(50.0))
+        assert before == NOTHING_HELD
 
     async def test_solvers_are_counted_by_subject(self, fleet: Fleet) -> None:
         """Each once, as long as it is asked for; of another solver, others."""
