@@ -434,6 +434,24 @@ def test_only_true_is_a_yes(kind: str, yes: object) -> None:
         SPEAKS[kind].read(Reply(200, content))
 
 
+@pytest.mark.parametrize(
+    "stated",
+    [
+        Stated(True, ("invalid-input-response",), HOST, at=NOW),
+        Stated(True, ("what-nobody-knows",), HOST, at=NOW),
+        Stated(False, (), HOST, at=NOW),
+        Stated(False, ("invalid-input-response", "internal-error")),
+        Stated(True, (), HOST, at=0.0),
+    ],
+    ids=["yes with a code", "yes with an unknown code", "no without a code", "the caller's and its own", "no time"],
+)
+def test_what_contradicts_itself_is_no_verdict(stated: Stated) -> None:
+    """Neither a pass nor anybody's fault."""
+    captcha = Hosted(entry("hcaptcha", None), Clock())
+    with pytest.raises(ProviderUnavailable):
+        captcha._judge(stated, answered("x"), "")
+
+
 # -- what is configured ------------------------------------------------------------------------------------------------
 
 
