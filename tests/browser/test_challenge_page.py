@@ -17,10 +17,13 @@ from axe_playwright_python.async_playwright import Axe  # type: ignore[import-un
 from playwright.async_api import Browser, Page, Route, expect
 
 from gateway.accounts.one_time import Scope
-from gateway.challenges.desk import Proof
+from gateway.challenges import addresses
+from gateway.challenges.desk import ALTCHA, Proof
 from gateway.challenges.ladder import Step
 from gateway.challenges.providers.contract import Widget
+from gateway.control.challenge.pages import add_to
 from tests.browser.chromium import DESK, PATIENCE, PHONE, chromium, missing, tab
+from tests.challenges.counter import RULE, TERMS, Counter
 from tests.control.challenge.world import ROOT, Place, challenges
 
 AUDIT: Final = Path(__file__).with_name("audit.js").read_text(encoding="utf-8")
@@ -313,6 +316,38 @@ async def test_somebody_elses_score(browser: Browser, place: Place) -> None:
             await page.get_by_role("button", name="Go on").click()
             await is_back(page, place)
         assert place.desk.proved[0][1]["captcha-response"] == "key mark"
+
+
+@contextlib.asynccontextmanager
+async def real(counter: Counter) -> AsyncIterator[str]:
+    """The same pages with a desk as the gateway has it: its origin."""
+    app = web.Application()
+    add_to(app, desk=counter.desk, now=lambda: counter.now, public_url="")
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    server = site._server
+    assert isinstance(server, asyncio.Server)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("step", [Step.WORK, Step.CAPTCHA], ids=lambda step: step.name.lower())
+async def test_with_all_that_it_stands_on(browser: Browser, step: Step) -> None:
+    """Real tokens, real work, real escalations: the widget's answer makes a clearance."""
+    counter = Counter(now=time.time(), terms={RULE: TERMS._replace(providers=(ALTCHA,))})
+    token = await counter.put(step=step)
+    async with real(counter) as origin, tab(browser, origin) as page:
+        await page.goto(origin + addresses.page(token))
+        if step is Step.CAPTCHA:
+            await tick(page)
+        await expect(page.get_by_role("heading", level=1)).to_have_text("This check is passed")
+        assert (await counter.desk.seen(token)).status == "passed"
+        [clearance] = counter.escalations.held[RULE, "acme"].clearances
+        assert clearance.step is step
 
 
 async def _held(route: Route) -> None:
