@@ -2,7 +2,7 @@
 
 `tg:networks:<digest of the subject>`   members by Unix time of the last use: `<network>|<first use, Unix time>`, and
                                         `<network>|+` where somebody has passed a challenge. It goes `REMEMBERED` after
-                                        its last use.
+                                        its last use, less a day at most.
 
 A member's time only grows (ZADD GT), and the earliest first use of a network holds: so a worker may tell a thing twice,
 late, and beside others, without a script or a lock. It asks once a (key, network), tells the use of a network every
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import itertools
 import logging
 import math
 import re
@@ -174,16 +173,17 @@ class FleetNetworks(RecentNetworks):
 
     async def _exchange(self, redis: Redis, batch: list[tuple[Subject, dict[str, Use]]]) -> list[Any]:
         """The whole set of each, or what is wrong with its key. Raises what AWAY names."""
-        counts = []
+        ends = []
+        count = 0
         async with redis.pipeline(transaction=False) as pipeline:
             for subject, uses in batch:
                 key = key_of(subject)
                 if uses:
                     pipeline.zadd(key, _members(uses), gt=True)
-                    pipeline.zremrangebyrank(key, 0, -MEMBERS_AT_MOST - 1)
-                    pipeline.expire(key, int(self._remembered))
+                    count += 1 + self._tidy(pipeline, key, self._find(subject))
                 pipeline.zrange(key, 0, -1, withscores=True)
-                counts.append(4 if uses else 1)
+                count += 1
+                ends.append(count)
             if not batch:
                 # After an outage, where nothing waits: to see whether it is over.
                 pipeline.exists(PREFIX)
@@ -191,8 +191,19 @@ class FleetNetworks(RecentNetworks):
         wrong = next((one for one in answers if isinstance(one, Exception) and not _is_wrong_type(one)), None)
         if wrong is not None:
             raise wrong
-        ends = itertools.accumulate(counts)
         return [answers[end - 1] for end in ends]
+
+    def _tidy(self, pipeline: Any, key: str, known: Known | None) -> int:
+        """Keep it from growing, and from ending: how many commands that took. Mostly none, for it is asked often."""
+        before = len(pipeline)
+        if known is None or known.members >= MEMBERS_AT_MOST:
+            pipeline.zremrangebyrank(key, 0, -MEMBERS_AT_MOST - 1)
+        if known is None or known.day != self._day():
+            pipeline.expire(key, int(self._remembered))
+        return len(pipeline) - before
+
+    def _day(self) -> int:
+        return int(self._now() // 86_400)
 
     def _put_back(self, batch: Iterable[tuple[Subject, dict[str, Use]]]) -> None:
         """To be told again: some may have been written, which does no harm. Nobody waits for it any more."""
@@ -220,6 +231,9 @@ class FleetNetworks(RecentNetworks):
         known = self._know(subject)
         self._learn(known, self._read(answer))
         known.looked = self._now()
+        known.members = len(answer)
+        if told:
+            known.day = self._day()
         if len(known.asked) > NETWORKS_AT_MOST:
             known.asked.clear()
         for network, waits in self._waiting.pop(subject, ()):

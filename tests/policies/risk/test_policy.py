@@ -411,3 +411,16 @@ def test_a_day_is_short_of_being_settled() -> None:
             policy.settle(exchange, (), DONE)
     assert weighed == list(range(24))
     assert DAY == 24 * HOUR
+
+
+def test_weight_ends_by_time_alone() -> None:
+    """Without news: what was found is looked at again when it may be over."""
+    clock = Clock()
+    policy = built(clock, {"new_network": {}})
+    at_home(clock, policy)
+    exchange = context(now=clock(), key="k1", **THIEF)
+    policy.settle(exchange, (), DONE)
+    for _ in range(2):
+        assert said(policy, context(now=clock(), key="k1", **THIEF)) is not ALLOW
+    clock.turn(DAY)
+    assert said(policy, context(now=clock(), key="k1", **THIEF)) is ALLOW
