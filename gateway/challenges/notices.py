@@ -21,7 +21,7 @@ import hashlib
 import json
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -46,6 +46,8 @@ KEPT: Final = 2 * 86_400
 BATCH: Final = 200
 TIMEOUT: Final = 2.0
 """Seconds for one batch."""
+AGAIN: Final = 10.0
+"""Seconds after which what broke is begun anew."""
 LAST_WORDS: Final = 1.0
 """Seconds that are given to what is still to be told when the worker ends."""
 
@@ -103,13 +105,21 @@ class Notices:
             self._news.set()
 
     async def run(self) -> None:
-        """Hand on and deliver, until cancelled; it never gives up."""
-        delivering = spawn(self._deliveries.run(), name="deliver notices")
-        try:
-            await self._hand_on()
-        finally:
-            delivering.cancel()
-            await asyncio.gather(delivering, return_exceptions=True)
+        """Hand on and deliver, until cancelled; it never gives up, and raises nothing."""
+        await asyncio.gather(
+            self._keep_up(self._hand_on, "hand on notices"), self._keep_up(self._deliveries.run, "deliver notices")
+        )
+
+    async def _keep_up(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        """A fault of ours in here is logged with its traceback, and must not end a worker that serves."""
+        while not is_cancelled():
+            task = spawn(work(), name)
+            try:
+                await asyncio.wait([task])
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+            await asyncio.sleep(AGAIN)
 
     async def close(self) -> None:
         """After `run` was cancelled: what this worker still knows is handed on, if Redis takes it at once."""

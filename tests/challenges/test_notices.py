@@ -264,7 +264,7 @@ async def test_each_is_delivered_once_by_some_worker(redis: Redis, receiver: Rec
     assert fields["webhook-signature"] == f"v1,{base64.b64encode(hmac.digest(SECRET, content, 'sha256')).decode()}"
 
 
-@pytest.mark.parametrize("status", [500, 429, 307, 404])
+@pytest.mark.parametrize("status", [500, 307])
 async def test_what_is_not_taken_comes_again(redis: Redis, receiver: Receiver, status: int) -> None:
     """With the same id, whatever the receiver says instead of 2xx. A redirect is not followed."""
     receiver.statuses = [status, status, 200]
@@ -393,6 +393,24 @@ async def test_redis_away_hurts_nobody(receiver: Receiver, monkeypatch: pytest.M
     await nowhere.aclose()
 
     assert one.counts["lost"] == 100
+
+
+@pytest.mark.parametrize("broken", ["_take", "_due"])
+async def test_a_fault_of_ours_is_no_end(
+    redis: Redis, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: str
+) -> None:
+    """It is logged, the worker serves on, and deliveries begin anew."""
+    monkeypatch.setattr(notices, "AGAIN", 0.05)
+    [one] = workers(redis, receiver.url)
+    with monkeypatch.context() as patch:
+        patch.setattr(one._deliveries, broken, lambda _: 1 // 0)
+        async with running(one):
+            one.told(asked())
+            await until(lambda: "ZeroDivisionError" in caplog.text)
+            patch.undo()
+            await until(lambda: one.counts["delivered"] == 1)
+
+    assert receiver.ids
 
 
 async def test_a_redis_that_lost_everything_is_begun_anew(redis: Redis, receiver: Receiver) -> None:
