@@ -41,7 +41,7 @@ NO_USES: Final[Mapping[str, Use]] = MappingProxyType({})
 class Known:
     """What is known of one subject. Who holds one sees news by the identity of `uses`."""
 
-    __slots__ = ("asked", "day", "looked", "members", "noted", "uses")
+    __slots__ = ("asked", "looked", "members", "noted", "uses")
 
     def __init__(self) -> None:
         self.uses: Mapping[str, Use] = NO_USES
@@ -54,8 +54,6 @@ class Known:
         """Network -> Unix time at which it was noted here."""
         self.members = 0
         """How many the fleet had of it when it was asked last."""
-        self.day = -1
-        """The day since 1970 on which this process has put off its end."""
 
 
 class Networks(Protocol):

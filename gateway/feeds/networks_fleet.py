@@ -2,7 +2,7 @@
 
 `tg:networks:<digest of the subject>`   members by Unix time of the last use: `<network>|<first use, Unix time>`, and
                                         `<network>|+` where somebody has passed a challenge. It goes `REMEMBERED` after
-                                        its last use, less a day at most.
+                                        its last use.
 
 A member's time only grows (ZADD GT), and the earliest first use of a network holds: so a worker may tell a thing twice,
 late, and beside others, without a script or a lock. It asks once a (key, network), tells the use of a network every
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import logging
 import math
 import re
@@ -168,22 +169,24 @@ class FleetNetworks(RecentNetworks):
 
     def _next(self) -> list[tuple[Subject, dict[str, Use]]]:
         """What goes in one round trip: those first for whom an exchange waits."""
-        wanted = [subject for subject in self._waiting if subject in self._to_tell]
-        return [(one, self._to_tell.pop(one)) for one in list(dict.fromkeys([*wanted, *self._to_tell]))[:BATCH]]
+        wanted = itertools.chain((one for one in self._waiting if one in self._to_tell), self._to_tell)
+        chosen = list(dict.fromkeys(itertools.islice(wanted, BATCH)))
+        return [(subject, self._to_tell.pop(subject)) for subject in chosen]
 
     async def _exchange(self, redis: Redis, batch: list[tuple[Subject, dict[str, Use]]]) -> list[Any]:
         """The whole set of each, or what is wrong with its key. Raises what AWAY names."""
         ends = []
-        count = 0
         async with redis.pipeline(transaction=False) as pipeline:
             for subject, uses in batch:
                 key = key_of(subject)
                 if uses:
                     pipeline.zadd(key, _members(uses), gt=True)
-                    count += 1 + self._tidy(pipeline, key, self._find(subject))
+                    pipeline.expire(key, int(self._remembered))
+                    known = self._find(subject)
+                    if known is None or known.members >= MEMBERS_AT_MOST:
+                        pipeline.zremrangebyrank(key, 0, -MEMBERS_AT_MOST - 1)
                 pipeline.zrange(key, 0, -1, withscores=True)
-                count += 1
-                ends.append(count)
+                ends.append(len(pipeline))
             if not batch:
                 # After an outage, where nothing waits: to see whether it is over.
                 pipeline.exists(PREFIX)
@@ -192,18 +195,6 @@ class FleetNetworks(RecentNetworks):
         if wrong is not None:
             raise wrong
         return [answers[end - 1] for end in ends]
-
-    def _tidy(self, pipeline: Any, key: str, known: Known | None) -> int:
-        """Keep it from growing, and from ending: how many commands that took. Mostly none, for it is asked often."""
-        before = len(pipeline)
-        if known is None or known.members >= MEMBERS_AT_MOST:
-            pipeline.zremrangebyrank(key, 0, -MEMBERS_AT_MOST - 1)
-        if known is None or known.day != self._day():
-            pipeline.expire(key, int(self._remembered))
-        return len(pipeline) - before
-
-    def _day(self) -> int:
-        return int(self._now() // 86_400)
 
     def _put_back(self, batch: Iterable[tuple[Subject, dict[str, Use]]]) -> None:
         """To be told again: some may have been written, which does no harm. Nobody waits for it any more."""
@@ -232,8 +223,6 @@ class FleetNetworks(RecentNetworks):
         self._learn(known, self._read(answer))
         known.looked = self._now()
         known.members = len(answer)
-        if told:
-            known.day = self._day()
         if len(known.asked) > NETWORKS_AT_MOST:
             known.asked.clear()
         for network, waits in self._waiting.pop(subject, ()):
