@@ -35,7 +35,8 @@ class Changed(NamedTuple):
 
 
 Told = Callable[[Changed], None]
-"""For who wants to know: notices, metrics, a review. Called in the process that made the change, once, after it."""
+"""For who wants to know: notices, metrics, a review. Called in the process that made the change, once, after it. Raises
+nothing."""
 
 
 class Escalations(Protocol):
@@ -49,10 +50,14 @@ class Escalations(Protocol):
         """As the fleet has it now; NOTHING_HELD where nothing is. Remembered. Raises Unavailable."""
 
     async def change(self, rule: str, subject: str, ladder: Ladder, *events: Event) -> tuple[Held, Held]:
-        """Apply events (before, after). Writes nothing where they change nothing. Raises Unavailable."""
+        """Apply events (before, after). Writes nothing where they change nothing. Raises Unavailable: then it may have
+        been made all the same, and be seen later.
+        """
 
     async def draw(self, rule: str, subject: str, clearance: Clearance, wanted: int) -> int:
-        """Take up to so many exchanges of its budget: how many there were. Raises Unavailable."""
+        """Take up to so many exchanges of its budget: how many there were. None where it is over, or the budget was
+        lost. Raises Unavailable.
+        """
 
     async def solvers(self, solver: str, subject: str, within: float) -> int:
         """Note that `solver` (a keyed hash) passes for `subject`; for how many subjects it has within those seconds.

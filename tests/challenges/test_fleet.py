@@ -254,6 +254,21 @@ async def test_a_record_that_redis_made_older_is_not_believed(fleet: Fleet, raw:
         assert await unaware.draw(RULE, fleet.subject, again.clearances[0], 9) == 2
 
 
+async def test_what_a_slow_clock_of_redis_makes_is_newer(fleet: Fleet, raw: Redis) -> None:
+    """As after a failover to a server whose clock is an hour behind, and that never had the record."""
+    await fleet.put()
+    await fleet.agreed()
+    name = (RULE, fleet.subject)
+    record: Any = await raw.get(record_key(name))
+    version = int((time.time() + HOUR) * 1e6)
+    ahead = b"%d %b" % (version, record.partition(b" ")[2])
+    await raw.xadd(STREAM, {"r": RULE, "s": fleet.subject, "v": ahead})
+    await until(lambda: fleet.workers[2]._memory.version(name) == version)  # type: ignore[attr-defined]
+    await raw.delete(record_key(name))
+    _, after = await fleet.worker(2).change(*name, LADDER, Weighed(75.0))
+    await until(lambda: all(fleet.held(index) == after for index in range(4)))
+
+
 async def test_in_a_failover_of_a_sentinel() -> None:
     """The fleet goes on with the replica."""
     async with servers.sentinel() as (url, master, _), open_fleet(url, deadline=0.5) as fleet:

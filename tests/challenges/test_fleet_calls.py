@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.challenges.fleet_calls import HIGHEST, budget_key, read, record_key, solver_key, version_of
 from gateway.challenges.ladder import Held, Step, dump
@@ -38,6 +43,26 @@ def test_what_is_no_record_is_not_read(text: bytes, version: int) -> None:
     with pytest.raises(ValueError):
         read(text)
     assert version_of(text) == version
+
+
+@given(text=st.binary() | st.from_regex(rb"[0-9]{1,17} [a-z]{1,3} [0-9]{1,3} \[.*\]", fullmatch=True))
+def test_nothing_else_comes_of_nonsense(text: bytes) -> None:
+    """A record, or a ValueError."""
+    with contextlib.suppress(ValueError):
+        read(text)
+    assert 0 <= version_of(text) <= HIGHEST
+
+
+@given(
+    values=st.recursive(st.none() | st.floats() | st.integers() | st.text(), st.lists, max_leaves=20),
+    at=st.integers(0, 11),
+)
+def test_nothing_else_comes_of_a_record_that_was_changed(values: Any, at: int) -> None:
+    """Whatever stands in the place of one of its values."""
+    document = json.loads(HELD)
+    document[at] = values
+    with contextlib.suppress(ValueError):
+        read(b"7 w 1 " + json.dumps(document).encode("utf-8", "replace"))
 
 
 def test_a_record_is_read() -> None:
