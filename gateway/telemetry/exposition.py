@@ -31,6 +31,7 @@ class _Sum(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from _exchanges(self._snapshots)
         yield from _labelled(self._snapshots)
+        yield from _challenges(self._snapshots)
         yield from _plain(self._snapshots, self._restarts)
         yield from _rules(self._snapshots)
         yield from _feeds(self._snapshots, self._rules["lists"] if self._rules is not None else ())
@@ -94,6 +95,21 @@ def _labelled(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
         _mapped(snapshots, "sightings"),
     )
     yield _family(
+        "tidegate_directory_events",
+        "Lookups in the directory's database, and changes of accounts that were followed.",
+        ["event"],
+        _mapped(snapshots, "directory"),
+    )
+    yield _family(
+        "tidegate_webhooks",
+        "What providers of verifications told us, by what came of it.",
+        ["provider", "outcome"],
+        _listed(snapshots, "webhooks"),
+    )
+
+
+def _challenges(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
+    yield _family(
         "tidegate_networks",
         "From which networks keys were used: asked of the fleet, told to it, or lost.",
         ["event"],
@@ -122,18 +138,6 @@ def _labelled(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
         "Changes of what is held of accounts, through Redis; and notices of it.",
         ["event"],
         _mapped(snapshots, "challenge_events"),
-    )
-    yield _family(
-        "tidegate_directory_events",
-        "Lookups in the directory's database, and changes of accounts that were followed.",
-        ["event"],
-        _mapped(snapshots, "directory"),
-    )
-    yield _family(
-        "tidegate_webhooks",
-        "What providers of verifications told us, by what came of it.",
-        ["provider", "outcome"],
-        _listed(snapshots, "webhooks"),
     )
 
 
