@@ -100,6 +100,13 @@ class RiskConfig(Strict):
             return self.new_network.within
         return (self.key_shared.of if self.key_shared is not None else None) or "asn"
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """The variables without which it says nothing of networks: they are empty without a geo database."""
+        if (self.new_network is None and self.key_shared is None) or self.breadth == "network":
+            return frozenset()
+        return frozenset({f"client.{self.breadth}"})
+
 
 def _refuse(model: str, loc: str | tuple[str, ...], said: str) -> None:
     """Raises ValidationError, at that place."""

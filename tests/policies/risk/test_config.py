@@ -52,3 +52,17 @@ def test_what_may_not_be_stated(written: dict[str, Any], said: str) -> None:
 def test_what_counts_as_a_network(written: dict[str, Any], breadth: str) -> None:
     """One thing in one entry: both parts read one memory."""
     assert RiskConfig.model_validate(written).breadth == breadth
+
+
+@pytest.mark.parametrize(
+    ("written", "reads"),
+    [
+        ({"refused": {}}, set()),
+        ({"key_shared": {}}, {"client.asn"}),
+        ({"new_network": {"within": "country"}}, {"client.country"}),
+        ({"new_network": {"within": "network"}}, set()),
+    ],
+)
+def test_what_it_cannot_do_without(written: dict[str, Any], reads: set[str]) -> None:
+    """For a check that knows whether there is a database."""
+    assert RiskConfig.model_validate(written).reads == reads
