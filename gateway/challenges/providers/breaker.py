@@ -58,7 +58,7 @@ class Breaker:
         try:
             verdict = await self._captcha.validate(answered)
         except ProviderUnavailable as problem:
-            self._closed() if problem.healthy else self._failed(trial=trial)
+            self._closed() if problem.healthy else self._failed()
             raise
         finally:
             # Also where whoever asked went away: the next one may try.
@@ -74,9 +74,10 @@ class Breaker:
         self._failures = 0
         self._until = None
 
-    def _failed(self, *, trial: bool) -> None:
+    def _failed(self) -> None:
+        # A trial that fails adds to those that opened it: it is open again.
         self._failures += 1
-        if trial or self._failures >= self._at_most:
+        if self._failures >= self._at_most:
             self._until = self._clock() + self._pause
 
 

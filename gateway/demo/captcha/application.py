@@ -5,11 +5,13 @@ POST /widget/{kind}/answer     {"sitekey", "bound"}: the answer, for the page wh
 POST /standin/answers          {"kind", "host", "bound", "score", "age"}: an answer that was given like that
 POST /standin/behaviour        any of `world.Behaviour`
 GET  /standin/asked            what was asked for, without secrets
+GET  /standin/last             what was answered last: where a redirect leads to
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, fields
@@ -19,7 +21,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from gateway.demo.captcha.protocols import ROUTES, Told, Validates
+from gateway.demo.captcha.protocols import ROUTES, Json, Told, Validates
 from gateway.demo.captcha.world import KINDS, Behaviour, Settings, World
 
 _HERE: Final = Path(__file__).parent
@@ -34,6 +36,7 @@ class StandIn:
     def __init__(self, settings: Settings) -> None:
         self.world = World(settings)
         self.address = ""
+        self._last: Json = {}
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=256 * 1024)
@@ -45,6 +48,7 @@ class StandIn:
         app.router.add_post("/standin/answers", self._give)
         app.router.add_post("/standin/behaviour", self._behave)
         app.router.add_get("/standin/asked", self._asked)
+        app.router.add_get("/standin/last", self._again)
         return app
 
     def _api(self, validates: Validates) -> Served:
@@ -53,6 +57,7 @@ class StandIn:
             if behaviour.down:
                 return web.json_response({"error": "unavailable"}, status=503)
             told = await validates(self.world, request)
+            self._last = told.content
             if behaviour.slow:
                 await asyncio.sleep(behaviour.slow)
             if behaviour.lose > 0:
@@ -107,17 +112,21 @@ class StandIn:
     async def _asked(self, _request: web.Request) -> web.Response:
         return web.json_response({"asked": self.world.asked})
 
+    async def _again(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._last)
+
 
 def _said(told: Told, how: str) -> web.Response:
+    """What is wrong with it is only how it is said: whoever takes it all the same, takes it for a pass."""
     if how == "redirect":
-        return web.Response(status=302, headers={"Location": "/standin/asked"})
+        return web.Response(status=302, headers={"Location": "/standin/last"})
     if how == "html":
-        return web.Response(text='{"success": true}', content_type="text/html")
+        return web.Response(text=json.dumps(told.content), content_type="text/html")
     texts = {
-        "large": '{"success": true, "x": "' + "x" * 200_000 + '"}',
-        "nonsense": '{"success": true',
-        "deep": '{"success": true, "x": ' + "[" * 5000 + "]" * 5000 + "}",
-        "list": "[true]",
+        "large": json.dumps({**told.content, "x": "x" * 200_000}),
+        "nonsense": json.dumps(told.content)[:-1],
+        "deep": json.dumps(told.content)[:-1] + ', "x": ' + "[" * 5000 + "]" * 5000 + "}",
+        "list": f"[{json.dumps(told.content)}]",
         "empty": "",
     }
     if how in texts:
