@@ -6,8 +6,8 @@ by now, with that one. Changes of one name that come while one is under way go w
 When Redis is away, what is remembered stays in force to its end; what has to be changed or looked up raises
 Unavailable. When Redis has lost what it had (emptied, or failed over before the last writes were copied):
 
-- Records stay in force in every worker that remembers them, and the next change writes them back. `look` tells what is
-  remembered, if that is newer. To free an account, `Lifted` is the way; to delete its key is none.
+- Records stay in force in every worker that remembers them, and the next that looks at one, or changes it, writes it
+  back. To free an account, `Lifted` is the way; to delete its key is none.
 - A budget that is gone is spent, so nothing that was drawn comes back: whoever held it is challenged again. Of what was
   drawn in the moment before a failover, Redis may have forgotten as much as it had not copied.
 - A worker that starts then knows nothing of it, until somebody writes it back.
@@ -117,11 +117,10 @@ class RedisEscalations:
         return True
 
     async def look(self, rule: str, subject: str) -> Held:
-        """As `Escalations.look`. Where Redis has lost something newer, that."""
+        """As `Escalations.look`. What is newer here was lost there, and is written back."""
         name = (rule, subject)
-        found = await self._calls.in_time(self._calls.find(name))
+        await self._calls.in_time(self._look(name))
         self.counts.looks += 1
-        self._learn(name, found.record)
         return self._memory.of(name) or NOTHING_HELD
 
     async def change(self, rule: str, subject: str, ladder: Ladder, *events: Event) -> tuple[Held, Held]:
@@ -172,6 +171,24 @@ class RedisEscalations:
             if not others:
                 self._waiters.pop(name, None)
 
+    async def _look(self, name: Name) -> None:
+        found = await self._calls.find(name)
+        self._learn(name, found.record)
+        held, version = self._memory.of(name), self._memory.version(name)
+        if held is None or found.version >= version:
+            return
+        # Or the stream was faster than this answer: then somebody else's record is there, and it stays.
+        until = self._memory.until(name)
+        record = Record(version, self._next_writer(), until, held)
+        answer = await self._calls.change(name, found.version, record, until - self._now(), ())
+        if not isinstance(answer, Found):
+            self.counts.restored += 1
+            self._learn(name, record._replace(version=answer.version))
+
+    def _next_writer(self) -> str:
+        self._writes += 1
+        return f"{self._word}.{self._writes}"
+
     async def _change_all(self, name: Name) -> None:
         """Until nobody asks for more of this name."""
         try:
@@ -182,8 +199,7 @@ class RedisEscalations:
             del self._asked[name]
 
     async def _change_these(self, name: Name, asked: list[_Asked]) -> None:
-        self._writes += 1
-        writer = f"{self._word}.{self._writes}"
+        writer = self._next_writer()
         failure = Unavailable("the change broke: the log says why")
         try:
             changes = await self._calls.in_time(self._swap(name, writer, asked))

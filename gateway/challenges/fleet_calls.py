@@ -72,6 +72,8 @@ class Counts:
     """Changes that the stream did not take: others see them when they look."""
     unreadable: int = 0
     """Records, entries or budgets that made no sense."""
+    restored: int = 0
+    """Records that Redis had lost and that were written back when somebody looked."""
     forgotten: int = 0
     """Names that memory had no room for, although something was asked of them."""
     failures: int = 0

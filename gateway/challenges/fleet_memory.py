@@ -43,6 +43,11 @@ class Remembered:
         mark = self._heavy.get(name) or self._light.get(name)
         return mark.version if mark is not None else 0
 
+    def until(self, name: Name) -> float:
+        """Of what is known."""
+        mark = self._heavy.get(name) or self._light[name]
+        return mark.until
+
     def of(self, name: Name) -> Held | None:
         """What is in force; forgotten where its time is over."""
         mark = self._heavy.get(name) or self._light.get(name)

@@ -218,7 +218,7 @@ async def test_a_redis_that_hangs_costs_the_deadline() -> None:
 
 
 async def test_what_redis_lost_stays_in_force(fleet: Fleet, raw: Redis) -> None:
-    """Who looks is told what is remembered, the next change writes it back, and what was spent does not come back."""
+    """Who looks is told what is remembered, and writes it back, as a change does; what was spent does not come back."""
     one = await fleet.put("c1", Step.CAPTCHA)
     clearance = await fleet.clear(5, "c2")
     await fleet.agreed()
@@ -226,7 +226,11 @@ async def test_what_redis_lost_stays_in_force(fleet: Fleet, raw: Redis) -> None:
     name = (RULE, fleet.subject)
     await raw.delete(record_key(name), budget_key(name, "c2"))
     assert await fleet.worker(1).look(*name) == held
+    assert counts(fleet, 1).restored == 1
+    async with another(fleet.url, fleet.clock, follows=False) as later:
+        assert await later.look(*name) == held
     assert await fleet.worker(1).draw(*name, clearance, 1) == 0
+    await raw.delete(record_key(name))
     before, after = await fleet.worker(2).change(*name, LADDER, Passed(one.id, HOUR, 0))
     assert before == held
     assert passed(before, after, one.id)
@@ -245,9 +249,12 @@ async def test_a_record_that_redis_made_older_is_not_believed(fleet: Fleet, raw:
     assert await fleet.first.draw(RULE, fleet.subject, clearance, 3) == 3
     await fleet.agreed()
     await raw.set(record_key((RULE, fleet.subject)), older)
-    assert await fleet.worker(1).look(RULE, fleet.subject) == after
     before, again = await fleet.worker(1).change(RULE, fleet.subject, LADDER, Passed(one.id, HOUR, 5))
     assert again is before
+    assert await fleet.worker(1).look(RULE, fleet.subject) == after
+    async with another(fleet.url, fleet.clock, follows=False) as unaware:
+        assert await unaware.look(RULE, fleet.subject) == after
+    await raw.set(record_key((RULE, fleet.subject)), older)
     async with another(fleet.url, fleet.clock, follows=False) as unaware:
         before, again = await unaware.change(RULE, fleet.subject, LADDER, Passed(one.id, HOUR, 5))
         assert passed(before, again, one.id)
