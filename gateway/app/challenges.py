@@ -22,7 +22,7 @@ from gateway.challenges.providers import registry
 from gateway.challenges.telling import happened
 from gateway.challenges.terms import Terms
 from gateway.challenges.token import Tokens
-from gateway.challenges.work import Work
+from gateway.challenges.work import Load, Work
 from gateway.policies import Challenges
 from gateway.rules.gateway_file import GatewayFile
 
@@ -52,7 +52,7 @@ class Challenging:
         self.counts: Counter[tuple[str, str]] = Counter()
         """(rule, what happened) -> how often; read by telemetry."""
         self.tokens = Tokens(secrets)
-        self.work = Work(secrets)
+        self.work = Work(secrets, Load(monotonic))
         self.providers = registry.build(
             file.captchas, self.work, self.tokens, wall, monotonic, urlsplit(file.public_url).hostname or ""
         )

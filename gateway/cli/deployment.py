@@ -11,6 +11,7 @@ from gateway.app.configuration import Configuration
 from gateway.challenges.deliveries import secret_of
 from gateway.control.mail import mail_server
 from gateway.rules.directory_file import stated
+from gateway.rules.escalation import unknown_captchas
 from gateway.rules.ladders import unprovided
 from gateway.rules.problems import Problem, Problems
 from gateway.rules.read import Loc, parse
@@ -50,7 +51,8 @@ def faults(configuration: Configuration) -> list[Problem]:
 def doubts(configuration: Configuration, ruleset: Ruleset) -> list[Problem]:
     """Warnings about how the policies and tidegate.yaml fit together."""
     providers = {provider.name: frozenset(provider.gives) for provider in configuration.file.providers}
-    return unprovided(ruleset, providers)
+    captchas = [captcha.name for captcha in configuration.file.captchas]
+    return [*unprovided(ruleset, providers), *unknown_captchas(ruleset, captchas)]
 
 
 def unread(folder: Path, ruleset: Ruleset) -> list[Problem]:

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from gateway.accounts.evidence import KINDS
+from gateway.challenges.providers import vendors
 from gateway.quantities import Count, Duration, Name, Secret, Size
 from gateway.rules.problems import did_you_mean
 from gateway.verification.providers import contract
@@ -204,6 +205,12 @@ class CaptchaFile(Strict):
     """Where it validates; the provider's own address if not stated."""
     timeout: Annotated[Duration, Field(gt=0, le=30)] = 3.0
     """The longest that it is waited for."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> CaptchaFile:
+        if problem := vendors.complaint(self):
+            raise ValueError(problem)
+        return self
 
 
 class NoticesFile(Strict):
