@@ -5,7 +5,7 @@
 What an account is suspected of is a number that each exchange brings (`risk.score`), held and forgotten slowly: so
 nobody flaps from one exchange to the next. `strain` is what its answers to challenges add to that or take from it.
 
-Laws (tests/challenges/test_ladder.py, under hypothesis):
+Laws (tests/challenges/test_steps.py, under hypothesis):
 
 - A step is entered where the suspicion reaches it, and left only some way below it.
 - Nobody is asked to verify who was not asked for less before and did not answer it, answered it wrongly, or came back;
@@ -294,6 +294,9 @@ def load(stored: bytes) -> Held:
         form, score, strain, at, step, since, tried, met, relieved, shown, opened, cleared = orjson.loads(stored)
         if form != _FORMAT or len(opened) > OPEN_AT_MOST or len(cleared) > CLEARANCES_AT_MOST:
             raise ValueError("another format, or more than there can be")
+        challenges = tuple(_open(*one) for one in opened)
+        if any(later.until < one.until for one, later in pairwise(challenges)):
+            raise ValueError("challenges out of order")
         return Held(
             score=_number(score),
             strain=_number(strain, -math.inf),
@@ -302,7 +305,7 @@ def load(stored: bytes) -> Held:
             since=_number(since),
             tried=Step(_count(tried)),
             met=_number(met),
-            open=tuple(_open(*one) for one in opened),
+            open=challenges,
             clearances=tuple(_clearance(*one) for one in cleared),
             relieved=Step(_count(relieved)),
             shown=_number(shown),

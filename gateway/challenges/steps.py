@@ -224,7 +224,8 @@ def _lifted(ladder: Ladder, held: Held, step: Step, now: float) -> Held:
         tried=known.tried if step >= VERIFY else OBSERVE,
         open=known.open if ladder.fixed else tuple(one for one in known.open if one.step <= step),
     )
-    place = min(_reached(ladder, then, then.score, ladder.place[held.step]), highest)
+    stood = ladder.place[held.step]
+    place = min(_reached(ladder, then, then.score, stood), stood, highest)
     if then == known and (ladder.fixed or ladder.steps[place] is held.step):
         return held
     return _stand(ladder, then, place, place, now)

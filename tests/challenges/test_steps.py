@@ -200,6 +200,9 @@ def test_a_lift_never_raises() -> None:
     assert run(LADDER, NOTHING_HELD, Lifted(REVIEW)) is NOTHING_HELD
     held = run(LADDER, NOTHING_HELD, Weighed(55.0))
     assert run(LADDER, held, Lifted(CAPTCHA)) is held
+    challenged = run(LADDER, NOTHING_HELD, Weighed(150.0))
+    assert run(LADDER, challenged, Lifted(REVIEW)) is challenged
+    assert run(LADDER, challenged, Lifted(VERIFY)).step is CAPTCHA
 
 
 def test_relief_of_work_counts_up_to_work() -> None:
@@ -383,10 +386,10 @@ def test_a_fixed_ladder_stays_where_it_is(step: Step) -> None:
 
 @pytest.mark.parametrize("weight", [31.0, 60.0, 75.0, 1000.0], ids=str)
 def test_a_constant_weight_is_seldom_written(weight: float) -> None:
-    """A thousand times a second, for an hour: some fourteen times a half-life."""
+    """However often it comes: some fourteen times a half-life."""
     held, written = NOTHING_HELD, 0
-    for index in range(36_000):
-        now = NOW + index / 10.0
+    for index in range(3_600):
+        now = NOW + index
         step, worth = weigh(LADDER, held, weight, now)
         if worth:
             held, written = after(LADDER, held, Weighed(weight), now), written + 1
@@ -461,6 +464,7 @@ class Machine(RuleBasedStateMachine):
         self.passed: set[str] = set()
         self.settled = OBSERVE
         """As we count it: since it was last only observed."""
+        self.latest = NOW
         self.highest = 0.0
         """Suspicion without answers, as exact as it gets."""
         self.verifying = NOW
@@ -475,7 +479,9 @@ class Machine(RuleBasedStateMachine):
     @rule(apart=st.one_of(st.floats(-0.005, 60.0), st.floats(0.0, 20_000.0)))
     def time_passes(self, apart: float) -> None:
         self.now += apart
-        self.highest *= self.ladder.fading ** max(0.0, apart)
+        # A clock that goes back and comes again lets nothing be forgotten twice: so the latest counts.
+        self.highest *= self.ladder.fading ** max(0.0, self.now - self.latest)
+        self.latest = max(self.latest, self.now)
 
     @rule(weight=st.one_of(WEIGHTS, st.integers(0, 25).map(lambda n: n * 5.0), st.just(1e9)))
     def weighed(self, weight: float) -> None:
@@ -572,7 +578,7 @@ class Machine(RuleBasedStateMachine):
         held, answers = self.held, self.ladder.answers
         assert -answers.relief_at_most <= held.strain <= answers.at_most
         assert 0.0 <= held.score <= self.ladder.most
-        assert held.score <= self.highest * 1.001 + 1e-6
+        assert held.score * self.ladder.fading ** max(0.0, self.now - held.at) <= self.highest * 1.001 + 1e-6
         assert len(held.open) <= OPEN_AT_MOST
         assert len(held.clearances) <= CLEARANCES_AT_MOST
         assert list(held.open) == sorted(held.open, key=lambda one: one.until)
@@ -581,13 +587,13 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def rises_with_the_weight(self) -> None:
-        steps = [needs(self.ladder, self.held, float(weight), self.now) for weight in range(0, 130, 6)]
+        steps = [needs(self.ladder, self.held, float(weight), self.now) for weight in range(0, 130, 14)]
         assert steps == sorted(steps)
 
     @invariant()
     def says_nothing_when_its_time_is_over(self) -> None:
         over = self.now + lasts(self.ladder, self.held, self.now) + 0.01
-        for weight in range(0, 130, 6):
+        for weight in range(0, 130, 14):
             assert needs(self.ladder, self.held, weight, over) is needs(self.ladder, NOTHING_HELD, weight, over)
         assert not any(one.until > over for one in self.held.open)
         assert not any(one.expires > over for one in self.held.clearances)
@@ -606,4 +612,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestMachine.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
