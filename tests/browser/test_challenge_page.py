@@ -405,7 +405,9 @@ async def test_everybody_can_read_it(browser: Browser, place: Place) -> None:
         for name, proof in {"wrong": Proof("wrong"), "farmed": Proof("farmed")}.items():
             place.desk.answers = [proof]
             await page.goto(place.origin + place.desk.put(name, step=Step.WORK))
-            await expect(page.get_by_role("alert" if name == "wrong" else "heading").first).to_be_visible()
+            await expect(
+                page.get_by_text("try once more" if name == "wrong" else "Please sign in instead")
+            ).to_be_visible()
             faults |= await _faults(page, name)
         place.desk.away = True
         await page.goto(f"{place.origin}{ROOT}/work")
