@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 WHO: Final = "admin_token"
 """How whoever bears the token is called in the audit log: by its name in tidegate.yaml."""
-PERSONAL: Final = "/accounts"
+PERSONAL: Final = ("/accounts", "/challenges")
 """Routes below it tell of people: who only looks has to bear the token as well."""
 OPEN: Final = ("/healthz", "/readyz", "/metrics")
 """Asked by any name: probes and scrapers have theirs, and no line of a file stands there."""
