@@ -90,8 +90,8 @@ class Ladder:
     """Below which it is left."""
     place: tuple[int, ...] = field(init=False, repr=False, compare=False)
     """Step -> place of the highest that the ladder has up to it."""
-    bands: tuple[tuple[float, float, float], ...] = field(init=False, repr=False, compare=False)
-    """Step -> where it is left, what must be left of it at rest, where the next one is entered. Whoever is on it and
+    bands: tuple[tuple[float, float], ...] = field(init=False, repr=False, compare=False)
+    """Step -> where it is left, where the next one is entered. Whoever is on it and
     within is asked for nothing else; nobody is where more than that counts.
     """
     fading: float = field(init=False, repr=False, compare=False)
@@ -137,11 +137,11 @@ class Ladder:
 
     def _band(
         self, step: Step, steps: tuple[Step, ...], enters: tuple[float, ...], leaves: tuple[float, ...]
-    ) -> tuple[float, float, float]:
+    ) -> tuple[float, float]:
         if self.fixed or step >= Step.VERIFY or step not in steps:
-            return math.inf, math.inf, -math.inf
+            return math.inf, -math.inf
         place = steps.index(step)
-        return leaves[place], leaves[place] / 2.0, (*enters, math.inf)[place + 1]
+        return leaves[place], (*enters, math.inf)[place + 1]
 
     @property
     def calm(self) -> float:

@@ -65,7 +65,7 @@ def weigh(ladder: Ladder, held: Held, weight: float, now: float) -> tuple[Step, 
     if not held.open and held.strain <= 0.0:
         # Most exchanges: the step is what it was, and so is what holds it there.
         step, score, strain = held.step, held.score, held.strain
-        leave, rest, enter = ladder.bands[step]
+        leave, enter = ladder.bands[step]
         if score and now > held.at:
             fading = ladder.fading ** (now - held.at)
             score *= fading
@@ -73,7 +73,6 @@ def weigh(ladder: Ladder, held: Held, weight: float, now: float) -> tuple[Step, 
         hold = score if score >= weight else weight  # noqa: FURB136 - a call is what this function cannot afford
         if (
             hold + strain >= leave
-            and score >= rest
             and (hold < enter or (hold + strain < enter and held.relieved >= VERIFY))
             and (hold <= score * NOTED or (not step and hold < enter))
         ):

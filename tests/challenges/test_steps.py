@@ -403,6 +403,41 @@ def test_what_asks_for_nothing_is_never_written() -> None:
         assert run(LADDER, NOTHING_HELD, Weighed(weight)) is NOTHING_HELD
 
 
+def test_a_lesser_challenge_adds_nothing_to_the_relief_of_a_higher_one() -> None:
+    """Else one person's answer would be kept alive by a program."""
+    person = run(LADDER, NOTHING_HELD, Weighed(75.0), Asked(challenge("c")), Passed("c", 60.0, 0))
+    program = run(LADDER, person, Asked(challenge("w", WORK)), Passed("w", 60.0, 0))
+    assert (program.strain, program.relieved) == (person.strain, REVIEW) == (-25.0, REVIEW)
+
+
+def test_a_challenge_that_is_put_lets_nobody_down() -> None:
+    """Also where what is held of the weight has faded a little."""
+    held = run(LADDER, NOTHING_HELD, Weighed(75.0))
+    held = run(LADDER, held, Weighed(66.0), now=NOW + 400.0)
+    assert suspicion(LADDER, held, NOW + 400.0) < 65.0
+    assert run(LADDER, held, Asked(challenge("c")), now=NOW + 400.0).step is CAPTCHA
+
+
+def test_a_higher_challenge_takes_the_place_of_a_lower_one() -> None:
+    """Which nobody has ignored then."""
+    held = run(LADDER, NOTHING_HELD, Weighed(75.0), Asked(challenge("w", WORK)), Asked(challenge("c")))
+    assert [one.id for one in held.open] == ["c"]
+
+
+def test_a_scope_has_one_clearance() -> None:
+    """The newer one, with a budget of its own."""
+    held = run(LADDER, NOTHING_HELD, Weighed(75.0))
+    for name in ("c1", "c2"):
+        held = run(LADDER, held, Asked(challenge(name)), Passed(name, 60.0, 5))
+    assert [one.id for one in held.clearances] == ["c2"]
+
+
+def test_a_record_lasts_as_long_as_its_review() -> None:
+    """Though suspicion is long gone."""
+    held, now = under_review()
+    assert now + lasts(LADDER, held, now) == held.since + LADDER.review_lasts
+
+
 # -- properties --------------------------------------------------------------------------------------------------------
 
 WEIGHTS = st.floats(0.0, 130.0)
