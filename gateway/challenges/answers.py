@@ -57,17 +57,8 @@ def kinds(step: Step, *, sign_in: bool) -> tuple[str, ...]:
     return (own, "sign_in") if sign_in else (own,)
 
 
-def place(address: str) -> str:
-    """What one line of a browser has: an IPv4 address, or a /64. Empty where it is no address."""
-    return _network(address, 32)
-
-
 def neighbourhood(address: str) -> str:
     """What somebody who passes for many moves about in: a /24, or a /64. Empty where it is no address."""
-    return _network(address, 24)
-
-
-def _network(address: str, prefix: int) -> str:
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -75,4 +66,4 @@ def _network(address: str, prefix: int) -> str:
     if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
         # A socket for both: all of IPv4 is one /64 there.
         found = found.ipv4_mapped
-    return str(ipaddress.ip_network((found, prefix if found.version == 4 else 64), strict=False))
+    return str(ipaddress.ip_network((found, 24 if found.version == 4 else 64), strict=False))

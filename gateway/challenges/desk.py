@@ -17,16 +17,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from gateway.accounts.secrets import Secrets
-from gateway.challenges.answers import Standing, Status, neighbourhood, place, standing
+from gateway.challenges.answers import Standing, Status, neighbourhood, standing
 from gateway.challenges.interface import Escalations
 from gateway.challenges.ladder import NOTHING_HELD, Held, Ladder, Passed, Step, Wrong
-from gateway.challenges.pace import Pace
 from gateway.challenges.providers.breaker import MayBeAway
 from gateway.challenges.providers.contract import Answered, Captcha, ProviderUnavailable, Verdict, Widget
 from gateway.challenges.steps import passed, suspicion
 from gateway.challenges.terms import Terms
 from gateway.challenges.token import BadChallenge, Challenge, Tokens
 from gateway.challenges.work import Work
+from gateway.pace import Pace, network
 
 log = logging.getLogger(__name__)
 
@@ -298,9 +298,8 @@ class Desk:
         return stands._replace(status="closed") if terms is None and stands.status == "open" else stands
 
     def _too_fast(self, challenge: Challenge, address: str) -> float:
-        where = place(address)
         wait = self._answers.take(challenge.id)
-        return wait or (self._addresses.take(where) if where else 0.0)
+        return wait or (self._addresses.take(network(address)) if address else 0.0)
 
     def _names(self, challenge: Challenge, terms: Terms | None) -> tuple[str, ...]:
         """Who may be asked, in order."""

@@ -124,8 +124,9 @@ async def _values(redis: Any, keys: Sequence[bytes]) -> list[bytes | None]:
     if not keys:
         return []
     if isinstance(redis, RedisCluster):
-        return list(await asyncio.gather(*(redis.get(key) for key in keys)))
-    values: list[bytes | None] = await redis.mget(keys)
+        values: list[bytes | None] = await asyncio.gather(*(redis.get(key) for key in keys))
+        return values
+    values = await redis.mget(keys)
     return values
 
 
@@ -133,8 +134,11 @@ async def _left(redis: Any, row: Row) -> tuple[int | None, ...]:
     """A budget that is gone is spent."""
     left: list[int | None] = []
     for one in row.held.clearances:
-        stated = await redis.get(budget_key(row.name, one.id)) if one.exchanges else None
-        left.append((int(stated) if (stated or b"").isdigit() else 0) if one.exchanges else None)
+        if not one.exchanges:
+            left.append(None)
+            continue
+        stated: bytes = await redis.get(budget_key(row.name, one.id)) or b""
+        left.append(int(stated) if stated.isdigit() else 0)
     return tuple(left)
 
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from gateway.challenges.desk import Desk
 from gateway.control.owner.words import stamp
-from gateway.control.pace import Pace, network
+from gateway.pace import Pace, network
 
 PUZZLES: Final = 120
 """A minute, to one place: many programs of one customer come from one address."""

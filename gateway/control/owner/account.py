@@ -18,7 +18,7 @@ from gateway.control.owner.known import Known
 from gateway.control.owner.overview import Gives, Overview, Ways, overview
 from gateway.control.owner.sessions import Session
 from gateway.control.owner.views import NOT_OURS, OWNER_ONLY, Next, Views
-from gateway.control.pace import Pace
+from gateway.pace import Pace
 from gateway.verification.desk import LONGEST_STATEMENT, Declined, Desk
 from gateway.verification.provider import ProviderUnavailable
 

@@ -28,7 +28,7 @@ from gateway.control.owner.forms import Problem
 from gateway.control.owner.place import link_path
 from gateway.control.owner.sessions import Session
 from gateway.control.owner.views import SIGNED_OUT, Next, Views
-from gateway.control.pace import Pace, network
+from gateway.pace import Pace, network
 from gateway.tasks import spawn
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.control import pace
-from gateway.control.pace import Pace, network
+from gateway.pace import Pace, network
 from gateway.testing import Clock
 
 
