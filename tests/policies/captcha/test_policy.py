@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -134,6 +135,23 @@ async def test_a_clearance_covers_its_step_and_those_below() -> None:
     assert in_short(await world.ask(79)) == CAPTCHA
 
 
+async def test_what_is_remembered_is_not_believed_for_more() -> None:
+    """More suspicion, another address, or news of the account: it is judged again, at once."""
+    world = World({**USUAL, "clearance": {"within": "address"}})
+    await world.solve(await world.ask(30))
+    for _ in range(3):
+        assert (await world.ask(30)).facts == PASSED
+    assert in_short(await world.ask(30, client_address="192.0.2.9")) == WORK
+    world.fleet.held[RULE, "acme"] = replace(world.fleet.held[RULE, "acme"], clearances=())
+    world.here._escalations.held.update(world.fleet.held)
+    world.clock.turn(0.1)
+    assert in_short(await world.ask(30)) == WORK
+    await world.solve(await world.ask(30))
+    for _ in range(3):
+        assert (await world.ask(30)).facts == PASSED
+    assert in_short(await world.ask(79)) == CAPTCHA
+
+
 async def test_another_worker_asks_the_fleet_before_it_refuses() -> None:
     """It has never heard of the account, and lets it pass with the first call."""
     world = World()
@@ -201,7 +219,8 @@ async def test_a_clearance_ends() -> None:
     world = World({**USUAL, "half_life": "7d", "clearance": {"captcha": {"lasts": "60s", "exchanges": 0}}})
     await world.solve(await world.ask(79))
     world.clock.turn(59)
-    assert (await world.ask(79)).action is Action.ALLOW
+    for _ in range(3):
+        assert (await world.ask(79)).action is Action.ALLOW
     world.clock.turn(1)
     assert in_short(await world.ask(79)) == CAPTCHA
 
@@ -252,6 +271,14 @@ async def test_verification() -> None:
     whole = Profile(evidence=tuple(Evidence(kind, world.clock()) for kind in SHOWN))
     assert in_short(await world.ask(85, profile=whole)) != VERIFY
     assert in_short(await world.ask(85)) != VERIFY
+
+
+async def test_a_stranger_is_never_asked_for_papers() -> None:
+    """There is nobody who could show them: a challenge it stays, however often it was ignored."""
+    world = World()
+    for _ in range(4):
+        assert in_short(await world.ask(400, account=None)) == CAPTCHA
+        world.clock.turn(1801)
 
 
 async def test_review() -> None:

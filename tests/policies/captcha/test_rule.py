@@ -73,7 +73,7 @@ def test_decide_never_contradicts_the_ladder(acts: list[tuple[Any, ...]]) -> Non
             if act[0] == "wait":
                 world.clock.turn(act[1])
             elif act[0] == "solve" and last is not None:
-                if world.clock() < world.challenge_of(last).until - 1:
+                if world.clock() < world.tokens.read(world.token_of(last), 0.0).until - 1:
                     await world.solve(last)
                 last = None
             elif act[0] == "other worker":
