@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.control import pace
+from gateway import pace
 from gateway.pace import Pace, network
 from gateway.testing import Clock
 

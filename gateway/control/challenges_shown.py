@@ -123,10 +123,10 @@ async def _read(redis: Any, keys: Sequence[bytes], now: float, subject: str) -> 
 async def _values(redis: Any, keys: Sequence[bytes]) -> list[bytes | None]:
     if not keys:
         return []
+    one_by_one: Any = redis
     if isinstance(redis, RedisCluster):
-        values: list[bytes | None] = await asyncio.gather(*(redis.get(key) for key in keys))
-        return values
-    values = await redis.mget(keys)
+        return [await one_by_one.get(key) for key in keys]
+    values: list[bytes | None] = await redis.mget(keys)
     return values
 
 

@@ -39,8 +39,8 @@ HEARD: Final = 10.0
 
 ELSEWHERE: Final[Mapping[str, str]] = {
     "redis": "buckets, leases, sightings, refusals, networks of its keys, and what is held of its challenges are kept "
-    "by the account's id, and expire by themselves; a revocation or a suspension for the fleet (`tg:revoked`) has to be "
-    "taken back",
+    "by the account's id, and expire by themselves; a revocation or a suspension for the fleet (`tg:revoked`) has to "
+    "be taken back",
     "exchange log": "an exchange names its account and the prefix of its key, for as long as `exchange_log.keep` says",
     "logs": "the access log and the log of the process, for as long as whoever rotates them keeps them",
     "accounts.yaml": "an account that stands there as well is not touched",
