@@ -201,7 +201,9 @@ def _passed(ladder: Ladder, held: Held, name: str, worth: tuple[float, int], now
         open=tuple(one for one in known.open if one is not challenge and not _covers(new, one)),
         clearances=(new, *older),
     )
-    return _stand(ladder, then, *_climb(ladder, then, then.score, now), now)
+    left, place = _climb(ladder, then, then.score, now)
+    # What only an exchange may bring about is not brought about by an answer that was right.
+    return _stand(ladder, then, left, min(place, ladder.place[held.step]), now)
 
 
 def _shown(ladder: Ladder, held: Held, now: float) -> Held:
@@ -374,10 +376,11 @@ def _ordered(challenges: tuple[Open, ...]) -> tuple[Open, ...]:
 def lasts(ladder: Ladder, held: Held, now: float) -> float:
     """Seconds after which it says nothing any more and may be forgotten; 0 where it may at once."""
     score, strain = _faded(ladder, held, now)
+    begin = max(now, held.at)
     ends = [one.until + (one.until - one.asked) for one in held.open]
     ends += [one.expires for one in held.clearances]
     if strain:
-        ends.append(now + ladder.half_life * math.log2(abs(strain) / ladder.dust))
+        ends.append(begin + ladder.half_life * math.log2(abs(strain) / ladder.dust))
     if held.met:
         ends.append(held.met + ladder.met_lasts)
     if not ladder.fixed and ladder.at:
@@ -386,5 +389,5 @@ def lasts(ladder: Ladder, held: Held, now: float) -> float:
         ends += [held.shown + ladder.shown_lasts] if held.shown else []
         ends += [held.since + ladder.review_lasts] if held.step is REVIEW else []
         if score >= matters:
-            ends.append(now + ladder.half_life * math.log2(score / matters))
+            ends.append(begin + ladder.half_life * math.log2(score / matters))
     return max(0.0, max(ends, default=now) - now)

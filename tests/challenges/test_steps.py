@@ -410,6 +410,15 @@ def test_a_lesser_challenge_adds_nothing_to_the_relief_of_a_higher_one() -> None
     assert (program.strain, program.relieved) == (person.strain, REVIEW) == (-25.0, REVIEW)
 
 
+def test_a_passed_challenge_raises_nobody() -> None:
+    """Though time has passed that an exchange would have had to wait for."""
+    held = run(LADDER, NOTHING_HELD, Weighed(250.0), Asked(challenge("c")), Passed("c", 60.0, 0))
+    held = run(LADDER, held, Weighed(250.0), Asked(challenge("w", WORK, now=NOW + 1500.0)), now=NOW + 1500.0)
+    later = NOW + 2000.0
+    assert (held.step, needs(LADDER, held, 0.0, later)) == (CAPTCHA, VERIFY)
+    assert run(LADDER, held, Passed("w", 60.0, 0), now=later).step is CAPTCHA
+
+
 def test_a_challenge_that_is_put_lets_nobody_down() -> None:
     """Also where what is held of the weight has faded a little."""
     held = run(LADDER, NOTHING_HELD, Weighed(75.0))
