@@ -373,17 +373,18 @@ place = _set_location
 
 def note_facts(context: Context, facts: Facts) -> None:
     """Write what a policy found into the context. For the chain alone."""
-    if facts.principal is not None:
-        _set_principal(context, facts.principal)
-    if facts.weight:
-        _set_weight(context, context.weight + facts.weight)
-    if facts.tags:
-        _set_tags(context, context.tags | facts.tags)
-    if facts.captcha:
+    principal, weight, tags, captcha, share, passed = facts
+    if principal is not None:
+        _set_principal(context, principal)
+    if weight:
+        _set_weight(context, context.weight + weight)
+    if tags:
+        _set_tags(context, context.tags | tags)
+    if captcha:
         _set_captcha(context, True)
-        _set_passed(context, context.passed | facts.passed)
-    if facts.share < context.share:
-        _set_share(context, facts.share)
+        _set_passed(context, context.passed | passed if context.passed else passed)
+    if share < 1.0 and share < context.share:
+        _set_share(context, share)
 
 
 def challenged_by(entry: str, rule: str) -> str:

@@ -22,6 +22,7 @@ NEAR = 32
 """Output tokens before the end of what is paid for at which more is taken, so that a stream need not wait for it."""
 STRETCH = 64
 """The least output tokens taken at once for a running stream."""
+ALLOWED = Action.ALLOW
 REFUSED = {action: Outcome(status=0, reached=False, refused=action) for action in Action}
 """What policies are told that were asked before the one that said no."""
 
@@ -149,15 +150,14 @@ class Asked:
             if type(decision) is not Decision:
                 spawn(self._wait(entry, decision), name=f"policy {entry.name}")  # type: ignore[arg-type]
                 return
-            if decision.action is Action.CHALLENGE and hand_on(self, entry, decision):
+            if decision.action is not ALLOWED:
+                self.resume(entry, decision)
                 return
             # As `note`, without the call: two entries of three come by here.
             decisions.append(decision)
-            if decision.facts is not None:
-                note_facts(context, decision.facts)
-            if decision.action is not Action.ALLOW:
-                self._refuse(entry, decision)
-                return
+            facts = decision.facts
+            if facts is not None:
+                note_facts(context, facts)
             if decision.matches:
                 self._match(entry, decision.matches)
         self._take()
