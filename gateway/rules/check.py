@@ -172,6 +172,9 @@ def _sentence(name: str, message: str) -> str:
 def _message(details: ErrorDetails) -> str:
     """What is wrong, as the end of a sentence. Never the input itself: it may be a secret."""
     kind, context = details["type"], details.get("ctx", {})
+    if kind == "string_type" and isinstance(details["input"], int | float):
+        # Keys such as 0x4AAAAAAA are numbers, and nobody sees it.
+        return f"{_MESSAGES[kind]}: write it in quotes"
     if kind in _MESSAGES:
         return _MESSAGES[kind]
     if kind == "value_error":

@@ -12,6 +12,7 @@ from gateway.expressions.expression import Expression
 from gateway.expressions.tree import Call, Ident, Node
 from gateway.policies.captcha.config import CaptchaConfig
 from gateway.policies.geo.config import GeoConfig
+from gateway.policies.risk.config import RiskConfig
 from gateway.policies.rules.config import RulesConfig
 from gateway.rules.problems import Problem
 from gateway.rules.read import Loc
@@ -44,6 +45,11 @@ def _placeless(ruleset: Ruleset, index: int, entry: Entry, unknown: frozenset[st
         if asked and (asked != {"networks"} or "client.network_kinds" in unknown):
             said = f"entry `{entry.name}` asks where callers are, and feeds.yaml states no database: nobody knows"
             yield ruleset.documents[entry.path].problem((), said)
+        return
+    if isinstance(entry.config, RiskConfig) and entry.config.reads & unknown:
+        part, key = ("new_network", "within") if entry.config.new_network is not None else ("key_shared", "of")
+        said = f"`{part}` never weighs: it goes by `{entry.config.breadth}`, and feeds.yaml states no database"
+        yield ruleset.documents[entry.path].problem((part, key), f"{said}. `{key}: network` needs none")
         return
     for place, loc, expression in _conditions(ruleset, index, entry):
         read = sorted(expression.reads & unknown)

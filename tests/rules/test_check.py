@@ -239,7 +239,7 @@ rules:
         "x.yaml:6:25: there is no list `embrgo` in feeds.yaml: did you mean `embargo`?",
         'x.yaml:7:48: `account.id` (text) is compared to `1` (a whole number): write "1"',
         "x.yaml:8:11: `when` is empty: leave it out, or write `true`",
-        "x.yaml:9:11: `when` must be text",
+        "x.yaml:9:11: `when` must be text: write it in quotes",
     ]
     assert found.value.problems[3].shown().splitlines() == [
         "x.yaml:6:25: there is no list `embrgo` in feeds.yaml: did you mean `embargo`?",

@@ -14,7 +14,9 @@ DATABASE = "databases: [{name: country, path: country.mmdb}]\n"
 VPNS = "lists: {vpns: {kind: networks, items: [198.51.100.0/24], network_kind: vpn}}\n"
 
 
-def ruleset(folder: Path, rules: str = "", *, geo: str = "", feeds: str = "", when: str = "") -> Ruleset:
+def ruleset(
+    folder: Path, rules: str = "", *, geo: str = "", risk: str = "", feeds: str = "", when: str = ""
+) -> Ruleset:
     chain = []
     if rules:
         (folder / "rules.yaml").write_text(f"rules:\n{rules}")
@@ -22,6 +24,9 @@ def ruleset(folder: Path, rules: str = "", *, geo: str = "", feeds: str = "", wh
     if geo:
         (folder / "geo.yaml").write_text(geo)
         chain.append("  - {name: geo, kind: geo, on_failure: deny}")
+    if risk:
+        (folder / "risk.yaml").write_text(risk)
+        chain.append("  - {name: risk, kind: risk, on_failure: allow}")
     if when:
         (folder / "auth.yaml").write_text("api_keys: true\n")
         chain.append(f"  - {{name: auth, kind: auth, on_failure: deny, when: {when}}}")
@@ -52,11 +57,20 @@ def rule(when: str, action: str = "deny") -> str:
         ({"geo": "networks: {vpn: deny}\n", "feeds": VPNS}, []),
         ({"geo": "networks: {vpn: deny}\n", "feeds": DATABASE}, []),
         ({"geo": "private: deny\n"}, []),
+        ({"risk": "new_network: {within: asn}\n"}, ["risk.yaml:1:23: `new_network` never weighs"]),
+        ({"risk": "key_shared: {of: country}\n"}, ["risk.yaml:1:18: `key_shared` never weighs"]),
+        ({"risk": "key_shared: {}\n"}, ["risk.yaml:1:13: `key_shared` never weighs"]),
+        ({"risk": "new_network: {within: asn}\n", "feeds": VPNS}, ["risk.yaml:1:23: `new_network` never weighs"]),
+        ({"risk": "new_network: {within: asn}\n", "feeds": DATABASE}, []),
+        ({"risk": "new_network: {within: network}\n"}, []),
+        ({"risk": "refused: {}\n"}, []),
     ],
     ids=[
         "country", "asn", "kinds", "kinds that a list knows", "a list knows no country", "there is a database",
         "sign-up needs none", "when of an entry", "geo", "geo of kinds", "geo of kinds that a list knows",
         "geo with a database", "private needs none",
+        "new in a system", "shared in countries", "shared, not stated in what", "a list knows no system",
+        "a system with a database", "networks need none", "refusals need none",
     ],
 )  # fmt: skip
 def test_places_that_nobody_knows(tmp_path: Path, written: dict[str, str], said: list[str]) -> None:
