@@ -10,7 +10,7 @@ from gateway.challenges.memory import MemoryEscalations
 from gateway.challenges.scopes import Scopes
 from gateway.challenges.steps import cleared, suspicion
 from gateway.policies.captcha.budgets import Budget, Budgets
-from gateway.policies.captcha.config import FIRST_USE, CaptchaConfig
+from gateway.policies.captcha.config import FIRST_USE, CaptchaConfig, LadderConfig
 from gateway.policies.captcha.escalating import Escalating, Terms, slowed
 from gateway.policies.captcha.refusal import throttled
 from gateway.policies.captcha.rule import Caller, Newcomers, Rule, subject_of
@@ -22,6 +22,7 @@ from gateway.policy import (
     Facts,
     Finding,
     Outcome,
+    Principal,
     Take,
     Taken,
     challenged_by,
@@ -87,7 +88,12 @@ class Captcha:
             )
             for written in config.ladders
         )
+        self._names = tuple(rule.by for rule in self._rules)
         self._lowest = min(rule.lowest for rule in self._rules)
+        self._by_account = all(_is_of_account(written) for written in config.ladders)
+        """Which ladder is for whom depends on nothing else: it is asked once."""
+        self._chosen: dict[int, tuple[Principal, Rule | None]] = {}
+        """By the id of the principal, which is held on to: so it is its own."""
         self._newcomers = Newcomers.of(config, entry, FIRST_USE)
         self._by_key = config.clearance.of == "key"
         self._scopes = Scopes(config.clearance.within)
@@ -97,6 +103,8 @@ class Captcha:
         challenges = None if shadow else services.challenges
         self._puts = challenges is not None
         self._escalations = challenges.escalations if challenges is not None else MemoryEscalations(services.now)
+        self._held = self._escalations.held
+        """The same object as long as the process lives: its content changes under us."""
         self._budgets = Budgets(self._escalations)
         terms = Terms(config.expires, config.verify.evidence, services.owner_link)
         self._escalating = Escalating(terms, self._escalations, challenges, self._budgets, shadow=shadow)
@@ -109,7 +117,7 @@ class Captcha:
             return self._decide(context)
         # As `_judge`, without its calls: most exchanges of whoever is not suspected, and of whoever has passed.
         name = (rule.by, principal.account)
-        held = self._escalations.held.get(name)
+        held = self._held.get(name)
         if held is None:
             if context.weight < rule.lowest:
                 return ALLOW
@@ -144,7 +152,7 @@ class Captcha:
         asked = self._rule_for(context)
         findings = []
         for rule in self._rules:
-            held = self._escalations.held.get((rule.by, subject), NOTHING_HELD)
+            held = self._held.get((rule.by, subject), NOTHING_HELD)
             caller = self._caller(context, subject)
             step, _ = rule.asks(held, context.weight, caller, context.now, self._budgets.spent)
             score = max(context.weight, suspicion(rule.ladder, held, context.now))
@@ -183,10 +191,26 @@ class Captcha:
 
     def _calm(self, context: Context, subject: str) -> bool:
         """No ladder asks it for anything, whichever it is for."""
-        held = self._escalations.held
-        return context.weight < self._lowest and all((rule.by, subject) not in held for rule in self._rules)
+        if context.weight >= self._lowest:
+            return False
+        held = self._held
+        for by in self._names:  # noqa: SIM110 - a generator would cost more than all of this
+            if (by, subject) in held:
+                return False
+        return True
 
     def _rule_for(self, context: Context) -> Rule | None:
+        principal = context.principal
+        if principal is None or not self._by_account:
+            return self._find(context)
+        known = self._chosen.get(id(principal))
+        if known is None or known[0] is not principal:
+            if len(self._chosen) >= REMEMBERED_AT_MOST:
+                self._chosen.clear()
+            known = self._chosen[id(principal)] = (principal, self._find(context))
+        return known[1]
+
+    def _find(self, context: Context) -> Rule | None:
         for rule in self._rules:
             if rule.holds is None or rule.holds(context):
                 return rule
@@ -195,7 +219,7 @@ class Captcha:
     def _judge(self, rule: Rule, context: Context, subject: str, said: Decision | None) -> Said:
         """By what is remembered, where that is still what is held."""
         name = (rule.by, subject)
-        held = self._escalations.held.get(name)
+        held = self._held.get(name)
         if held is None and context.weight < rule.lowest and not rule.ladder.fixed:
             return ALLOW
         judged = self._judged.get(name)
@@ -271,7 +295,7 @@ class Captcha:
         newcomers = self._newcomers
         if newcomers is None:
             return True
-        held, subject, now = self._escalations.held, subject_of(context), context.now
+        held, subject, now = self._held, subject_of(context), context.now
         if newcomers.met(held.get((newcomers.rule.by, subject)), now):
             return True
         return rule is not None and newcomers.met(held.get((rule.by, subject)), now)
@@ -292,6 +316,13 @@ class Captcha:
         if decision.facts is None or met.facts is None:
             return decision._replace(facts=decision.facts or met.facts)
         return decision._replace(facts=Facts(captcha=True, passed=decision.facts.passed | met.facts.passed))
+
+
+def _is_of_account(written: LadderConfig) -> bool:
+    condition = written.when
+    if condition is None:
+        return True
+    return not condition.volatile and all(name.startswith("account.") for name in condition.reads)
 
 
 class SlowingCaptcha(Captcha):
