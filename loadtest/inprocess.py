@@ -28,8 +28,8 @@ from gateway.accounts.directory import KeyRecord
 from gateway.accounts.file_directory import Snapshot
 from gateway.accounts.keys import digest, mint
 from gateway.accounts.live_directory import LiveDirectory
-from gateway.chain.chain import Asked, Chain, Takes
-from gateway.chain.entry import Entry
+from gateway.chain.chain import Asked, Chain
+from gateway.chain.entry import Entry, Takes
 from gateway.policies import Services
 from gateway.policy import ALLOW, Context, Outcome, Principal, Take, Taken, Usage
 from gateway.rules.build import FREE, policy_kinds
