@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from gateway.challenges.addresses import PUZZLE_FIELD
+from gateway.challenges.addresses import PUZZLE_FIELD, ROOT
 from gateway.dialects.interface import Refusal
 
 TYPE: Final = "challenge_required"
@@ -25,7 +25,8 @@ def challenged(refusal: Refusal) -> Refusal:
 
 
 def shown(refusal: Refusal, method: bytes, target: bytes, fields: Mapping[bytes, bytes]) -> Refusal:
-    """The same for a browser that asks for a page: it is sent to the challenge, and from there back to `target`.
+    """The same for a browser that asks for a page: it is sent to the challenge, and from there back to `target`, as
+    browsers see it: with the path of `public_url` before it, as the page has it.
 
     What was posted cannot be posted again for its sender, so only a GET knows where to come back to.
     """
@@ -33,5 +34,6 @@ def shown(refusal: Refusal, method: bytes, target: bytes, fields: Mapping[bytes,
     if refusal.type != TYPE or not isinstance(page, str) or b"text/html" not in fields.get(b"accept", b""):
         return refusal
     if method == b"GET" and len(target) <= LONGEST_RETURN and target.startswith(b"/"):
-        page = f"{page}?to={quote(target, safe='/')}"
+        prefix, known, _ = urlsplit(page).path.partition(ROOT)
+        page = f"{page}?to={quote(prefix if known else '', safe='/%')}{quote(target, safe='/')}"
     return refusal._replace(status=303, page=page)

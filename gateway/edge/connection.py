@@ -375,7 +375,7 @@ class ClientConnection(asyncio.Protocol):
     def refuse_head(self, bad: BadHead) -> None:
         """Answer and close: what follows on this connection cannot be trusted, or is not wanted."""
         self.edge.counters.note_malformed(bad.reason)
-        link = self.edge.link(bad.reason, self.fields)
+        link = self.edge.link(bad.reason, self.fields, self.scheme)
         self.transport.write(reply.refuse_head(bad, self.method, self.path, self.fields, self.edge.new_id(), link))
         self.linger()
 

@@ -133,17 +133,19 @@ class Edge:
         stated = fields.get(self.ja4_field, b"")
         return stated.decode("latin-1") if stated and self.trusted.trusts(peer) else ""
 
-    def link(self, reason: str, fields: Mapping[bytes, bytes]) -> str:
+    def link(self, reason: str, fields: Mapping[bytes, bytes], scheme: str) -> str:
         """The page that explains a reason; empty for an author's own reason, of which we know nothing."""
-        return self.linked(fields)(f"/tidegate/reasons/{reason}") if reason in REASONS else ""
+        return self.linked(fields, scheme)(f"/tidegate/reasons/{reason}") if reason in REASONS else ""
 
-    def linked(self, fields: Mapping[bytes, bytes]) -> Callable[[str], str]:
-        """Makes a path of our own pages an address that the caller can open; what is one already stays."""
+    def linked(self, fields: Mapping[bytes, bytes], scheme: str) -> Callable[[str], str]:
+        """Makes a path of our own pages an address that the caller can open; what is one already stays. `scheme` is how
+        the caller reached us.
+        """
 
         def link(path: str) -> str:
             if not path.startswith("/"):
                 return path
-            base = self.settings.public_url or f"http://{fields.get(b'host', b'localhost').decode('latin-1')}"
+            base = self.settings.public_url or f"{scheme}://{fields.get(b'host', b'localhost').decode('latin-1')}"
             return f"{base}{path}"
 
         return link

@@ -107,7 +107,7 @@ class Exchange:
                 self.retyped = check_declared(ask, fields, client.target, self.body)
         except MalformedRequest as malformed:
             edge.counters.note_malformed(malformed.reason)
-            link = edge.link(malformed.reason, fields)
+            link = edge.link(malformed.reason, fields, client.scheme)
             self._refuse(Refusal(malformed.status, malformed.reason, malformed.detail, self.request_id, None, link), ())
             return
         if self.websocket:
@@ -129,7 +129,7 @@ class Exchange:
         decision = asked.decision
         if decision is not ALLOW:
             client = self.client
-            refusal = reply.refusal_of(decision, self.request_id, edge.linked(client.fields))
+            refusal = reply.refusal_of(decision, self.request_id, edge.linked(client.fields, client.scheme))
             self._refuse(shown(refusal, self.method, client.target, client.fields), self._limits())
             return
         if asked.context.ask.streaming:
@@ -349,7 +349,7 @@ class Exchange:
             connection.sink = None
             connection.abort()
         self.edge.counters.cut += 1
-        refusal = reply.cut(self.request_id, self.edge.link(reply.CUT_REASON, self.client.fields))
+        refusal = reply.cut(self.request_id, self.edge.link(reply.CUT_REASON, self.client.fields, self.client.scheme))
         answer.end_with_event(self.dialect.refusal_event(refusal, answer.ask), self.out)
         self._settle_and_write(Outcome(answer.status, answer.usage(), answer.delivered, aborted=True), reason="cut")
         self.client.next()
@@ -357,7 +357,8 @@ class Exchange:
     # -- ending ---------------------------------------------------------------------------------------------------
 
     def _failure(self, reason: str) -> Refusal:
-        return reply.failure(reason, self.request_id, lambda code: self.edge.link(code, self.client.fields))
+        client = self.client
+        return reply.failure(reason, self.request_id, lambda code: self.edge.link(code, client.fields, client.scheme))
 
     def _fail(self, reason: str, outcome: Outcome) -> None:
         refusal = self._failure(reason)

@@ -72,6 +72,17 @@ async def test_a_browser_is_shown_a_page(serve: Serve, target: bytes, to: str) -
     assert answer.endswith(b"\r\n\r\n")
 
 
+@pytest.mark.parametrize(
+    ("public", "to"), [("https://h.example/gw", "/gw/v1/models"), ("https://h.example", "/v1/models")]
+)
+async def test_a_browser_comes_back_to_where_it_saw_us(serve: Serve, public: str, to: str) -> None:
+    """A balancer takes the path of `public_url` away: a browser has to ask with it."""
+    async with serve(Settings(sweep=0.02, public_url=public)) as served:
+        served.policy.decision = CHALLENGE
+        answer = await served.exchange(GET % (b"/v1/models", b"text/html"))
+    assert f"\r\nLocation: {public}/tidegate/challenge/T?to={to}\r\n".encode() in answer
+
+
 async def test_what_was_posted_is_not_come_back_to(serve: Serve) -> None:
     """A form cannot be sent again for its sender."""
     async with serve(PUBLIC) as served:

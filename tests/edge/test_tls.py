@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 from gateway.edge.edge import Settings
 from gateway.edge.listener import address_of, bind, listen, tls_context
 from gateway.edge.upstream import Origin, Timeouts
+from gateway.policy import Action, Decision
 from tests.edge.conftest import ScriptedUpstream, Serve, post, read_answer, whole
 
 NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tidegate test")])
@@ -92,6 +93,24 @@ async def test_an_upstream_that_is_not_trusted(serve: Serve, certificate: tuple[
 def test_old_versions_are_not_spoken(certificate: tuple[Path, Path]) -> None:
     """TLS 1.2 is the oldest."""
     assert tls_context(*certificate).minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+async def test_links_are_opened_as_their_reader_came(serve: Serve, certificate: tuple[Path, Path]) -> None:
+    """Without `public_url` they follow the Host field, and nobody who speaks TLS is sent to a port without it."""
+    trusting = ssl.create_default_context(cafile=str(certificate[0]))
+    members = {"challenge_url": "/tidegate/challenge/T"}
+    async with serve() as served:
+        served.policy.decision = Decision(Action.CHALLENGE, "challenge_required", "No.", members=members)
+        bound = bind("127.0.0.1:0")
+        listening = await listen(served.edge, bound, tls_context(*certificate))
+        reader, writer = await asyncio.open_connection("127.0.0.1", bound.getsockname()[1], ssl=trusting)
+        writer.write(post())
+        async with asyncio.timeout(5):
+            answer = await read_answer(reader)
+        assert b'"challenge_url":"https://gateway/tidegate/challenge/T"' in answer
+        writer.close()
+        await writer.wait_closed()
+        listening.close()
 
 
 async def test_who_never_shakes_hands_is_sent_away(serve: Serve, certificate: tuple[Path, Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol
@@ -16,6 +17,7 @@ _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 _JSON: Final = {"Content-Type": "application/json"}
 _KEYS: Final = uuid.UUID("0a6f2a3c-3c5e-4a0e-9d53-5a3d4e2f7c11")
 """The namespace of idempotency keys."""
+_NOT_PLAIN: Final = re.compile(r"[^\x20-\x7e]")
 
 
 class Settings(NamedTuple):
@@ -100,7 +102,9 @@ class Assessments:
         if answered.address:
             event["userIpAddress"] = answered.address
         if answered.agent:
-            event["userAgent"] = answered.agent[:1024]
+            # Whatever a browser is called by its sender: a request that is refused as malformed would count against the
+            # provider, and whoever sends three would have chosen the next one.
+            event["userAgent"] = _NOT_PLAIN.sub("?", answered.agent[:1024])
         # In a field and not in the address: addresses are logged on the way.
         return Ask(json.dumps({"event": event}).encode(), {**_JSON, "X-Goog-Api-Key": settings.secret})
 

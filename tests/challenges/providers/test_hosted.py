@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.challenges.providers.contract import ProviderUnavailable, Verdict
 from gateway.challenges.providers.hosted import Hosted
 from gateway.challenges.providers.http import Reply
-from gateway.challenges.providers.protocols import SPEAKS, Stated
+from gateway.challenges.providers.protocols import SPEAKS, Settings, Stated
 from gateway.challenges.providers.vendors import VENDORS, complaint
 from gateway.demo.captcha.world import LASTS
 from gateway.wire.untrusted import Misread
@@ -468,7 +468,9 @@ def test_what_contradicts_itself_is_no_verdict(stated: Stated) -> None:
 )
 def test_an_entry_that_makes_no_sense_is_said(kind: str, more: dict[str, Any], word: str) -> None:
     """With the key that is wrong; and nothing is built from it."""
-    wrong = entry(kind, **{"url": "https://example.com", **more})
+    with pytest.raises(ValueError, match=word):
+        entry(kind, **{"url": "https://example.com", **more})
+    wrong = entry(kind, url="https://example.com").model_copy(update=more)
     assert f"`{word}`" in complaint(wrong)
     with pytest.raises(ValueError, match=word):
         Hosted(wrong, Clock())
@@ -496,3 +498,13 @@ def test_a_widget_is_whole(kind: str) -> None:
         sources = [source.replace("https://*.", "https://js.") for source in widget.sources["script-src"]]
         assert any(script.startswith(source) for source in sources)
         assert "'unsafe-inline'" not in str(widget.sources)
+
+
+@pytest.mark.parametrize("agent", ["Mozilla/5.0 \udcff", "a\0b", "é" * 2000, "\ud83d"])
+def test_no_agent_makes_a_request_malformed(agent: str) -> None:
+    """A provider that refuses requests is away for everybody: no name of a browser must bring that about."""
+    ask = SPEAKS["recaptcha_enterprise"].ask(Settings("k", "s", "/t"), answered("a", agent=agent), "tg_1")
+    said = json.loads(ask.body)["event"]["userAgent"]
+    assert said.isascii()
+    assert said.isprintable()
+    assert len(said) <= 1024

@@ -10,6 +10,7 @@ import pytest
 from gateway.challenges.answers import Status
 from gateway.control.challenge import program
 from gateway.control.owner.words import stamp
+from gateway.pace import Pace
 from tests.control.challenge.world import ROOT, Place
 
 
@@ -93,3 +94,17 @@ async def test_asking_is_paced(place: Place, rest: str, name: str, most: int) ->
     assert json.loads(answer.text)["error"]["type"] == "too_many_requests"
     place.owner.clock.turn(60.0)
     assert (await client.get(f"{place.origin}{paths[0]}{rest}")).status == 200
+
+
+async def test_what_a_stranger_asks_for_is_remembered_in_short(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand tokens that are none, of some KiB each, are not kept in memory."""
+    taken: list[str] = []
+
+    def take(_: Pace, name: str) -> float:
+        taken.append(name)
+        return 0.0
+
+    monkeypatch.setattr(Pace, "take", take)
+    assert (await place.get(f"{ROOT}/{'x' * 7000}/puzzle")).status == 404
+    assert len(taken) == 2
+    assert max(map(len, taken)) <= 64
