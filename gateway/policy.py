@@ -259,7 +259,8 @@ class Facts(NamedTuple):
     share: float = 1.0
     """Of each quota of the account, how much this exchange may draw on: less than 1 while a model is new."""
     passed: frozenset[str] = frozenset()
-    """By whom it was challenged: names as `challenged_by` makes them."""
+    """By whom it was challenged: names as `challenged_by` makes them. Without `captcha`: nobody has passed those, and
+    they stop this exchange no more all the same, for they could not be put (`on_failure: allow`)."""
 
 
 class Context:
@@ -383,6 +384,8 @@ def note_facts(context: Context, facts: Facts) -> None:
     if captcha:
         _set_captcha(context, True)
         _set_passed(context, context.passed | passed if context.passed else passed)
+    elif passed:
+        _set_passed(context, context.passed | passed)
     if share < 1.0 and share < context.share:
         _set_share(context, share)
 
@@ -393,8 +396,8 @@ def challenged_by(entry: str, rule: str) -> str:
 
 
 def has_passed(context: Context, by: str) -> bool:
-    """Whether the caller has passed the challenge of that name (`challenged_by`)."""
-    return context.captcha and (not context.passed or by in context.passed)
+    """Whether the challenge of that name (`challenged_by`) stops this exchange no more: the caller has passed it."""
+    return by in context.passed or (context.captcha and not context.passed)
 
 
 class Match(NamedTuple):

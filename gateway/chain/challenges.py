@@ -7,14 +7,17 @@ that does not look at what was passed is taken by its word: the challenge was al
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.chain.entry import Entry
-from gateway.policy import Action, Decision, Facts, challenged_by, note_facts
+from gateway.policy import ALLOW, Action, Decision, Facts, challenged_by, note_facts
 from gateway.tasks import spawn
 
 if TYPE_CHECKING:
     from gateway.chain.chain import Asked
+
+
+LET_ON: Final = Decision(Action.ALLOW, note="the challenge could not be put")
 
 
 def hand_on(asked: Asked, entry: Entry, decision: Decision) -> bool:
@@ -31,7 +34,7 @@ def hand_on(asked: Asked, entry: Entry, decision: Decision) -> bool:
     try:
         answer = challenger.challenge(asked.context, by, decision)
     except Exception as error:  # noqa: BLE001 - as in Asked.run: the border at which a broken policy is a value
-        answer = asked.chain.broken(challenger, error)
+        answer = _broken(asked, challenger, by, error)
     if type(answer) is Decision:
         _go_on(asked, entry, decision, by, answer)
     else:
@@ -48,13 +51,26 @@ async def _wait(
         if type(answer) is not Decision:
             raise TypeError(f"{challenger.name} made {answer!r} of a challenge, which is no Decision")
     except Exception as error:  # noqa: BLE001 - as above
-        answer = asked.chain.broken(challenger, error)
+        answer = _broken(asked, challenger, by, error)
     _go_on(asked, entry, decision, by, answer)
+
+
+def _broken(asked: Asked, challenger: Entry, by: str, error: Exception) -> Decision:
+    """What its `on_failure` says. To let pass is not to have passed: later entries, and what is noted of the caller,
+    must not take it for that.
+    """
+    answer = asked.chain.broken(challenger, error)
+    if answer is not ALLOW or by in asked.context.passed:
+        return answer
+    note_facts(asked.context, Facts(passed=frozenset({by})))
+    return LET_ON
 
 
 def _go_on(asked: Asked, entry: Entry, decision: Decision, by: str, answer: Decision) -> None:
     if answer.action is not Action.ALLOW:
         asked.note(entry, answer._replace(matches=(*decision.matches, *answer.matches)))
+    elif answer is LET_ON:
+        asked.run()
     elif by in asked.context.passed:
         asked.resume(entry, answer)
     else:

@@ -172,9 +172,10 @@ async def test_without_a_challenger_it_stands(challenger: Challenger | None, rol
     [(OnFailure.DENY, Action.DENY, "policy_unavailable"), (OnFailure.ALLOW, Action.ALLOW, "")],
 )
 async def test_a_broken_challenger_does_as_its_entry_says(how: OnFailure, action: Action, reason: str) -> None:
-    """Its `on_failure` counts, and the failure is its own."""
+    """Its `on_failure` counts, and the failure is its own; whoever is let pass has passed no challenge."""
     asked = await ask(Asking("a"), Challenger(broken=True), how)
     assert (asked.decision.action, asked.decision.reason) == (action, reason)
+    assert not asked.context.captcha
     assert asked.chain.failures == {("captcha", "decide"): 1}
 
 
@@ -186,3 +187,30 @@ async def test_a_caller_who_leaves_meanwhile_is_settled_once() -> None:
     asked.settle(Outcome(200))
     assert asking.outcomes == [Outcome(0, aborted=True, reached=False)]
     await spawn(asyncio.sleep(0), "a turn")
+
+
+async def test_what_could_not_be_put_is_not_passed() -> None:
+    """The challenger is away and lets pass: each rule is asked for once, the entry's other rules count, and no later
+    entry is told that somebody has passed.
+    """
+    asking = Asking("a", "b")
+    seen: list[tuple[bool, int]] = []
+    challenger = Challenger(broken=True, late=True)
+
+    class Later:
+        def decide(self, context: Context) -> Decision:
+            seen.append((context.captcha, context.weight))
+            return ALLOW
+
+    entries = (
+        Entry.of("asking", "asking", asking, OnFailure.DENY),
+        Entry.of("captcha", "captcha", challenger, OnFailure.ALLOW),
+        Entry.of("later", "later", Later(), OnFailure.DENY),
+    )
+    store = Nothing()
+    answered: asyncio.Future[Asked] = asyncio.get_running_loop().create_future()
+    context = Context("x1", 1000.0, "POST", "/v1/chat/completions", {}, "192.0.2.1", Ask("openai", "chat.completions"))
+    Chain(entries, store, store, {}).begin(context, answered.set_result)
+    asked = await asyncio.wait_for(answered, 1.0)
+    assert (asked.decision.action, challenger.heard) == (Action.ALLOW, ["asking/a", "asking/b"])
+    assert (seen, context.passed) == ([(False, 10)], {"asking/a", "asking/b"})
