@@ -212,6 +212,11 @@ class Escalating:
             wrong = "not_enough"
         if wrong:
             return case._replace(note=f"answer: {wrong}")
+        if not _is_open(case.held, challenge):
+            case = await self._look(context, rule, caller, case)
+            if not _is_open(case.held, challenge):
+                # Brought again: a flood of answers asks the fleet no more often than a flood of requests.
+                return case._replace(note="answer: not open any more")
         worth = rule.terms.worth[Step.WORK]
         event = Passed(challenge.id, worth.lasts, worth.exchanges)
         before, held = await self._escalations.change(rule.by, caller.subject, rule.ladder, event)
@@ -227,7 +232,7 @@ class Escalating:
         if challenge is None or (challenge.rule, challenge.subject) != (rule.by, caller.subject):
             return case
         case = await self._look(context, rule, caller, case)
-        if all(one.id != challenge.id for one in case.held.open):
+        if not _is_open(case.held, challenge):
             # Answered, or closed: a flood of answers writes nothing.
             return case
         _, held = await self._escalations.change(rule.by, caller.subject, rule.ladder, Wrong(challenge.id))
@@ -238,6 +243,10 @@ class Escalating:
     def _lacking(self, context: Context, held: Held) -> tuple[str, ...]:
         evidence = context.principal.profile.evidence if context.principal is not None else NO_EVIDENCE
         return missing(self._terms.evidence, evidence, held.since, context.now)
+
+
+def _is_open(held: Held, challenge: Challenge) -> bool:
+    return any(one.id == challenge.id for one in held.open)
 
 
 def _whose(challenges: Challenges, token: str, now: float) -> Challenge | None:

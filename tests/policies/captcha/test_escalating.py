@@ -183,6 +183,22 @@ async def test_who_is_not_asked_need_not_answer() -> None:
     assert (await World().ask(0, answer="nonsense")).action is Action.ALLOW
 
 
+async def test_a_right_answer_brought_again_and_again() -> None:
+    """Is worth nothing, and the fleet is looked at no more often than for a flood of requests: nothing is changed."""
+    world = World({**USUAL, "clearance": {"work": {"lasts": "10s", "exchanges": 0}}})
+    answer = world.answer(await asked_for_work(world))
+    assert (await world.ask(30, answer=answer)).action is Action.ALLOW
+    world.clock.turn(11)
+    notes = {(await world.ask(45, answer=answer)).note for _ in range(3)}
+    world.fleet.asked.clear()
+    for _ in range(500):
+        world.clock.turn(0.0005)
+        notes.add((await world.ask(45, answer=answer)).note)
+    assert notes == {"answer: not open any more"}
+    assert world.fleet.asked.count("change") == 0
+    assert len(world.fleet.asked) <= 6
+
+
 @pytest.mark.timing
 async def test_what_a_flood_of_wrong_answers_costs() -> None:
     """A thousand of them: less than a millisecond each, and few questions to the fleet."""
