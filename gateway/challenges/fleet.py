@@ -150,7 +150,7 @@ class RedisEscalations:
         return taken
 
     async def solvers(self, solver: str, subject: str, within: float) -> int:
-        """As `Escalations.solvers`; no more than the thousand latest are counted."""
+        """As `Escalations.solvers`; no more than the first thousand are known."""
         return await self._calls.in_time(self._calls.solve(solver, subject, within))
 
     async def wait(self, rule: str, subject: str, seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 `tg:c:{<subject>}<rule>`        string: the record
 `tg:cb:{<subject>}<rule>:<id>`  string: what is left of a clearance's budget
-`tg:cs:{<solver>}`              sorted set: digests of the subjects that a solver passed for, by Unix time
+`tg:cs:{<solver>}`              sorted set: digests of the subjects that a solver passed for, by the first time (Unix)
 `tg:challenges`                 stream: one entry a change; r rule, s subject, v the record
 
 A record is `<version> <writer> <until> <held>`: the microsecond of its change by Redis's clock, in digits; a word for
@@ -188,7 +188,7 @@ class Calls:
         return max(0, taken)
 
     async def solve(self, solver: str, subject: str, within: float) -> int:
-        """For how many subjects `solver` passed within those seconds, this one among them."""
+        """Which one of its subjects within those seconds this is."""
         now = self._now()
         digest = hashlib.blake2b(subject.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         args = [digest, repr(now), repr(now - within), SOLVED_FOR, _ms(within)]

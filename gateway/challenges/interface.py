@@ -60,8 +60,8 @@ class Escalations(Protocol):
         """
 
     async def solvers(self, solver: str, subject: str, within: float) -> int:
-        """Note that `solver` (a keyed hash) passes for `subject`; for how many subjects it has within those seconds.
-        Raises Unavailable.
+        """Note that `solver` (a keyed hash) passes for `subject`: which one of its subjects that is, by their
+        first time within those seconds. 1 for the first, and again when that one comes again. Raises Unavailable.
         """
 
     async def wait(self, rule: str, subject: str, seconds: float) -> None:

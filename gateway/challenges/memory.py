@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
@@ -31,7 +32,8 @@ class MemoryEscalations:
         self._ends: dict[Name, float] = {}
         """When a record says nothing any more."""
         self._drawn: OrderedDict[tuple[str, str, str], int] = OrderedDict()
-        self._solved: OrderedDict[str, OrderedDict[str, float]] = OrderedDict()
+        self._solved: OrderedDict[str, dict[str, float]] = OrderedDict()
+        """Solver -> subject -> when it was first noted."""
         self._waiting: dict[Name, set[asyncio.Future[None]]] = {}
 
     def __repr__(self) -> str:
@@ -86,12 +88,18 @@ class MemoryEscalations:
         return more
 
     async def solvers(self, solver: str, subject: str, within: float) -> int:
-        """At most SOLVED_FOR."""
+        """The first SOLVED_FOR are known; the others come after them."""
         now = self._now()
-        found = OrderedDict((one, at) for one, at in self._solved.get(solver, {}).items() if now - at < within)
-        _write(found, subject, now, SOLVED_FOR)
-        _write(self._solved, solver, found, self._names)
-        return len(found)
+        known = self._solved.get(solver, {})
+        if now - known.get(subject, -math.inf) >= within:
+            known = {one: at for one, at in known.items() if now - at < within and one != subject}
+            if len(known) < SOLVED_FOR:
+                known[subject] = now
+        _write(self._solved, solver, known, self._names)
+        begin = known.get(subject, math.inf)
+        before = sum(now - at < within and at < begin for at in known.values())
+        ties = [one for one, at in known.items() if at == begin]
+        return before + (ties.index(subject) if subject in ties else 0) + 1
 
     async def wait(self, rule: str, subject: str, seconds: float) -> None:
         """By the clock of the event loop."""

@@ -275,16 +275,34 @@ class Conformance:
         assert before == NOTHING_HELD
 
     async def test_solvers_are_counted_by_subject(self, fleet: Fleet) -> None:
-        """Each once, as long as it is asked for; of another solver, others."""
+        """In the order in which they came, each once, as long as it is asked for; of another solver, others."""
         solver = f"s{fleet.subject}"
-        counts = [await fleet.worker(index).solvers(solver, f"x{index % 3}", HOUR) for index in range(6)]
-        assert counts == [1, 2, 3, 3, 3, 3]
+        counts = []
+        for index in range(6):
+            counts.append(await fleet.worker(index).solvers(solver, f"x{index % 3}", HOUR))
+            fleet.clock.turn(0.5)
+        assert counts == [1, 2, 3, 1, 2, 3]
         assert await fleet.first.solvers(f"other{solver}", "x0", HOUR) == 1
         fleet.clock.turn(HOUR / 2)
         assert await fleet.first.solvers(solver, "x4", HOUR) == 4
         fleet.clock.turn(HOUR / 2 + 1)
         assert await fleet.first.solvers(solver, "x5", HOUR) == 2
         assert await fleet.first.solvers(solver, "x5", HOUR / 10) == 1
+
+    async def test_who_comes_later_takes_no_place(self, fleet: Fleet) -> None:
+        """However many come, and however often: those before them keep theirs, and time gives it free again."""
+        solver = f"crowd{fleet.subject}"
+        for index in range(5):
+            assert await fleet.worker(index).solvers(solver, f"x{index}", HOUR) == index + 1
+            fleet.clock.turn(60.0)
+        for index in range(1_100):
+            await fleet.worker(index).solvers(solver, f"y{index}", HOUR)
+        assert await fleet.first.solvers(solver, "y1099", HOUR) > 1_000
+        assert [await fleet.first.solvers(solver, f"x{index}", HOUR) for index in range(5)] == [1, 2, 3, 4, 5]
+        fleet.clock.turn(HOUR - 299.0)
+        assert await fleet.first.solvers(solver, "x1", HOUR) == 1
+        fleet.clock.turn(HOUR)
+        assert await fleet.first.solvers(solver, "y1099", HOUR) == 1
 
     async def test_who_waits_is_woken(self, fleet: Fleet) -> None:
         """By a change on any worker, all that wait; not by one of another account."""

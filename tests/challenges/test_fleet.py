@@ -97,13 +97,13 @@ async def test_records_and_budgets_end(fleet: Fleet, raw: Redis) -> None:
 
 
 async def test_solvers_are_bounded_and_unnamed(fleet: Fleet, raw: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The latest are kept, and of the subjects only digests."""
+    """The first are kept, and of the subjects only digests."""
     monkeypatch.setattr("gateway.challenges.fleet_calls.SOLVED_FOR", 3)
     solver = f"s{fleet.subject}"
     for index in range(6):
         fleet.clock.turn(1.0)
         await fleet.first.solvers(solver, f"x{index}", HOUR)
-    assert await fleet.first.solvers(solver, "x5", HOUR) == 3
+    assert await fleet.first.solvers(solver, "x5", HOUR) == 4
     members = await raw.zrange(solver_key(solver), 0, -1)
     assert {len(member) for member in members} == {16}
 

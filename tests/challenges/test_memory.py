@@ -70,7 +70,7 @@ async def test_solvers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "SOLVED_FOR", 10)
     held = MemoryEscalations(Clock(), names=5)
     counts = [await held.solvers("s", f"a{number}", 60.0) for number in range(20)]
-    assert counts == [*range(1, 11), *[10] * 10]
+    assert counts == [*range(1, 11), *[11] * 10]
     for number in range(50):
         await held.solvers(f"s{number}", "a", 60.0)
     assert len(held._solved) == 5
