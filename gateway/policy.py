@@ -242,6 +242,8 @@ class Outcome(NamedTuple):
     reached: bool = True
     refused: Action | None = None
     """What the chain said where that was no: ALLOW never, None where it let the exchange pass."""
+    reason: str = ""
+    """Of that, in the words of `Decision`."""
 
 
 NOWHERE = Location()

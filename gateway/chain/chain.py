@@ -23,8 +23,6 @@ NEAR = 32
 STRETCH = 64
 """The least output tokens taken at once for a running stream."""
 ALLOWED = Action.ALLOW
-REFUSED = {action: Outcome(status=0, reached=False, refused=action) for action in Action}
-"""What policies are told that were asked before the one that said no."""
 
 
 def _told(asked: Asked) -> None:
@@ -206,7 +204,7 @@ class Asked:
         self.decision = decision
         self.entry = entry.name
         self._match(entry, applied(decision))
-        outcome = REFUSED[decision.action]
+        outcome = Outcome(status=0, reached=False, refused=decision.action, reason=decision.reason)
         self._settle_policies(outcome)
         for shadow in self.shadows:
             shadow.settle(self.context, self.chain, outcome)

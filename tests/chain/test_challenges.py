@@ -148,7 +148,7 @@ async def test_a_challenge_is_handed_on(
     else:
         assert asked.decision.members == {"challenge_url": "/x"}
         assert [match.rule for _, match in asked.matches][-1:] == [rules[len(heard) - 1]]
-        assert asking.outcomes == [Outcome(0, reached=False, refused=Action.CHALLENGE)]
+        assert asking.outcomes == [Outcome(0, reached=False, refused=Action.CHALLENGE, reason="odd")]
 
 
 async def test_a_policy_that_does_not_look_is_taken_by_its_word() -> None:

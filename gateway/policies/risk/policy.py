@@ -42,6 +42,13 @@ RENEWED: Final = 15.0
 """Seconds after which that is done where something is weighed, and the fleet is asked for news."""
 COUNTED: Final = frozenset({Action.THROTTLE, Action.DENY})
 """Who is challenged and tries again climbs by nothing of that."""
+NOT_COUNTED: Final = frozenset({
+    # A fault of ours speaks against nobody.
+    "policy_unavailable", "quota_store_unavailable", "challenge_unavailable",
+    # What suspicion itself comes to: whoever was suspected once and goes on would never come down again.
+    "suspicion_throttled", "verification_required", "account_under_review",
+})  # fmt: skip
+"""Reasons of `gateway.chain.entry`, and of the room captcha."""
 
 
 class Verdict:
@@ -187,7 +194,12 @@ class Risk:
                     self._networks_of(context).note(subject, place, now, vouched=context.captcha)
                     if verdict is not None:
                         verdict.noted = now
-        elif refused in COUNTED and self._burst is not None and principal.tier not in self._burst.of.except_tiers:
+        elif (
+            refused in COUNTED
+            and self._burst is not None
+            and outcome.reason not in NOT_COUNTED
+            and principal.tier not in self._burst.of.except_tiers
+        ):
             self._refusals_of(context).note(principal.account, context.exchange, context.now)
         return ()
 
