@@ -63,7 +63,7 @@ def list_(
     found = listed(_with_redis(configuration, lambda redis: rows(redis, now)), page.step, terms, now)
     held = [shown(row, terms, now) for row in found[: page.limit]]
     if as_json:
-        typer.echo(json.dumps({"challenges": held, "there": len(found)}, ensure_ascii=False))
+        typer.echo(json.dumps({"challenges": held, "there": len(found)}))
         return
     typer.echo(aligned(COLUMNS, [_cells(one) for one in held]))
     if len(found) > len(held):
@@ -80,7 +80,7 @@ def show(account: AccountArgument, config: ConfigOption = CONFIG, as_json: JsonO
         fail(f"nothing is held of `{account}`")
     held = [shown(row, terms, now) for row in found]
     if as_json:
-        typer.echo(json.dumps({"account": account, "challenges": held}, ensure_ascii=False))
+        typer.echo(json.dumps({"account": account, "challenges": held}))
         return
     typer.echo("\n\n".join(_text(one) for one in held))
 
@@ -155,7 +155,7 @@ COLUMNS = ("account", "rule", "step", "suspicion", "since", "open", "passed")
 
 def _cells(one: Shown) -> Sequence[object]:
     return (
-        one["account"],
+        _readable(one["account"]),
         one["rule"],
         one["step"],
         f"{one['suspicion']:g}",
@@ -179,6 +179,11 @@ def _text(one: Shown) -> str:
     parts += _block("open", one["open"], ("step", "id", "key", "from", "asked", "expires", "wrong"))
     parts += _block("passed", one["clearances"], ("step", "id", "key", "from", "expires", "exchanges", "left"))
     return "\n".join(parts)
+
+
+def _readable(name: str) -> str:
+    """An issuer's name for an account may hold what a terminal obeys, or what it cannot write."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def _block(title: str, found: Sequence[Shown], columns: Sequence[str]) -> list[str]:

@@ -108,14 +108,13 @@ async def _read(redis: Any, keys: Sequence[bytes], now: float, subject: str) -> 
     """What is over, or no record of ours, is left out: the fleet does not see it either."""
     found = []
     for key, text in zip(keys, await _values(redis, keys), strict=True):
-        parts = _KEY.fullmatch(key.decode("utf-8", "surrogateescape"))
-        if parts is None or not text:
-            continue
         try:
-            record = read(text)
+            # As it was written: a token may name an account with half of a surrogate pair.
+            parts = _KEY.fullmatch(key.decode("utf-8", "surrogatepass"))
+            record = read(text or b"")
         except ValueError:
             continue
-        if record.until > now:
+        if parts is not None and record.until > now:
             found.append(Row((_plain(parts[2]), subject or _plain(parts[1])), record.held))
     return found
 

@@ -15,6 +15,7 @@ import pytest
 from gateway.accounts.sql import tables
 from gateway.challenges.fleet import RedisEscalations
 from gateway.challenges.ladder import Asked, Event, Ladder, Open, Passed, Step, Weighed
+from gateway.cli.challenge import _readable
 from gateway.stores.redis.client import client
 from tests.cli.directories import Folder
 from tests.stores.conftest import cluster_url, valkey_url
@@ -116,6 +117,11 @@ def test_a_list_is_for_people(single: World) -> None:
     ended = single.folder.run("challenge", "list", "--limit", "1")
     assert len(ended.stdout.splitlines()) == 2
     assert re.fullmatch(r"there are more: \d+ in all\n", ended.stderr)
+
+
+def test_a_name_is_no_command_to_a_terminal() -> None:
+    """An issuer's name for an account may hold anything."""
+    assert _readable("a\x1b]0;b\x07\udc00é") == "a?]0;b??é"
 
 
 def test_one_is_shown(world: World) -> None:

@@ -17,7 +17,7 @@ from yarl import URL
 from gateway.accounts.sql import migrate, tables
 from gateway.accounts.sql.database import Database
 from gateway.challenges.fleet import RedisEscalations
-from gateway.challenges.ladder import Asked, Event, Ladder, Open, Passed, Step, Weighed
+from gateway.challenges.ladder import Asked, Event, Ladder, Lifted, Open, Passed, Step, Weighed
 from gateway.challenges.terms import Terms
 from gateway.control import admin
 from gateway.control.challenges_admin import ChallengesApi
@@ -110,6 +110,17 @@ async def test_who_is_held_is_listed(port: Port) -> None:
     assert [challenge["from"] for challenge in one["open"]] == ["asn=64496"]
     _, none = await port.ask("GET", "/challenges?step=review")
     assert none == {"challenges": [], "there": 0}
+
+
+async def test_no_name_of_an_account_hides_the_others(port: Port) -> None:
+    """A token may name one with half of a surrogate pair: JSON can write it."""
+    await port.hold(Weighed(70.0))
+    await port.escalations.change("captcha/main", f"{port.account}\udc00", LADDER, Weighed(70.0))
+
+    status, found = await port.ask("GET", "/challenges?limit=1000")
+    assert status == 200
+    assert {port.account, f"{port.account}\udc00"} <= {one["account"] for one in found["challenges"]}
+    await port.escalations.change("captcha/main", f"{port.account}\udc00", LADDER, Lifted(Step.OBSERVE))
 
 
 async def test_one_is_shown(port: Port) -> None:

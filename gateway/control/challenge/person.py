@@ -86,7 +86,8 @@ class Person:
             widget=self._views.shaped(seen.widget, token),
             seen=seen,
             known=not seen.subject.startswith("address="),
-            name=seen.subject.removeprefix("address="),
+            # An account that a token names may hold half of a surrogate pair, which no page can.
+            name=seen.subject.removeprefix("address=").encode("utf-8", "replace").decode(),
             work=seen.challenge.step is Step.WORK,
             session=session,
             form_token=self._form_token(session),

@@ -334,6 +334,13 @@ async def test_what_is_named_is_text(place: Place) -> None:
     assert "<b>" not in page.text
 
 
+async def test_an_account_of_any_name_has_a_page(place: Place) -> None:
+    """A token may name one with half of a surrogate pair: its people are not locked out by that."""
+    page = await place.get(place.desk.put(subject="a\udc00b"))
+    assert page.status == 200
+    assert ">a?b</strong>" in page.text
+
+
 async def test_behind_a_prefix(tmp_path: Path) -> None:
     """A proxy in front takes our paths apart by a prefix: each address on a page has it."""
     async with challenges(tmp_path, public_url="https://example.com/ai") as place:
