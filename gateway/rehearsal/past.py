@@ -38,6 +38,8 @@ COLUMNS: Final = (*_WHO, *_WHERE, *_ASK, *_USAGE, *_REST)
 
 _new: Final[Callable[[type[Any], tuple[Any, ...]], Any]] = tuple.__new__
 """A NamedTuple without the call in between: half the price, and there are five an exchange."""
+_PASSED_ON: Final = Outcome(0)[5:]
+"""The end of an Outcome, of an exchange that nobody refused."""
 MOST: Final = 4_000_000
 """Principals and locations that are held. Beyond it they are made anew: slower, and the same."""
 
@@ -121,7 +123,8 @@ class Reader:
                     method, path, NO_FIELDS, ja4, facts,
                 ),
             )  # fmt: skip
-            yield _new(Past, (asked, verdict, _new(Outcome, (status, used, delivered, aborted, reached)), seconds))
+            outcome = _new(Outcome, (status, used, delivered, aborted, reached, *_PASSED_ON))
+            yield _new(Past, (asked, verdict, outcome, seconds))
 
     def _set(self, names: tuple[str, ...]) -> frozenset[str]:
         found = self._features.get(names)

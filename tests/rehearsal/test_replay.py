@@ -11,7 +11,7 @@ import pytest
 
 from gateway.history.columns import Event
 from gateway.history.reading import read
-from gateway.policies import auth, quota, rules
+from gateway.policies import auth, quota, risk, rules
 from gateway.rehearsal.buckets import Buckets
 from gateway.rehearsal.comparison import Change, Comparison
 from gateway.rehearsal.findings import findings
@@ -21,7 +21,7 @@ from gateway.rehearsal.replay import Side, identifying, pasts, replay
 from gateway.rehearsal.timeline import timeline
 from tests.history.logs import NOON, event, log, refused
 
-KINDS = {module.KIND.name: module.KIND for module in (auth, quota, rules)}
+KINDS = {module.KIND.name: module.KIND for module in (auth, quota, risk, rules)}
 DAY = 86_400.0
 CHAIN = """\
 chain:
@@ -119,6 +119,25 @@ def test_what_was_used_is_settled_when_it_was(tmp_path: Path) -> None:
     assert _changed(comparison) == {"newly refused": 1, "allowed as before": 2}
     ((_, group),) = comparison.of(Change.NEWLY_REFUSED)
     assert group.example == "meanwhile"
+
+
+def test_networks_of_the_past_are_told_from_new_ones(tmp_path: Path) -> None:
+    """A key that is at home in one network is found in a second one: what is noted at the end of each counts."""
+    folder = _policies(tmp_path, "rules:\n  - {name: weighed, when: risk.score > 0, action: deny}\n")
+    (folder / "chain.yaml").write_text(
+        CHAIN.replace("  - {name: rules", "  - {name: risk, kind: risk, on_failure: allow}\n  - {name: rules")
+    )
+    (folder / "risk.yaml").write_text("new_network: {weight: 15, settles: 1h, within: network}\n")
+    home = [event(exchange=f"h{at}", time=NOON + 600 * at, client_address="192.0.2.7") for at in range(10)]
+    thief = event(exchange="thief", time=NOON + 5500, client_address="198.51.100.7")
+
+    with _rehearsal(folder) as rehearsal:
+        past = pasts(read(log(tmp_path / "log", [*home, thief]), columns=COLUMNS), Reader(identifying(rehearsal)))
+        comparison = replay(past, Side(rehearsal))
+        assert rehearsal.failures == {}
+
+    ((_, group),) = comparison.of(Change.NEWLY_REFUSED)
+    assert group.example == "thief"
 
 
 def test_one_that_was_refused_is_taken_to_use_what_its_like_used(tmp_path: Path) -> None:
@@ -248,3 +267,14 @@ def test_principals_are_one_object(tmp_path: Path) -> None:
     assert a.location is b.location
     assert c.principal is not None
     assert (c.principal.account, c.principal.tier) == ("acme", "pro")
+
+
+def test_what_is_read_is_whole(tmp_path: Path) -> None:
+    """Tuples that are made past their class have each of its fields."""
+    (table,) = read(log(tmp_path, [event()]), columns=COLUMNS)
+
+    (past,) = Reader(frozenset()).read(table)
+
+    for made in (past, past.outcome, past.outcome.usage, past.exchange, past.exchange.ask):
+        assert made is not None
+        assert len(made) == len(made._fields)
