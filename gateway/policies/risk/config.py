@@ -61,8 +61,7 @@ class KeyShared(Strict):
 
 
 class Refused(Strict):
-    """A burst of refusals of one account: throttled or denied by any entry. Challenges, and what else suspicion
-    comes to, do not count, nor does a fault of ours."""
+    """A burst of refusals of one account: throttled or denied, but not for suspicion or by a fault of ours."""
 
     at_least: int = Field(default=20, ge=2, le=1_000_000, alias="from")
     """So many of them."""
