@@ -5,7 +5,7 @@ another worker knows better.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from gateway.challenges.addresses import ANSWER_FIELD
@@ -123,11 +123,19 @@ class Escalating:
             # Nothing is asked, so nothing is used up.
             found = cleared(held, step, caller.key, caller.network, context.now, spent)
             return ALLOW if found is None else rule.let
+        away = None
         while (clearance := cleared(held, step, caller.key, caller.network, context.now, spent)) is not None:
-            if await self._budgets.draw(rule.by, caller.subject, clearance):
-                return rule.let
+            try:
+                if await self._budgets.draw(rule.by, caller.subject, clearance):
+                    return rule.let
+            except Unavailable as error:
+                # As if it were used up: whoever has passed must not be worse off than who is only slowed.
+                away = error
+                held = replace(held, clearances=tuple(one for one in held.clearances if one is not clearance))
             # What is used up relieves nobody any more.
             step = self._asks(context, rule, caller, held)[0]
+        if step is not Step.SLOW and away is not None:
+            raise away
         return slowed(context, rule) if step is Step.SLOW else None
 
     # -- what the fleet knows ------------------------------------------------------------------------------------------

@@ -440,6 +440,21 @@ async def test_while_redis_is_away() -> None:
         await world.demand("rules/x", Decision(Action.CHALLENGE), account="calm")
 
 
+async def test_who_has_passed_is_no_worse_off_while_redis_is_away() -> None:
+    """A piece of the budget is used up and none can be had: who would only be slowed without it is slowed, no more."""
+    clearance = {"work": {"lasts": "1h", "exchanges": 64}}
+    world = World({**USUAL, "clearance": clearance, "answers": {"passed": 0}})
+    decision = await world.ask(30)
+    assert (await world.ask(30, answer=world.answer(decision))).action is Action.ALLOW
+    world.fleet.away = True
+    with pytest.raises(Unavailable):
+        await world.ask(30)
+    world.clock.turn(900)
+    assert (await world.ask(0)).takes
+    world.fleet.away = False
+    assert (await world.ask(0)).facts == PASSED
+
+
 async def test_an_explanation() -> None:
     """Each ladder with its step and what it read; it changes nothing."""
     world = World({**USUAL, "first_use": {}})
