@@ -18,15 +18,17 @@ from typing import Any, Final, Literal, NamedTuple
 
 from gateway.accounts.secrets import Secrets
 from gateway.challenges.answers import Standing, Status, neighbourhood, standing
-from gateway.challenges.interface import Escalations
+from gateway.challenges.interface import Escalations, Unavailable
 from gateway.challenges.ladder import NOTHING_HELD, Held, Ladder, Passed, Step, Wrong
 from gateway.challenges.providers.breaker import MayBeAway
 from gateway.challenges.providers.contract import Answered, Captcha, ProviderUnavailable, Verdict, Widget
 from gateway.challenges.steps import passed, suspicion
 from gateway.challenges.terms import Terms
 from gateway.challenges.token import BadChallenge, Challenge, Tokens
+from gateway.challenges.turns import Turn
 from gateway.challenges.work import Work
 from gateway.pace import Pace, network
+from gateway.tasks import spawn
 
 log = logging.getLogger(__name__)
 
@@ -182,6 +184,9 @@ class Desk:
     async def prove(self, token: str, form: Mapping[str, str], browser: Browser) -> Proof:
         """`form` is what the page sent: the provider's field and SHOWN_FIELD; what else is in it does not matter.
         Raises BadChallenge for a token that is none, Unavailable where the fleet cannot be asked: nothing is passed.
+
+        Who leaves meanwhile is passed all the same: a provider takes an answer once, and who loads the page again must
+        not stand there as one who sends it twice.
         """
         challenge = self._read(token)
         terms = self._terms(challenge.rule)
@@ -191,8 +196,20 @@ class Desk:
             return Proof("expired")
         if wait := self._too_fast(challenge, browser.address):
             return Proof("paced", "too_many", wait)
-        async with self._turn(challenge.id):
-            name, proof = await self._judge(challenge, terms, token, form, browser)
+        found = await asyncio.shield(spawn(self._proved(challenge, terms, token, form, browser), "an answer"))
+        if isinstance(found, Unavailable):
+            raise found
+        return found
+
+    async def _proved(
+        self, challenge: Challenge, terms: Terms, token: str, form: Mapping[str, str], browser: Browser
+    ) -> Proof | Unavailable:
+        try:
+            # A form that is sent twice is one answer.
+            async with Turn(self._turns, challenge.id):
+                name, proof = await self._judge(challenge, terms, token, form, browser)
+        except Unavailable as away:
+            return away
         self.counts[name, proof.status] += 1
         return proof
 
@@ -347,38 +364,6 @@ class Desk:
         signed = self._secrets.hashes("tg.shown", _shown(challenge, name, int(until)))
         given = digest.encode("utf-8", "surrogatepass")
         return name if any(hmac.compare_digest(one.digest.hex().encode(), given) for one in signed) else ""
-
-    def _turn(self, challenge: str) -> _Turn:
-        """One answer to a challenge at a time: a form that is sent twice is one answer."""
-        return _Turn(self._turns, challenge)
-
-
-class _Turn:
-    """Held while one answer is looked at; forgotten when nobody wants it any more."""
-
-    def __init__(self, turns: dict[str, tuple[asyncio.Lock, int]], name: str) -> None:
-        self._turns = turns
-        self._name = name
-
-    async def __aenter__(self) -> None:
-        lock, wanted = self._turns.get(self._name) or (asyncio.Lock(), 0)
-        self._turns[self._name] = lock, wanted + 1
-        try:
-            await lock.acquire()
-        except BaseException:
-            self._leave()
-            raise
-
-    async def __aexit__(self, *_: object) -> None:
-        self._turns[self._name][0].release()
-        self._leave()
-
-    def _leave(self) -> None:
-        lock, wanted = self._turns[self._name]
-        if wanted > 1:
-            self._turns[self._name] = lock, wanted - 1
-        else:
-            del self._turns[self._name]
 
 
 def difficulty(ladder: Ladder, held: Held, now: float) -> float:

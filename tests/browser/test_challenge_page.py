@@ -186,6 +186,23 @@ async def test_settled_elsewhere(browser: Browser, place: Place, state: Literal[
             await expect(page.get_by_role("heading", level=1)).to_have_text("This check is closed")
 
 
+async def test_who_is_not_waited_for_asks_with_pauses(browser: Browser, place: Place) -> None:
+    """A gateway with which too many wait answers at once: its pages must not make it worse."""
+    asked: list[str] = []
+
+    async def at_once(route: Route) -> None:
+        asked.append(route.request.url)
+        await route.fulfill(json={"id": "id-open", "status": "open", "expires_at": "2026-11-22T12:00:00Z"})
+
+    path = place.desk.put(step=Step.CAPTCHA)
+    async with tab(browser, place.origin) as page:
+        await page.route("**/status?wait=25", at_once)
+        async with page.expect_request("**/status?wait=25"):
+            await page.goto(f"{place.origin}{path}?to={BACK}")
+        await page.wait_for_timeout(1000)
+        assert len(asked) == 1
+
+
 async def test_a_member_signs_in_instead(browser: Browser, place: Place) -> None:
     """In another tab; back on this page there is one button, and it leads back."""
     path = place.desk.put(step=Step.CAPTCHA)

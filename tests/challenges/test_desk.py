@@ -106,6 +106,21 @@ async def test_who_leaves_while_waiting_holds_up_nobody(counter: Counter) -> Non
     assert counter.desk._turns == {}
 
 
+async def test_who_leaves_is_passed_all_the_same(counter: Counter) -> None:
+    """A line that breaks, a page loaded anew: the provider takes no answer twice; nobody stands there as a cheat."""
+    token = await counter.put()
+    counter.first.held.clear()
+    one = spawn(counter.desk.prove(token, {"first-response": RIGHT}, HOME), "one")
+    await asyncio.sleep(0.01)
+    one.cancel()
+    await asyncio.gather(one, return_exceptions=True)
+    counter.first.held.set()
+    await asyncio.sleep(0.01)
+
+    assert (await counter.desk.seen(token)).status == "passed"
+    assert await counter.desk.prove(token, {"first-response": "duplicate"}, HOME) == Proof("passed")
+
+
 # -- work --------------------------------------------------------------------------------------------------------------
 
 

@@ -113,6 +113,7 @@ const scored = ({ dataset }) => {
 // It may be passed elsewhere meanwhile: by a member, or by the program itself.
 const watch = async () => {
   for (let failures = 0; failures < 5 && !sent;) {
+    const began = Date.now();
     try {
       const answer = await fetch(`${state}?wait=25`, { cache: "no-store" });
       if (!answer.ok) throw new Error(String(answer.status));
@@ -121,6 +122,8 @@ const watch = async () => {
       if (sent) return;
       if (status === "passed") return location.replace(go);
       if (status !== "open") return location.reload();
+      // Where too many wait already, the answer comes at once: nobody is asked without a pause.
+      if (Date.now() - began < 5 * SECOND) await new Promise((resolve) => setTimeout(resolve, 5 * SECOND));
     } catch {
       failures += 1;
       await new Promise((resolve) => setTimeout(resolve, failures * 5 * SECOND));
