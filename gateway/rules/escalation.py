@@ -65,9 +65,18 @@ def unknown_captchas(ruleset: Ruleset, captchas: Collection[str]) -> list[Proble
 
 
 def of_nobody(solving: Sequence[Entry]) -> str:
-    """What is to be said of what challenges, where none of those that would let a caller pass is enforced."""
+    """What is to be said of what challenges, where those that would let a caller pass are not enforced for everybody.
+
+    Empty where one is. Nobody is enforced for the same part of the accounts as another entry.
+    """
     if not solving:
         return UNSOLVABLE
+    most = max(solving, key=lambda entry: entry.rollout)
+    if most.rollout >= 1.0:
+        return ""
+    if most.rollout > 0.0:
+        part = f"{most.rollout * 100:.4g} % of the accounts"
+        return f"challenges, and `{most.name}` lets pass for {part} alone: the others never can"
     return f"challenges, and nothing in this chain lets a caller pass: `{solving[0].name}` would, and is in shadow"
 
 

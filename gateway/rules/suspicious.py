@@ -202,12 +202,12 @@ class _Looking:
                 yield self.at(entry, rule, f"rule `{rule.written.name}` {unsolvable}")
 
     def unsolvable(self, entry: Entry) -> str:
-        """What is to be said where no entry of this chain that is enforced lets anybody pass a challenge, and the file
-        of this one is not in shadow alone.
+        """What is to be said where no entry of this chain that is enforced lets all accounts pass a challenge, and the
+        file of this one is not in shadow alone.
         """
-        solving = [one for one in self.ruleset.entries if one.kind.name not in UNSOLVING]
-        if self.strangers() or any(one.rollout > 0.0 for one in solving):
+        if self.strangers():
             return ""
+        solving = [one for one in self.ruleset.entries if one.kind.name not in UNSOLVING]
         in_force = any(one.rollout > 0.0 for one in self.ruleset.entries if one.path == entry.path)
         return of_nobody(solving) if in_force else ""
 

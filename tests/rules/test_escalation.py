@@ -142,26 +142,29 @@ def test_what_is_surely_not_meant(tmp_path: Path, captcha: str, chain: tuple[str
 
 IN_SHADOW: Final = CAPTCHA.replace("deny}", "deny, mode: shadow}")
 FOR_A_PART: Final = CAPTCHA.replace("deny}", "deny, rollout: 50%}")
+NOBODY: Final = "nothing in this chain lets a caller pass"
 CHALLENGING: Final = "rules:\n  - {name: odd, when: 'request.items > 5', action: challenge}\n"
 
 
 @pytest.mark.parametrize(
     ("chain", "expected"),
     [
-        pytest.param((AUTH, RULES), "an entry of kind `captcha` would", id="without one"),
-        pytest.param((AUTH, RULES, IN_SHADOW), "`captcha` would, and is in shadow", id="in shadow"),
-        pytest.param((AUTH, RULES, FOR_A_PART), "", id="for a part"),
+        pytest.param((AUTH, RULES), f"{NOBODY}: an entry of kind `captcha` would", id="without one"),
+        pytest.param((AUTH, RULES, IN_SHADOW), f"{NOBODY}: `captcha` would, and is in shadow", id="in shadow"),
+        pytest.param(
+            (AUTH, RULES, FOR_A_PART), "`captcha` lets pass for 50 % of the accounts alone: the others never can",
+            id="for a part",
+        ),
         pytest.param((AUTH, RULES, CAPTCHA), "", id="enforced"),
     ],
-)
+)  # fmt: skip
 def test_a_challenge_that_nobody_can_pass(tmp_path: Path, chain: tuple[str, ...], expected: str) -> None:
-    """Is said where no entry that is enforced makes it passable."""
+    """Is said where no entry that is enforced makes it passable, or only one that is enforced for a part."""
     found = [line for line in said(tmp_path, USUAL, chain, rules=CHALLENGING) if line.startswith("rules.yaml")]
     if not expected:
         assert found == []
     else:
-        whole = f"rule `odd` challenges, and nothing in this chain lets a caller pass: {expected}"
-        assert found == [f"rules.yaml:2:5: {whole}"]
+        assert found == [f"rules.yaml:2:5: rule `odd` challenges, and {expected}"]
 
 
 def test_a_provider_that_nobody_knows(tmp_path: Path) -> None:
