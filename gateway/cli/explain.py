@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,7 +18,7 @@ from gateway.accounts.file_directory import Snapshot
 from gateway.app.configuration import Configuration, read_configuration
 from gateway.cli.configured import fail, fail_with
 from gateway.cli.known_accounts import accounts_of, with_stored
-from gateway.cli.trail import console, show_answer, show_exchange, show_trail
+from gateway.cli.trail import SAID, console, show_answer, show_exchange, show_trail
 from gateway.edge import reply
 from gateway.policies.auth.rule import judge_key
 from gateway.policy import ALLOW, Action
@@ -30,6 +30,9 @@ from gateway.rehearsal.rehearsal import Rehearsal
 from gateway.rehearsal.suite import Request, request
 from gateway.rehearsal.telling import told
 from gateway.rules.problems import Problems, did_you_mean
+
+if TYPE_CHECKING:
+    from gateway.rehearsal.past import Past
 
 CONFIG = Path("tidegate.yaml")
 POLICIES = Path("policies")
@@ -49,7 +52,8 @@ def explain(
 ) -> None:
     """Ask each entry of the chain about one exchange: what it read, what it said, and how long that took.
 
-    Nothing is changed and nobody is asked: buckets are full, unless the file says what is left in them.
+    Nothing is changed and nobody is asked: buckets are full, unless the file says what is left in them, and nothing is
+    held of the account from before. Of one that happened it says what was decided then, too.
     """
     if (file is None) == (not exchange):
         fail("name one exchange: a file, or --exchange and its id", 2)
@@ -59,11 +63,15 @@ def explain(
         with Rehearsal(folder, accounts=_snapshot(configuration)) as rehearsal:
             if file is not None:
                 asked = _imagined(file, rehearsal, configuration)
+                recorded = None
             else:
-                asked = _recorded(exchange, rehearsal, log or _log_of(configuration))
+                past = _recorded(exchange, rehearsal, log or _log_of(configuration))
+                asked, recorded = past.exchange, past.verdict._asdict()
             answer = rehearsal.ask(asked)
             data = told(answer, Places(rehearsal.ruleset))
             data["notes"] = list(rehearsal.notes)
+            if recorded is not None:
+                data["recorded"] = recorded
     except Problems as problems:
         fail_with(problems)
     data["answer"] = _as_the_caller_sees_it(answer, configuration)
@@ -141,7 +149,7 @@ def _log_of(configuration: Configuration | None) -> Path:
     return configuration.path.parent / configuration.file.exchange_log.folder
 
 
-def _recorded(exchange: str, rehearsal: Rehearsal, folder: Path) -> Exchange:
+def _recorded(exchange: str, rehearsal: Rehearsal, folder: Path) -> Past:
     # pyarrow takes half a second to load: only who reads the log waits for it.
     import pyarrow.compute as pc  # noqa: PLC0415
 
@@ -152,7 +160,7 @@ def _recorded(exchange: str, rehearsal: Rehearsal, folder: Path) -> Exchange:
     identifying = frozenset(entry.name for entry in rehearsal.ruleset.entries if entry.kind.identifies)
     try:
         tables = (table.filter(pc.equal(table.column("exchange"), exchange)) for table in read(folder, columns=COLUMNS))
-        found = next((past.exchange for table in tables for past in Reader(identifying).read(table)), None)
+        found = next((past for table in tables for past in Reader(identifying).read(table)), None)
     except HistoryError as error:
         fail(str(error))
     if found is None:
@@ -191,7 +199,26 @@ def _show(out: Console, data: dict[str, Any]) -> None:
     for note in data["notes"]:
         out.print(Text(f"note: {note}", "yellow"))
     show_exchange(out, data)
+    if "recorded" in data:
+        _show_recorded(out, data)
     out.print()
     show_trail(out, data)
     out.print()
     show_answer(out, data)
+
+
+def _show_recorded(out: Console, data: dict[str, Any]) -> None:
+    """What was decided then. Where today's files say something else of it alone, it is said what they do not know."""
+    then = data["recorded"]
+    by = "/".join(part for part in (then["entry"], then["rule"]) if part)
+    said = f"{SAID[then['action']]} {then['reason']} by {by}" if by else SAID.get(then["action"], "nobody was asked")
+    out.print(Text(f"then  {said}"))
+    now = (data["decision"], data.get("entry", ""), data.get("rule", ""), data.get("reason", ""))
+    if now != (then["action"], then["entry"], then["rule"], then["reason"]):
+        out.print(
+            Text(
+                "note: what follows is another answer: that of today's files to this exchange alone. What stood in"
+                " buckets then, and what is held of an account, is not in the log (tidegate challenge show).",
+                "yellow",
+            )
+        )

@@ -210,7 +210,9 @@ def recorded(base: Path, rehearsal: Rehearsal, exchange: Exchange) -> Path:
 
 
 def test_one_that_happened(tmp_path: Path) -> None:
-    """By its id, from the log: the account, the place and what was asked are as they were then."""
+    """By its id, from the log: the account, the place and what was asked are as they were then, and so is the verdict;
+    where the files of today say something else, that is said.
+    """
     folder = folder_of(tmp_path)
     exchange = Exchange(
         "x-17", NOON, Ask("openai", "chat.completions", "m-new", input_tokens=7), Principal("acme", tier="pro"),
@@ -223,6 +225,14 @@ def test_one_that_happened(tmp_path: Path) -> None:
 
     assert (found["rule"], found["exchange"]["account"], found["exchange"]["country"]) == ("embargo", "acme", "IR")
     assert found["exchange"]["time"] == "2023-11-15T12:00:00Z"
+    assert found["recorded"] == {"action": "deny", "entry": "rules", "rule": "embargo", "reason": "embargoed_country"}
+    people = tidegate("explain", "--exchange", "x-17", "--log", log, "--policies", folder, columns=300)
+    assert "then  denies embargoed_country by rules/embargo" in people.stdout
+    assert "another answer" not in people.stdout
+    (folder / "rules.yaml").write_text('rules:\n  - {name: nothing, when: "false", action: deny}\n')
+    other = tidegate("explain", "--exchange", "x-17", "--log", log, "--policies", folder, columns=300)
+    assert "then  denies embargoed_country by rules/embargo" in other.stdout
+    assert "note: what follows is another answer" in other.stdout
     unknown = tidegate("explain", "--exchange", "x-18", "--log", log, "--policies", folder)
     assert unknown.exit_code == 1
     assert "no exchange `x-18`" in unknown.stderr
