@@ -63,6 +63,7 @@ async def test_a_ruleset_that_cannot_be_made_keeps_what_runs(configuration: Path
     read = read_configuration(configuration)
     worker = Worker(read)
     worker.store = worker._local = cast("Any", None)
+    worker._challenging = cast("Any", SimpleNamespace(offered=None))
     first, _ = make_whole(read, tmp_path / "wholes", 1)
     worker.edge = cast("Any", SimpleNamespace(chain=await worker.rules.begin(first.folder)))
     (configuration.parent / "policies" / "auth.yaml").write_text("api_keys: true\n\n")
@@ -85,6 +86,7 @@ async def test_a_worker_that_starts_during_a_change_catches_up(configuration: Pa
     read = read_configuration(configuration)
     worker = Worker(read)
     worker.store = worker._local = cast("Any", None)
+    worker._challenging = cast("Any", SimpleNamespace(offered=None))
     wholes = tmp_path / "wholes"
     first, _ = make_whole(read, wholes, 1)
     worker._began = first.folder

@@ -59,7 +59,6 @@ ENVIRONMENT: Final = {
 NOT_RUN: Final[Mapping[str, str]] = {
     "make demo\nmake test\n": "tests/demo runs the demo; the other is what runs this test",
     "export INFERENCE_API_KEY": "test_deployment.py runs it, with the blocks around it, as one story",
-    "tidegate check --config": "as above",
     "tidegate replay --since": "tests/cli/test_replay.py, on a log that there is",
     "tidegate shadow report": "as above",
 }

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.policies.auth.config import AuthConfig
+from gateway.policies.captcha.config import CaptchaConfig
 from gateway.policies.geo.config import Answer, Countries, CountriesSeen, GeoConfig, Networks, Travel, Unknown
 from gateway.policies.kyc.config import KycConfig
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
@@ -49,6 +50,11 @@ VOLUMES: Final = [
     {"name": "verified", "requires": ["document"], "volume": [{"measure": "spend", "capacity": "$1"}]},
 ]
 RAMPS: Final = [{"models": ["m-large"], "from": "2023-11-14T00:00:00Z", "days": 7, "tiers": ["free"], "share": "10%"}]
+
+LADDERS: Final = [
+    {"name": "large", "when": "request.model == 'm-large'", "steps": {"slow": 6}},
+    {"name": "usual", "steps": {"work": 30, "captcha": 50, "verify": 80, "review": 95}},
+]
 
 CONFIGS: Final[list[tuple[str, BaseModel]]] = [
     ("auth", AuthConfig()),
@@ -97,6 +103,8 @@ CONFIGS: Final[list[tuple[str, BaseModel]]] = [
         ),
     ),
     ("kyc", KycConfig.model_validate({"tiers": VOLUMES, "others": "pass", "unread": "pass"})),
+    ("captcha", CaptchaConfig.model_validate({"ladders": LADDERS})),
+    ("captcha", CaptchaConfig.model_validate({"ladders": LADDERS, "first_use": {}, "clearance": {"of": "key"}})),
     ("risk", RiskConfig.model_validate({"new_network": {}, "key_shared": {}, "refused": {"from": 2}})),
     ("rules", RulesConfig.model_validate({"rules": RULES})),
     ("rules", RulesConfig.model_validate({"rules": RULES[-1:], "otherwise": "deny"})),
