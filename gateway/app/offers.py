@@ -61,9 +61,10 @@ def _terms(ruleset: Ruleset) -> Callable[[str], Terms | None]:
     first = next(iter(made))
 
     def terms(rule: str) -> Terms | None:
-        entry = rule.partition("/")[0]
-        name = entry if entry in made else first
-        return made[name].terms(name, rule)
+        entry, _, own = rule.partition("/")
+        if entry not in made:
+            return made[first].terms(first, rule)
+        return made[entry].terms(entry, rule) if made[entry].has(own) else None
 
     return terms
 

@@ -11,6 +11,8 @@ from gateway.challenges.fleet_calls import Record
 from gateway.challenges.interface import Name
 from gateway.challenges.ladder import Held
 
+ADDRESS: Final = "address="
+"""What begins so is no account (`gateway.challenges.interface.Name`)."""
 NAMES: Final = 100_000
 SWEPT: Final = 2
 """Names looked at whenever one is learnt, whether their time is over."""
@@ -33,8 +35,8 @@ class Remembered:
         self._forgot = forgot
         self._names = names
         self._light: OrderedDict[Name, _Mark] = OrderedDict()
-        """Observed, and nothing else. As the other in the order in which they were learnt; the first of a plain dict is
-        found slowly where many before it have gone.
+        """Observed, and nothing else; or no account. As the other in the order in which they were learnt; the first
+        of a plain dict is found slowly where many before it have gone.
         """
         self._heavy: OrderedDict[Name, _Mark] = OrderedDict()
 
@@ -66,7 +68,8 @@ class Remembered:
         held = record.held
         name = (sys.intern(name[0]), name[1])  # There are few rules, and many records.
         self.held[name] = held
-        asked = held.step or held.open or held.clearances
+        # Of accounts: addresses come by the million, and must drive out nobody who is under review.
+        asked = (held.step or held.open or held.clearances) and not name[1].startswith(ADDRESS)
         (self._heavy if asked else self._light)[name] = _Mark(record.version, record.until)
         self._sweep()
         return True

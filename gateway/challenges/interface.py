@@ -16,8 +16,8 @@ from typing import NamedTuple, Protocol
 from gateway.challenges.ladder import Clearance, Event, Held, Ladder
 
 Name = tuple[str, str]
-"""(rule, subject). A subject is an account, or `address=<client address>` where nobody is known: no account has a `=`.
-A rule is `ENTRY/NAME` (`gateway.policy.challenged_by`)."""
+"""(rule, subject). A subject is an account, or `address=<client address>` (of IPv6 the /64) where nobody is known: no
+account has a `=`. A rule is `ENTRY/NAME` (`gateway.policy.challenged_by`)."""
 
 
 class Unavailable(Exception):

@@ -63,6 +63,17 @@ def test_whom_nothing_is_asked_of_goes_first(important: Held) -> None:
     assert bench.forgotten == 0
 
 
+def test_addresses_drive_out_no_account() -> None:
+    """Strangers that are challenged come from as many addresses as they like: who is under review stays remembered."""
+    bench = Bench(names=10)
+    bench.memory.learn(("r", "acme"), record(1, Held(at=NOON, step=Step.REVIEW, since=NOON)))
+    for index in range(100):
+        bench.memory.learn(("r", f"address=192.0.2.{index}"), record(1, OPEN))
+    assert len(bench.memory.held) == 10
+    assert bench.memory.of(("r", "acme")) is not None
+    assert bench.forgotten == 0
+
+
 def test_where_there_are_too_many_the_oldest_goes_and_is_counted() -> None:
     """The oldest by its last change."""
     bench = Bench(names=3)

@@ -220,6 +220,10 @@ class CaptchaConfig(Strict):
             names[f"{FIRST_USE}.{self.first_use.step}"] = (FIRST_USE,)
         return names
 
+    def has(self, name: str) -> bool:
+        """Whether a rule of its own is called so: a ladder that was renamed is there no more."""
+        return name in {*(ladder.name for ladder in self.ladders), *([FIRST_USE] if self.first_use is not None else [])}
+
     def terms(self, entry: str, rule: str) -> Terms:
         """Of a challenge by `rule` (`gateway.policy.challenged_by`), where the entry with this config is called so."""
         worth = {

@@ -20,7 +20,7 @@ from gateway.policies import Challenges
 from gateway.policies.captcha import refusal
 from gateway.policies.captcha.budgets import Budgets
 from gateway.policies.captcha.flights import Flights
-from gateway.policies.captcha.rule import Caller, Rule, missing
+from gateway.policies.captcha.rule import Caller, Rule, missing, subject_of
 from gateway.policy import ALLOW, Action, Bucket, Context, Decision, Evidence, Take, has_passed
 
 LOOK_EVERY: Final = 0.05
@@ -270,5 +270,6 @@ def slowed(context: Context, rule: Rule) -> Decision:
     if rule.limit is None:
         return ALLOW
     known = context.principal is not None and context.principal.account
-    bucket = Bucket(*partition(("account",) if known else ("client_address",), context), rule.limit)
+    tag, name = partition(("account",), context) if known else (f"client_{subject_of(context)}",) * 2
+    bucket = Bucket(tag, name, rule.limit)
     return Decision(Action.ALLOW, takes=(Take(bucket, min(float(context.ask.items), rule.limit.capacity)),))

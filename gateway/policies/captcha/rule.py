@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from gateway.challenges.ladder import Held, Ladder, Step
 from gateway.challenges.steps import cleared, weigh
 from gateway.challenges.terms import Terms
+from gateway.pace import network
 from gateway.policies.captcha.config import CaptchaConfig, LadderConfig
 from gateway.policy import Action, Context, Decision, Evidence, Facts, Limit, Match, Principal, challenged_by
 
 ADDRESS: Final = "address="
-"""Before the client's address it is the subject of callers whom nobody knows: no account has a `=`."""
+"""Before the client's address it is the subject of callers whom nobody knows: no account has a `=`. Of IPv6 it is the
+/64: everybody has a billion addresses in it, and would be somebody else with each of them."""
 ACTIONS: Final = {
     Step.SLOW: "throttle",
     Step.WORK: "challenge",
@@ -120,7 +123,10 @@ def subject_of(context: Context) -> str:
     principal = context.principal
     if principal is not None and principal.account:
         return principal.account
-    return f"{ADDRESS}{context.client_address}"
+    return f"{ADDRESS}{_line(context.client_address)}"
+
+
+_line = lru_cache(65_536)(network)
 
 
 def missing(wanted: tuple[str, ...], evidence: tuple[Evidence, ...], since: float, now: float) -> tuple[str, ...]:

@@ -455,6 +455,19 @@ async def test_who_has_passed_is_no_worse_off_while_redis_is_away() -> None:
     assert (await world.ask(0)).facts == PASSED
 
 
+async def test_a_stranger_with_many_addresses() -> None:
+    """Of IPv6 whoever has a /64 is one: the fleet holds one record, and one bucket slows all of it."""
+    world = World()
+    for number in range(50):
+        address = f"2001:db8:0:1::{number + 1:x}"
+        assert (await world.ask(50, account=None, client_address=address)).action is Action.CHALLENGE
+    assert set(world.fleet.held) == {(RULE, "address=2001:db8:0:1::/64")}
+    slowed = [await world.ask(20, account=None, client_address=f"2001:db8:0:2:{n:x}::1") for n in range(3)]
+    assert len({decision.takes[0].bucket for decision in slowed}) == 1
+    await world.ask(50, account=None, client_address="::ffff:192.0.2.7")
+    assert (RULE, "address=192.0.2.7") in world.fleet.held
+
+
 async def test_an_explanation() -> None:
     """Each ladder with its step and what it read; it changes nothing."""
     world = World({**USUAL, "first_use": {}})
