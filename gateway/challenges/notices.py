@@ -33,6 +33,7 @@ from gateway.challenges.interface import Changed
 from gateway.challenges.ladder import Clearance, Open, Step
 from gateway.challenges.token import Challenge, Tokens
 from gateway.fleet_stream import AWAY, FIRST_RETRY, LAST_RETRY
+from gateway.pace import Pace
 from gateway.tasks import is_cancelled, spawn
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,9 @@ TIMEOUT: Final = 2.0
 """Seconds for one batch."""
 AGAIN: Final = 10.0
 """Seconds after which what broke is begun anew."""
+ASKED: Final = (20, 3600.0)
+"""Notices of challenges that are put to one account, by one worker: so many at once, as many again in so many seconds.
+A stolen key that comes from a thousand networks is put a thousand challenges: no owner wants as many mails."""
 LAST_WORDS: Final = 1.0
 """Seconds that are given to what is still to be told when the worker ends."""
 
@@ -87,8 +91,9 @@ class Notices:
         self._outage = Outage(log, "notices cannot be handed on, they wait", "notices are handed on again")
         self._crowd = Outage(log, "notices are lost", "notices are not lost any more")
         self.counts: Counter[str] = Counter()
-        """noted; lost (no room, here or in Redis); handed_on; and those of Deliveries: delivered, failed, stale,
-        refused, dropped."""
+        """noted; spared (too many of one account); lost (no room, here or in Redis); handed_on; and those of
+        Deliveries: delivered, failed, stale, refused, dropped."""
+        self._asked = Pace(*ASKED, now)
         self._deliveries = Deliveries(redis, url, secret, now, self.counts)
 
     def __repr__(self) -> str:
@@ -97,6 +102,10 @@ class Notices:
     def told(self, changed: Changed) -> None:
         """An Escalations' `told`. Never waits."""
         for notice in notices_of(changed, self._link, self._signs_in):
+            # Only those of challenges that are put have an end.
+            if notice.until and self._asked.take(changed.subject):
+                self.counts["spared"] += 1
+                continue
             self.counts["noted"] += 1
             if len(self._waiting) >= WAITING_AT_MOST:
                 self._waiting.popleft()

@@ -200,7 +200,7 @@ class CaptchaFile(Strict):
     score: Annotated[float, Field(ge=0, le=1)] | None = None
     """The least that counts as a person, by a provider that scores (1 is a person)."""
     hostnames: tuple[str, ...] = ()
-    """Hosts under which answers may have been given; that of `public_url` if not stated."""
+    """Hosts under which answers may have been given; that of `public_url` if not stated: one of both there must be."""
     url: str | None = None
     """Where it validates; the provider's own address if not stated."""
     timeout: Annotated[Duration, Field(gt=0, le=30)] = 3.0
@@ -300,6 +300,11 @@ class GatewayFile(Strict):
         captchas = [captcha.name for captcha in self.captchas]
         if twice := {name for name in captchas if captchas.count(name) > 1 or name == "altcha"}:
             raise ValueError(f"two captchas are named {', '.join(sorted(twice))} (altcha is built in)")
+        if not self.public_url and (bare := [one.name for one in self.captchas if not one.hostnames]):
+            raise ValueError(
+                f"captcha {bare[0]} needs `hostnames`, or the file `public_url`: else whoever answers says by the Host "
+                "field under which host that may have been"
+            )
         if self.notices is not None and not self.public_url:
             raise ValueError(
                 "`notices` needs `public_url`: the links in them must not follow the Host field of a request"

@@ -246,6 +246,23 @@ def counts(several: list[Notices]) -> Counter[str]:
     return sum((one.counts for one in several), Counter())
 
 
+async def test_a_key_that_comes_from_everywhere_fills_no_mailbox(redis: Redis, receiver: Receiver) -> None:
+    """Challenges of one account are told at a pace; what stops an account, and other accounts, always are."""
+    one, *_ = workers(redis, receiver.url)
+    for number in range(1000):
+        one.told(asked(number))
+    one.told(asked(0, "other"))
+    one.told(changed(Held(step=Step.CAPTCHA), Held(step=Step.VERIFY, since=NOW)))
+    one.told(changed(Held(open=(CAPTCHA,)), Held(clearances=(CLEARANCE,))))
+
+    assert (one.counts["noted"], one.counts["spared"]) == (23, 980)
+    assert [orjson.loads(found.body)["type"] for found in list(one._waiting)[20:]] == [
+        "challenge.asked",
+        "account.verify",
+        "challenge.passed",
+    ]
+
+
 async def test_each_is_delivered_once_by_some_worker(redis: Redis, receiver: Receiver) -> None:
     """Three workers share the work; what arrives is signed, and its link leads to the challenge."""
     fleet = workers(redis, receiver.url, 3)
@@ -371,7 +388,7 @@ async def test_a_dead_receiver_hurts_nobody(redis: Redis, receiver: Receiver, mo
     [one] = workers(redis, receiver.url)
     async with running(one):
         for number in range(120):
-            one.told(asked(number))
+            one.told(asked(number, f"a{number}"))
         await until(lambda: one.counts["handed_on"] == 120)
 
     assert await redis.xlen(STREAM) == 50
@@ -386,7 +403,7 @@ async def test_redis_away_hurts_nobody(receiver: Receiver, monkeypatch: pytest.M
     async with running(one):
         began = time.perf_counter()
         for number in range(100):
-            one.told(asked(number))
+            one.told(asked(number, f"a{number}"))
         assert time.perf_counter() - began < 1.0
         await asyncio.sleep(0.1)
         assert (one.counts["noted"], one.counts["lost"]) == (100, 90)

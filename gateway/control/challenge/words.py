@@ -63,7 +63,7 @@ STATES: Final[Mapping[str, Said]] = {"expired": EXPIRED, "closed": CLOSED}
 WRONG: Final = "That was not right, or it took too long. Please try once more."
 EMPTY: Final = "The check was not finished. Please pass it first; then you go on by yourself."
 ANOTHER: Final = "Whoever checked this does not answer just now, so here is another check. Your answer was not wrong."
-SLOW: Final = "That were many answers in a short time. Please wait a moment and try again."
+SLOW: Final = "Those were many answers in a short time. Please wait a moment and try again."
 
 ERRORS: Final[Mapping[int, Said]] = {
     403: Said(
