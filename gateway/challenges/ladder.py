@@ -211,8 +211,8 @@ class Held:
     met: float = 0.0
     """When the highest challenge that the ladder has was last passed; 0 for never."""
     open: tuple[Open, ...] = ()
-    """By `until`. One a scope, and for a moment the next one beside it; at most OPEN_AT_MOST: the oldest of the key
-    with the most goes, so that one key cannot end the challenges of the others.
+    """By `until`. One a scope, and for a moment the next one beside it; at most OPEN_AT_MOST: `gateway.challenges.room`
+    says which one makes way.
     """
     clearances: tuple[Clearance, ...] = ()
     """At most CLEARANCES_AT_MOST: of the older ones the one that ends first goes."""

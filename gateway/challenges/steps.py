@@ -17,7 +17,6 @@ from typing import Final
 from gateway.challenges.ladder import (
     CLEARANCES_AT_MOST,
     NOTHING_HELD,
-    OPEN_AT_MOST,
     SOON,
     WRONG_AT_MOST,
     Asked,
@@ -33,6 +32,7 @@ from gateway.challenges.ladder import (
     Weighed,
     Wrong,
 )
+from gateway.challenges.room import beside
 
 NOTED: Final = 1.05
 """A weight is written down where it is so many times what is held: a constant one is, fourteen times a half-life."""
@@ -162,11 +162,9 @@ def _asked(ladder: Ladder, held: Held, challenge: Open, now: float) -> Held:
     same = (challenge.step, challenge.key, challenge.network)
     if challenge.until <= now or any((o.step, o.key, o.network) == same and _good(o, now) for o in then.open):
         return held if then is known else _raise(ladder, then, now)
-    # A lower one of that scope is asked for no more: it is not ignored.
-    kept = [one for one in then.open if (one.key, one.network) != same[1:] or one.step >= challenge.step]
-    while len(kept) >= OPEN_AT_MOST:
-        keys = [one.key for one in kept]
-        kept.remove(min((o for o in kept if keys.count(o.key) == max(map(keys.count, keys))), key=lambda o: o.asked))
+    kept = beside(then.open, *same, now)
+    if kept is None:
+        return held if then is known else _raise(ladder, then, now)
     return _raise(ladder, replace(then, open=_ordered((*kept, challenge))), now)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -31,6 +32,7 @@ from gateway.challenges.ladder import (
     dump,
     load,
 )
+from gateway.challenges.room import KEPT, crowded
 from gateway.challenges.steps import after, cleared, lasts, needs, open_for, passed, suspicion, weigh
 
 OBSERVE, SLOW, WORK, CAPTCHA, VERIFY, REVIEW = Step
@@ -283,6 +285,23 @@ def test_a_key_that_is_everywhere_does_not_end_the_challenges_of_the_others() ->
         held = run(LADDER, held, Asked(challenge(f"c{index}", key="k2", network=f"n{index}", now=NOW + index / 10)))
     assert len(held.open) == OPEN_AT_MOST
     assert passed(held, run(LADDER, held, Passed("mine", 60.0, 0)), "mine")
+
+
+def test_a_challenge_is_there_for_a_while() -> None:
+    """From however many networks the account is called: none is put that would end one of the last minutes, and
+    nothing is written for it; the next one of the same network is.
+    """
+    held = run(LADDER, NOTHING_HELD, Weighed(75.0))
+    for index in range(OPEN_AT_MOST):
+        held = run(LADDER, held, Asked(challenge(f"c{index}", network=f"n{index}")))
+    more = Asked(challenge("more", network="more", now=NOW + KEPT - 1.0))
+    assert crowded(held, CAPTCHA, "", "more", NOW + KEPT - 1.0)
+    assert run(LADDER, held, more, now=NOW + KEPT - 1.0) is held
+    assert not crowded(held, CAPTCHA, "", "more", NOW + KEPT)
+    assert "more" in {one.id for one in run(LADDER, held, more, now=NOW + KEPT).open}
+    young = replace(held, open=tuple(one._replace(asked=NOW + LIFE - 61.0) for one in held.open))
+    again = run(LADDER, young, Asked(challenge("again", network="n3", now=NOW + LIFE - 30.0)), now=NOW + LIFE - 30.0)
+    assert {one.id for one in young.open} - {one.id for one in again.open} == {"c3"}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from gateway.challenges.addresses import ANSWER_FIELD
 from gateway.challenges.answers import misfit
 from gateway.challenges.interface import Escalations, Unavailable
 from gateway.challenges.ladder import NOTHING_HELD, Asked, Held, Open, Passed, Shown, Step, Weighed, Wrong
+from gateway.challenges.room import crowded
 from gateway.challenges.steps import cleared, open_for, passed
 from gateway.challenges.token import BadChallenge, Challenge
 from gateway.challenges.work import BadWork
@@ -101,6 +102,8 @@ class Escalating:
                 found = open_for(case.held, step, caller.key, caller.network, context.now)
                 if found is not None:
                     return self._challenge(self._challenges, rule, caller, found, case.note, said)
+                if crowded(case.held, step, caller.key, caller.network, context.now):
+                    return refusal.crowded(refusal.challenged(rule, step, case.note, said))
                 held = await self._put(context, rule, caller, step)
                 case = await self._weigh(context, rule, caller, case._replace(held=held))
         raise Unavailable(f"what is held of an account under {rule.by} changes faster than it can be judged")

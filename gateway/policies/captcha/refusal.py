@@ -18,6 +18,8 @@ VERIFICATION: Final = "verification_required"
 REVIEW: Final = "account_under_review"
 THROTTLED: Final = "suspicion_throttled"
 UNAVAILABLE: Final = "challenge_unavailable"
+CROWDED: Final = 60.0
+"""Seconds after which it may be worth while to ask again."""
 
 _WORDS: Final = {
     Step.WORK: "The account behaves unusually, so a proof of work is asked for: your program can do it, "
@@ -51,6 +53,12 @@ def put(decision: Decision, challenge: Open, token: str, *, sign_in: bool) -> De
     if work:
         members["puzzle_url"] = addresses.puzzle(token)
     return decision._replace(members=members)
+
+
+def crowded(decision: Decision) -> Decision:
+    """The same, where so many are open that none can be put to this caller."""
+    said = "Too many challenges of this account are open, each for another network: one of them has to be passed first."
+    return decision._replace(detail=said, retry_after=CROWDED)
 
 
 def moment(at: float) -> str:

@@ -468,6 +468,23 @@ async def test_a_stranger_with_many_addresses() -> None:
     assert (RULE, "address=192.0.2.7") in world.fleet.held
 
 
+async def test_an_account_that_is_called_from_everywhere() -> None:
+    """A key that a hundred networks have: the first ones can be passed, and refused calls write nothing."""
+    world = World()
+    first = await world.ask(50, client_address="10.0.0.1")
+    for number in range(1, 17):
+        last = await world.ask(50, client_address=f"10.0.{number}.1")
+    world.clock.turn(1.0)
+    world.fleet.asked.clear()
+    for number in range(17, 100):
+        last = await world.ask(50, client_address=f"10.0.{number}.1")
+    assert (in_short(last), dict(last.members), last.retry_after) == (CAPTCHA, {}, 60.0)
+    assert "change" not in world.fleet.asked
+    assert await world.solve(first)
+    assert (await world.ask(50, client_address="10.0.0.1")).action is Action.ALLOW
+    assert (await world.ask(50, client_address="10.0.99.1")).members
+
+
 async def test_an_explanation() -> None:
     """Each ladder with its step and what it read; it changes nothing."""
     world = World({**USUAL, "first_use": {}})
