@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
 
-from gateway.challenges.providers.contract import Answered, Captcha, ProviderUnavailable, Verdict, Widget
+from gateway.challenges.providers.contract import (
+    Answered,
+    Captcha,
+    Crowded,
+    ProviderUnavailable,
+    Verdict,
+    Widget,
+)
 
 FAILURES: Final = 3
 """In a row, after which it is away."""
@@ -57,6 +64,8 @@ class Breaker:
         self._trying = trial
         try:
             verdict = await self._captcha.validate(answered)
+        except Crowded:
+            raise
         except ProviderUnavailable as problem:
             self._closed() if problem.healthy else self._failed()
             raise

@@ -52,6 +52,13 @@ class ProviderUnavailable(Exception):
         self.healthy = healthy
 
 
+class Crowded(ProviderUnavailable):
+    """Too many answers at once: the provider was not asked about this one, so it says nothing about it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, healthy=True)
+
+
 class Captcha(Protocol):
     """One provider, as tidegate.yaml states it."""
 

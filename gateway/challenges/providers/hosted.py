@@ -21,7 +21,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.challenges.providers import protocols
-from gateway.challenges.providers.contract import Answered, ProviderUnavailable, Verdict, Widget
+from gateway.challenges.providers.contract import Answered, Crowded, ProviderUnavailable, Verdict, Widget
 from gateway.challenges.providers.http import Door, Lost, Reply
 from gateway.challenges.providers.protocols import SPEAKS, Settings, Stated
 from gateway.challenges.providers.vendors import DUPLICATE, EITHER, OURS, VENDORS, Entry, complaint
@@ -98,8 +98,11 @@ class Hosted:
         about = hashlib.sha256(f"{mark} {answered.response}".encode()).digest()
         was_lost = about in self._lost
         try:
-            reply = await self._reply(answered, mark)
+            async with self._door.room(self._time):
+                reply = await self._reply(answered, mark)
             verdict = self._judge(self._stated(reply), answered, mark)
+        except Crowded:
+            raise
         except ProviderUnavailable:
             self._lost[about] = None
             while len(self._lost) > REMEMBERED:

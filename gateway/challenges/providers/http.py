@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from typing import Final, NamedTuple
 
 import aiohttp
 
-from gateway.challenges.providers.contract import ProviderUnavailable
+from gateway.challenges.providers.contract import Crowded, ProviderUnavailable
 from gateway.wire.untrusted import Json, Misread, check_base, load
 
 LARGEST: Final = 64 * 1024
 """Bytes: an assessment with all its parts has some five KiB."""
+AT_ONCE: Final = 128
+"""Requests of one worker."""
 CONNECT: Final = 1.5
 """Seconds for a connection, of the time for all."""
 
@@ -40,9 +44,25 @@ class Door:
         self._name = name
         self._base = check_base(base)
         self._session: aiohttp.ClientSession | None = None
+        self._free = asyncio.Semaphore(AT_ONCE)
 
     def __repr__(self) -> str:
         return f"<Door {self._name}>"
+
+    @contextlib.asynccontextmanager
+    async def room(self, seconds: float) -> AsyncIterator[None]:
+        """For one request: waits so long at most. Raises Crowded: a crowd of answers must not make a provider look
+        slow, or whoever sends one would choose the next.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Crowded(f"too many answers for {self._name} at once") from None
+        try:
+            yield
+        finally:
+            self._free.release()
 
     async def post(self, target: str, body: bytes, fields: Mapping[str, str]) -> Reply:
         """Raises ProviderUnavailable: Lost, where it may have been heard. The caller bounds the time."""
@@ -80,7 +100,7 @@ class Door:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                connector=aiohttp.TCPConnector(limit=32),
+                connector=aiohttp.TCPConnector(limit=AT_ONCE),
                 auto_decompress=False,
             )
         return self._session

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.challenges.providers.contract import ProviderUnavailable, Verdict
+from gateway.challenges.providers import http
+from gateway.challenges.providers.breaker import Breaker
+from gateway.challenges.providers.contract import Crowded, ProviderUnavailable, Verdict
 from gateway.challenges.providers.hosted import Hosted
 from gateway.challenges.providers.http import Reply
 from gateway.challenges.providers.protocols import SPEAKS, Settings, Stated
@@ -498,6 +500,18 @@ def test_a_widget_is_whole(kind: str) -> None:
         sources = [source.replace("https://*.", "https://js.") for source in widget.sources["script-src"]]
         assert any(script.startswith(source) for source in sources)
         assert "'unsafe-inline'" not in str(widget.sources)
+
+
+async def test_a_crowd_is_not_the_providers_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for its turn with us says nothing about the provider: whoever sends a flood chooses no other one."""
+    monkeypatch.setattr(http, "AT_ONCE", 1)
+    async with provider("turnstile", timeout=0.4) as (captcha, standin):
+        breaker = Breaker(captcha, time.monotonic)
+        standin.world.behaviour.slow = 0.15
+        crowd = [breaker.validate(answered(f"never-given-{number}")) for number in range(12)]
+        found = await asyncio.gather(*crowd, return_exceptions=True)
+        assert {type(one) for one in found} == {Verdict, Crowded}
+        assert not breaker.away
 
 
 @pytest.mark.parametrize("agent", ["Mozilla/5.0 \udcff", "a\0b", "é" * 2000, "\ud83d"])
