@@ -28,10 +28,13 @@ def shown(refusal: Refusal, method: bytes, target: bytes, fields: Mapping[bytes,
     """The same for a browser that asks for a page: it is sent to the challenge, and from there back to `target`, as
     browsers see it: with the path of `public_url` before it, as the page has it.
 
-    What was posted cannot be posted again for its sender, so only a GET knows where to come back to.
+    What was posted cannot be posted again for its sender, so only a GET knows where to come back to. An address that no
+    field can hold leaves the refusal as it is.
     """
     page = refusal.members.get("challenge_url")
-    if refusal.type != TYPE or not isinstance(page, str) or b"text/html" not in fields.get(b"accept", b""):
+    if refusal.type != TYPE or not isinstance(page, str) or b"text/html" not in fields.get(b"accept", b"").lower():
+        return refusal
+    if not (page.isascii() and page.isprintable()):
         return refusal
     if method == b"GET" and len(target) <= LONGEST_RETURN and target.startswith(b"/"):
         prefix, known, _ = urlsplit(page).path.partition(ROOT)

@@ -91,6 +91,17 @@ async def test_what_was_posted_is_not_come_back_to(serve: Serve) -> None:
     assert b"\r\nLocation: https://api.example.com/tidegate/challenge/T\r\n" in answer
 
 
+async def test_an_address_that_no_field_can_hold_is_in_the_refusal(serve: Serve) -> None:
+    """A name in another script: whoever asks is answered all the same."""
+    async with serve(Settings(sweep=0.02, public_url="https://例え.example")) as served:
+        served.policy.decision = CHALLENGE
+        answer = await served.exchange(GET % (b"/v1/models", b"text/html"))
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert (
+        "https://例え.example/tidegate/challenge/T" in json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["message"]
+    )
+
+
 @pytest.mark.parametrize("accept", [b"application/json", b"*/*", b""], ids=["JSON", "anything", "nothing"])
 async def test_no_program_is_sent_on(serve: Serve, accept: bytes) -> None:
     """Only who asks for HTML gets a page."""
