@@ -85,6 +85,7 @@ def test_what_is_solved_is_an_answer(settings: dict[str, Any]) -> None:
         pytest.param({"algorithm": "SCRYPT", "cost": 4, "prefix": ""}, id="unknown-algorithm"),
         pytest.param({"cost": 10**7}, id="one-try-takes-too-long"),
         pytest.param({"prefix": "f" * 64}, id="takes-for-ever"),
+        pytest.param({"cost": 10**6, "prefix": "f" * 64}, id="one-try-of-plain-hashes-takes-for-ever"),
         pytest.param({"puzzle_status": 500}, id="puzzle-away"),
         pytest.param({"refuses": True}, id="answer-is-not-taken"),
     ],

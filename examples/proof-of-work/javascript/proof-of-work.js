@@ -16,8 +16,10 @@
 
 const PUZZLE_PATH = /^(?:\/[A-Za-z0-9._~-]+)*\/tidegate\/challenge\/[A-Za-z0-9_-]{1,4096}\/puzzle$/;
 const LARGEST_PUZZLE = 8 * 1024;
-/** Rounds of one try, which nothing can interrupt. */
+/** Rounds of one try: those of PBKDF2 nothing can interrupt. */
 const COSTLIEST = 1_000_000;
+/** Rounds of a plain hash after which the clock is looked at: each is a promise. */
+const LOOKED = 100;
 /** Milliseconds that a puzzle may take to arrive. */
 const PATIENCE = 10_000;
 /** Tries under way at once: WebCrypto works in threads of its own. */
@@ -198,10 +200,13 @@ export function read(text) {
 /** The answer as `Tidegate-Answer` has it. Throws TooHard where the time is over, and what an aborted signal says. */
 export async function solve(puzzle, seconds = 30, signal = undefined) {
   const began = performance.now();
-  const derive = await deriver(puzzle);
-  for (let from = 0; from < 2 ** 32; from += AT_ONCE) {
+  const look = () => {
     signal?.throwIfAborted();
     if (performance.now() - began > seconds * 1000) throw new TooHard(`it is not solved after ${seconds} s`);
+  };
+  const derive = await deriver(puzzle, look);
+  for (let from = 0; from < 2 ** 32; from += AT_ONCE) {
+    look();
     const keys = await Promise.all(Array.from({ length: AT_ONCE }, (_, step) => derive(from + step)));
     const found = keys.findIndex((key) => key.startsWith(puzzle.prefix));
     if (found >= 0) {
@@ -214,7 +219,7 @@ export async function solve(puzzle, seconds = 30, signal = undefined) {
   throw new TooHard("no counter solves it");
 }
 
-async function deriver({ hash, stretched, nonce, salt, cost, length }) {
+async function deriver({ hash, stretched, nonce, salt, cost, length }, look) {
   const { subtle } = globalThis.crypto ?? {};
   if (!subtle) throw new TooHard("there is no WebCrypto here: a page needs https, or localhost");
   const password = (counter) => {
@@ -231,7 +236,10 @@ async function deriver({ hash, stretched, nonce, salt, cost, length }) {
   }
   return async (counter) => {
     let key = new Uint8Array([...salt, ...password(counter)]);
-    for (let round = 0; round < cost; round++) key = await subtle.digest(hash, key);
+    for (let round = 0; round < cost; round++) {
+      if (round % LOOKED === 0) look();
+      key = await subtle.digest(hash, key);
+    }
     return hex(key).slice(0, length * 2);
   };
 }
