@@ -11,12 +11,15 @@ from gateway.challenges.ladder import Step
 from gateway.policies.captcha.config import BUILT_IN, CaptchaConfig, LadderConfig
 from gateway.policies.kyc.config import KycConfig
 from gateway.policies.quota.config import QuotaConfig
+from gateway.policies.rules.config import RulesConfig
 from gateway.rules.possible import Asked, Known, Possible
 from gateway.rules.problems import Problem, did_you_mean
 from gateway.rules.read import Loc
 from gateway.rules.ruleset import Entry, Ruleset
 
 UNSOLVABLE: Final = "challenges, and nothing in this chain lets a caller pass: an entry of kind `captcha` would"
+
+SCORE: Final = "risk.score"
 
 Said = tuple[Loc, str]
 
@@ -47,6 +50,25 @@ def of_escalation(config: CaptchaConfig, index: int, entries: Sequence[Entry], p
                 f"`demanded` is without effect: `{earlier[0].name}` stands before, and makes other entries' challenges"
             )
             yield ("demanded",), said
+
+
+def of_risk(index: int, entries: Sequence[Entry]) -> Iterator[str]:
+    """Of a risk entry, which stands at that place of the chain: who it is for is not known yet, or who reads what it
+    weighs has been asked.
+    """
+    if all(entry.kind.config.__module__.startswith("gateway.") for entry in entries) and not any(
+        entry.kind.identifies for entry in entries[:index]
+    ):
+        yield "stands before any entry that finds out who asks: it says nothing of callers without an account"
+    for earlier in entries[:index]:
+        if weighs(earlier.config):
+            # From here on there is something to read.
+            return
+        read = [earlier.when] if earlier.when is not None else []
+        if isinstance(earlier.config, RulesConfig):
+            read += [rule.when for rule in earlier.config.rules]
+        if any(SCORE in when.reads for when in read):
+            yield f"stands after `{earlier.name}`, which reads `{SCORE}`: what this weighs comes too late for it"
 
 
 def unknown_captchas(ruleset: Ruleset, captchas: Collection[str]) -> list[Problem]:

@@ -19,8 +19,9 @@ from gateway.policies.captcha.config import CaptchaConfig
 from gateway.policies.geo.config import Answer, GeoConfig
 from gateway.policies.kyc.config import KycConfig
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
+from gateway.policies.risk.config import RiskConfig
 from gateway.policies.rules.config import TERMINAL, RuleConfig, RulesConfig
-from gateway.rules.escalation import of_escalation, of_nobody
+from gateway.rules.escalation import of_escalation, of_nobody, of_risk
 from gateway.rules.ladders import of_ladder
 from gateway.rules.possible import Asked, Known, Possible, same
 from gateway.rules.problems import Problem
@@ -84,6 +85,9 @@ class _Looking:
             elif isinstance(entry.config, CaptchaConfig):
                 for place, said in of_escalation(entry.config, index, self.ruleset.entries, self.possible):
                     yield self.ruleset.documents[entry.path].problem(place, said)
+            elif isinstance(entry.config, RiskConfig):
+                for said in of_risk(index, self.ruleset.entries):
+                    yield self.ruleset.documents[entry.path].problem((), said)
             elif isinstance(entry.config, KycConfig):
                 for place, said in of_ladder(entry.config, index, self.ruleset.entries):
                     yield self.ruleset.documents[entry.path].problem(place, said)

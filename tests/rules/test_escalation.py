@@ -51,6 +51,28 @@ def said(folder: Path, captcha: str = USUAL, chain: tuple[str, ...] = SOUND, **f
     ]
 
 
+READS: Final = "rules:\n  - {name: odd, when: 'risk.score > 20', action: deny}\n"
+WEIGHS: Final = f"{FILES['rules.yaml']}  - {{name: more, when: 'risk.score > 20', action: deny}}\n"
+EARLY: Final = "stands before any entry that finds out who asks: it says nothing of callers without an account"
+LATE: Final = "stands after `rules`, which reads `risk.score`: what this weighs comes too late for it"
+
+
+@pytest.mark.parametrize(
+    ("chain", "rules", "expected"),
+    [
+        pytest.param((AUTH, RISK, RULES), READS, [], id="between"),
+        pytest.param((AUTH, RULES, RISK), FILES["rules.yaml"], [], id="after rules that do not read it"),
+        pytest.param((AUTH, RULES, RISK, CAPTCHA), WEIGHS, [], id="after rules that read what they weigh"),
+        pytest.param((RISK, AUTH, RULES), READS, [EARLY], id="before auth"),
+        pytest.param((AUTH, RULES, RISK), READS, [LATE], id="after rules that read it"),
+    ],
+)
+def test_where_risk_stands(tmp_path: Path, chain: tuple[str, ...], rules: str, expected: list[str]) -> None:
+    """After whoever finds out who asks, and before whoever reads what it weighs."""
+    ruleset = load(lay_out(tmp_path, chain=chain, rules=rules), policy_kinds(), {})
+    assert [one.message for one in suspicions(ruleset) if one.path.name == "risk.yaml"] == expected
+
+
 def test_what_is_sound_is_left_alone(tmp_path: Path) -> None:
     """A chain as it ships."""
     assert said(tmp_path) == []
