@@ -131,8 +131,9 @@ REASONS: Final[dict[str, Reason]] = {
     # What the account has earned.
     "verification_required": Reason(
         "403",
-        "A higher tier is needed, which an account has by verification: `required_tier` names it, `missing` says what "
-        "is still to be shown, and `verification_url` is where its owner shows it (it works once, and expires).",
+        "A higher tier is needed, which an account has by verification: `required_tier` names it; or the account "
+        "behaves unusually. `missing` says what is still to be shown, and `verification_url` is where its owner shows "
+        "it (it works once, and expires).",
         "Open `verification_url`, or ask the owner of the account to. The next request after it succeeds.",
     ),
     "tier_insufficient": Reason(
@@ -152,8 +153,8 @@ REASONS: Final[dict[str, Reason]] = {
     ),
     "account_under_review": Reason(
         "403",
-        "The account stands on a lower tier while somebody looks at it.",
-        "The owner of the account can appeal at `verification_url`. Else ask the operator of this API.",
+        "Somebody looks at the account. Until then it stands on a lower tier, or its requests are refused.",
+        "The owner of the account can appeal at `verification_url`, where it is stated. Else ask the operator.",
     ),
     # How much.
     "quota_exceeded": Reason(
