@@ -178,8 +178,13 @@ def _written(value: Any, hint: Any) -> str:
     if isinstance(value, enum.Enum):
         return str(value.value)
     if isinstance(value, BaseModel):
-        stated = {name: getattr(value, name) for name in value.model_fields_set}
-        return ", ".join(map(str, stated.values())) if stated else "{}"
+        # In the order of the file: a set has another one in each process.
+        stated = [name for name in type(value).model_fields if name in value.model_fields_set]
+        if len(stated) == 1:
+            # What may be written as a word stands for the mapping with that one key.
+            return str(getattr(value, stated[0]))
+        hints = get_type_hints(type(value), include_extras=True)
+        return "{" + ", ".join(f"{name}: {_written(getattr(value, name), hints[name])}" for name in stated) + "}"
     if isinstance(value, tuple):
         return f"[{', '.join(str(item) for item in value)}]"
     if isinstance(value, float):
