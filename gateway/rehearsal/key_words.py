@@ -183,7 +183,7 @@ def _written(value: Any, hint: Any) -> str:
         if len(stated) == 1:
             # What may be written as a word stands for the mapping with that one key.
             return str(getattr(value, stated[0]))
-        hints = get_type_hints(type(value), include_extras=True)
+        hints = typing.get_type_hints(type(value), include_extras=True)
         return "{" + ", ".join(f"{name}: {_written(getattr(value, name), hints[name])}" for name in stated) + "}"
     if isinstance(value, tuple):
         return f"[{', '.join(str(item) for item in value)}]"

@@ -89,3 +89,25 @@ def test_a_type_without_a_word_is_an_error() -> None:
     """Nobody reads `typing.Union[...]`: whoever adds a type adds its word."""
     with pytest.raises(TypeError, match="no word"):
         models_in(bytes)
+
+
+class Worth(BaseModel):
+    """A mapping of two keys."""
+
+    lasts: Annotated[Duration, Field(gt=0)]
+    most: int
+
+
+class Worths(BaseModel):
+    """Defaults that are mappings."""
+
+    whole: Worth = Worth(most=2000, lasts=3600.0)
+    word: Inner = Inner(word="deny")
+    empty: Inner = Inner()
+
+
+def test_a_mapping_by_default_is_written_as_in_a_file() -> None:
+    """With its keys in the order of the class, whatever was stated first; the one key of a word as the word."""
+    found = {key.name: key.default for key in keys(Worths, {Inner: "THERE", Worth: "THERE"})}
+
+    assert found == {"whole": "`{lasts: 1h, most: 2000}`", "word": "`deny`", "empty": "`{}`"}
