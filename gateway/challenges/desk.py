@@ -259,9 +259,12 @@ class Desk:
         if not verdict.passed:
             log.info("%s: an answer is %s %s", name, verdict.reason, verdict.note)
             return name, await self._wrong(challenge, terms, verdict.reason or "wrong")
-        if await self._is_farm(challenge, terms, browser):
-            log.warning("a challenge of %s was solved by who solves for too many accounts", challenge.rule)
-            await self._wrong(challenge, terms, "farmed")
+        farm = await self._farm(challenge, terms, browser)
+        if farm:
+            log.warning("a challenge of %s was solved by a %s that solves for too many", challenge.rule, farm)
+            if farm == "browser":
+                # Behind one network there may be a whole town: that is not held against the account.
+                await self._wrong(challenge, terms, "farmed")
             return name, Proof("farmed", "farmed")
         return name, await self._pass(challenge, terms)
 
@@ -291,18 +294,19 @@ class Desk:
         # Somebody else may have passed it meanwhile: a page that was sent twice.
         return Proof("wrong" if status == "open" else status, "" if status == "passed" else reason)
 
-    async def _is_farm(self, challenge: Challenge, terms: Terms, browser: Browser) -> bool:
+    async def _farm(self, challenge: Challenge, terms: Terms, browser: Browser) -> Literal["", "browser", "network"]:
+        """What solves for too many subjects; empty for none."""
         network = neighbourhood(browser.address)
-        limits = (
-            (f"cookie={browser.cookie[:COOKIE_AT_MOST]}" if browser.cookie else "", terms.subjects_at_most),
-            (f"network={network}" if network else "", terms.subjects_at_most * NEIGHBOURS),
+        limits: tuple[tuple[Literal["browser", "network"], str, int], ...] = (
+            ("browser", f"cookie={browser.cookie[:COOKIE_AT_MOST]}" if browser.cookie else "", terms.subjects_at_most),
+            ("network", f"network={network}" if network else "", terms.subjects_at_most * NEIGHBOURS),
         )
-        for solver, most in limits:
+        for what, solver, most in limits:
             if solver:
                 hashed = self._secrets.hash("tg.solver", solver).digest.hex()
                 if await self._escalations.solvers(hashed, challenge.subject, terms.within) > most:
-                    return True
-        return False
+                    return what
+        return ""
 
     # -- what it stands on ---------------------------------------------------------------------------------------------
 
