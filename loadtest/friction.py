@@ -7,7 +7,6 @@ from __future__ import annotations
 import argparse
 import base64
 import dataclasses
-import datetime as dt
 import functools
 import gc
 import json
@@ -40,7 +39,7 @@ from gateway.stores.embedded import EmbeddedServer
 from gateway.stores.redis.client import client
 from gateway.testing import context, services
 from loadtest.inprocess import Granting
-from loadtest.machine import ROOT, commit, facts, libraries
+from loadtest.machine import ROOT, where
 
 CALLS: Final = 300
 """Exchanges in one batch: well below the time after which a scheduler takes the core away."""
@@ -244,17 +243,8 @@ def page(
     fleets: Mapping[str, list[float]],
     load: float,
 ) -> str:
-    machine, (hash_, dirty) = facts(), commit()
     return PAGE.format(
-        commit=hash_,
-        dirty=", with changes that are not committed" if dirty else "",
-        date=dt.datetime.fromtimestamp(time.time(), dt.UTC).strftime("%Y-%m-%d"),
-        cores=machine["cores"],
-        cpu=machine["cpu"],
-        memory=machine["memory_gib"],
-        virtual=", a virtual machine that shares its host" if machine["virtual"] else "",
-        system=machine["system"],
-        python=libraries()["python"],
+        **where(),
         load=f"{load:.1f}",
         batches=BATCHES,
         chain="\n".join(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib.metadata
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -71,3 +73,21 @@ def _value(path: Path, key: str, sign: str = ":") -> str:
         if name.strip() == key:
             return value.strip()
     return ""
+
+
+def where() -> dict[str, Any]:
+    """What stands at the head of every page of figures, by the names in its text: commit, dirty, date, cores, cpu,
+    memory (GiB), virtual, system, python.
+    """
+    machine, (hash_, dirty) = facts(), commit()
+    return {
+        "commit": hash_,
+        "dirty": ", with changes that are not committed" if dirty else "",
+        "date": dt.datetime.fromtimestamp(time.time(), dt.UTC).strftime("%Y-%m-%d"),
+        "cores": machine["cores"],
+        "cpu": machine["cpu"],
+        "memory": machine["memory_gib"],
+        "virtual": ", a virtual machine that shares its host" if machine["virtual"] else "",
+        "system": machine["system"],
+        "python": libraries()["python"],
+    }

@@ -14,12 +14,11 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from loadtest.machine import ROOT, commit, facts, libraries
+from loadtest.machine import ROOT, where
 
 PAGE: Final = """\
 # Measured
@@ -121,20 +120,11 @@ def _moment(at: float) -> str:
 def page(
     rules: Mapping[str, Any], live: Mapping[str, Any], replay: tuple[list[tuple[str, float]], int, int], load: float
 ) -> str:
-    machine, (hash_, dirty) = facts(), commit()
     runs, count, accounts = replay
     ratios = {next(iter(rules["warm_us"])): 1.0, **rules["warm_ratio"]}
     shown = ("quiet", "list", "broken", "rollback", "quiet_again")
     return PAGE.format(
-        commit=hash_,
-        dirty=", with changes that are not committed" if dirty else "",
-        date=dt.datetime.fromtimestamp(time.time(), dt.UTC).strftime("%Y-%m-%d"),
-        cores=machine["cores"],
-        cpu=machine["cpu"],
-        memory=machine["memory_gib"],
-        virtual=", a virtual machine that shares its host" if machine["virtual"] else "",
-        system=machine["system"],
-        python=libraries()["python"],
+        **where(),
         load=f"{load:.1f}",
         items=rules["items"],
         rules="\n".join(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from loadtest.machine import commit, facts, libraries
+from loadtest.machine import where
 
 PAGE: Final = """\
 # A million accounts
@@ -64,18 +62,9 @@ is 1.05x.
 
 
 def page(found: Mapping[str, Any]) -> str:
-    machine, (hash_, dirty) = facts(), commit()
     imported, exported, served, way = found["import"], found["export"], found["served"], found["migration"]
     return PAGE.format(
-        commit=hash_,
-        dirty=", with changes that are not committed" if dirty else "",
-        date=dt.datetime.fromtimestamp(time.time(), dt.UTC).strftime("%Y-%m-%d"),
-        cores=machine["cores"],
-        cpu=machine["cpu"],
-        memory=machine["memory_gib"],
-        virtual=", a virtual machine that shares its host" if machine["virtual"] else "",
-        system=machine["system"],
-        python=libraries()["python"],
+        **where(),
         load=found["load"],
         others=served["others_cores"],
         stolen=served["stolen"],
