@@ -15,10 +15,13 @@ from gateway.app.services import Seen, services_of
 from gateway.control.audit import Audit
 from gateway.control.fleet import Fleet
 from gateway.control.rulesets import Rulesets
+from gateway.feeds.folder import Feeds
 from gateway.feeds.refresher import Refresher
 from gateway.feeds.update import World
+from gateway.policies import Services
 from gateway.rules.accounts_file import AccountsWatcher
 from gateway.rules.build import policy_kinds
+from gateway.rules.escalation import unknown_captchas
 from gateway.rules.problems import Problem, Problems
 from gateway.rules.ruleset import Ruleset
 from gateway.rules.whole import OnDisk, Whole, make
@@ -74,10 +77,18 @@ def make_whole(
         wholes,
         generation,
         policy_kinds(),
-        lambda ruleset, feeds: services_of(ruleset, feeds, LiveDirectory(), Seen()),
+        lambda ruleset, feeds: _services(configuration, ruleset, feeds),
         wall(),
         environment,
     )
+
+
+def _services(configuration: Configuration, ruleset: Ruleset, feeds: Feeds) -> Services:
+    """To see whether policies can be made. Raises Problems where nobody could pass what one of them asks for."""
+    unknown = unknown_captchas(ruleset, [captcha.name for captcha in configuration.file.captchas])
+    if unknown:
+        raise Problems(unknown)
+    return services_of(ruleset, feeds, LiveDirectory(), Seen())
 
 
 def rulesets(configuration: Configuration, first: Whole, ruleset: Ruleset, fleet: Fleet) -> tuple[Live, Refresh]:

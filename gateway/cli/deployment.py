@@ -11,7 +11,6 @@ from gateway.app.configuration import Configuration
 from gateway.challenges.deliveries import secret_of
 from gateway.control.mail import mail_server
 from gateway.rules.directory_file import stated
-from gateway.rules.escalation import unknown_captchas
 from gateway.rules.ladders import unprovided
 from gateway.rules.problems import Problem, Problems
 from gateway.rules.read import Loc, parse
@@ -51,8 +50,7 @@ def faults(configuration: Configuration) -> list[Problem]:
 def doubts(configuration: Configuration, ruleset: Ruleset) -> list[Problem]:
     """Warnings about how the policies and tidegate.yaml fit together."""
     providers = {provider.name: frozenset(provider.gives) for provider in configuration.file.providers}
-    captchas = [captcha.name for captcha in configuration.file.captchas]
-    return [*unprovided(ruleset, providers), *unknown_captchas(ruleset, captchas)]
+    return unprovided(ruleset, providers)
 
 
 def unread(folder: Path, ruleset: Ruleset) -> list[Problem]:

@@ -85,9 +85,13 @@ class _Looking:
             elif isinstance(entry.config, CaptchaConfig):
                 for place, said in of_escalation(entry.config, index, self.ruleset.entries, self.possible):
                     yield self.ruleset.documents[entry.path].problem(place, said)
+                if entry.config.first_use is not None:
+                    yield from self.for_nobody(entry, ("first_use", "tiers"), entry.config.first_use.tiers)
             elif isinstance(entry.config, RiskConfig):
                 for said in of_risk(index, self.ruleset.entries):
                     yield self.ruleset.documents[entry.path].problem((), said)
+                if entry.config.refused is not None:
+                    yield from self.for_nobody(entry, ("refused", "except_tiers"), entry.config.refused.except_tiers)
             elif isinstance(entry.config, KycConfig):
                 for place, said in of_ladder(entry.config, index, self.ruleset.entries):
                     yield self.ruleset.documents[entry.path].problem(place, said)
@@ -226,7 +230,7 @@ class _Looking:
     def limits(self, entry: Entry, config: QuotaConfig) -> Iterator[Problem]:
         document = self.ruleset.documents[entry.path]
         for index, limit in enumerate(config.limits):
-            unknown = self.unknown_tiers(limit)
+            unknown = self.unknown_tiers(limit.tiers)
             if unknown:
                 said = f"limit `{limit.name}` is for nobody: no account has the tier {unknown}"
                 yield document.problem(("limits", index, "tiers"), said)
@@ -238,10 +242,15 @@ class _Looking:
                     yield document.problem(("limits", index), f"limit `{limit.name}` {said}")
                     break
 
-    def unknown_tiers(self, limit: LimitConfig) -> str:
-        """The tiers of a limit, where no caller has any of them."""
+    def for_nobody(self, entry: Entry, loc: Loc, tiers: Collection[str]) -> Iterator[Problem]:
+        if unknown := self.unknown_tiers(tiers):
+            said = f"`{loc[-1]}` means nobody: no account has the tier {unknown}"
+            yield self.ruleset.documents[entry.path].problem(loc, said)
+
+    def unknown_tiers(self, tiers: Collection[str]) -> str:
+        """These tiers, where no caller has any of them."""
         kinds = {entry.kind.name for entry in self.ruleset.entries}
-        if not limit.tiers or self.tiers is None or not kinds <= KEEPING or self.strangers():
+        if not tiers or self.tiers is None or not kinds <= KEEPING or self.strangers():
             return ""
         for entry in self.ruleset.entries:
             # A token may say any tier.
@@ -254,9 +263,9 @@ class _Looking:
             if isinstance(entry.config, KycConfig)
             for tier in entry.config.tiers
         ]
-        if not set(limit.tiers).isdisjoint({*self.tiers, *earned, "default"}):
+        if not set(tiers).isdisjoint({*self.tiers, *earned, "default"}):
             return ""
-        return " or ".join(f"`{tier}`" for tier in limit.tiers)
+        return " or ".join(f"`{tier}`" for tier in tiers)
 
     def strangers(self) -> bool:
         """Whether a kind in this chain is not ours: nobody knows what it reads, and what it finds out."""

@@ -199,3 +199,16 @@ def test_a_provider_that_nobody_knows(tmp_path: Path) -> None:
     assert near.message == "`providers[0]` names no captcha of tidegate.yaml: did you mean `turnstile`?"
     (none,) = unknown_captchas(ruleset, [])
     assert none.message == "`providers[0]` names no captcha of tidegate.yaml: there are altcha"
+
+
+@pytest.mark.parametrize(
+    ("tiers", "count"), [({"free"}, 2), ({"free", "pro"}, 0), (None, 0)], ids=["misspelt", "known", "nobody knows"]
+)
+def test_tiers_that_nobody_has(tmp_path: Path, tiers: set[str] | None, count: int) -> None:
+    """Whom a file means to challenge, or to spare, and does not."""
+    captcha = USUAL + "first_use: {tiers: [pro]}\n"
+    folder = lay_out(tmp_path, captcha, risk="refused: {except_tiers: [pro]}\n")
+    found = [problem.message for problem in suspicions(load(folder, policy_kinds(), {}), tiers)]
+    assert (
+        len([message for message in found if message.endswith("means nobody: no account has the tier `pro`")]) == count
+    )
