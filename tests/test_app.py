@@ -50,6 +50,16 @@ def test_a_policy_that_cannot_be_made_is_a_problem(configuration: Path) -> None:
         check_everything(configuration)
 
 
+def test_a_captcha_that_nobody_has_stated_is_a_problem(configuration: Path, tmp_path: Path) -> None:
+    """Nobody could pass what it asks: it is refused, also while the gateway serves."""
+    policies = configuration.parent / "policies"
+    (policies / "chain.yaml").write_text("chain: [{name: captcha, kind: captcha, on_failure: deny}]\n")
+    (policies / "captcha.yaml").write_text("ladders: [{name: usual, steps: {captcha: 50}}]\nproviders: [turnstil]\n")
+    for look in (check_everything, lambda path: make_whole(read_configuration(path), tmp_path / "wholes", 1)):
+        with pytest.raises(Problems, match=r"captcha\.yaml:2:13: `providers\[0\]` names no captcha of tidegate.yaml"):
+            look(configuration)
+
+
 def test_an_address_of_no_redis_is_a_problem(configuration: Path) -> None:
     """Likewise, and without the password in it."""
     configuration.write_text(configuration.read_text().replace("redis://", "http://user:hidden-word@"))
