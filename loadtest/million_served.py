@@ -102,13 +102,18 @@ def cpu(pid: int) -> float:
 
 
 def worker(root: int) -> int:
-    """The process below the supervisor that has used the most CPU: the one that serves."""
-    return max((stat for stat in tree(root) if stat.pid != root), key=lambda stat: stat.ticks).pid
+    """The one process below the supervisor that serves: others may use more of the CPU when they begin."""
+    return _started_as(root, b"worker")
 
 
 def gateway_below(root: int) -> int:
     """Its supervisor, among what a process has started."""
-    return next(stat.pid for stat in tree(root) if b"\0serve\0" in (PROC / str(stat.pid) / "cmdline").read_bytes())
+    return _started_as(root, b"serve")
+
+
+def _started_as(root: int, command: bytes) -> int:
+    found = (stat.pid for stat in tree(root))
+    return next(pid for pid in found if b"\0%b\0" % command in (PROC / str(pid) / "cmdline").read_bytes())
 
 
 def percentiles(seconds: list[float]) -> dict[str, float]:

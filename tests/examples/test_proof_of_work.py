@@ -245,12 +245,11 @@ async def test_who_leaves_leaves_the_work_to_others() -> None:
     """A task that is cancelled while it works stops working, and another one begins."""
     with serving(prefix="f" * 64) as gateway:
         async with async_client(seconds=20.0) as http:
-            first, second = (
-                spawn(http.post(f"{gateway.address}/v1/x", headers=FIELDS, json={}), "asked") for _ in range(2)
-            )
+            first = spawn(http.post(f"{gateway.address}/v1/x", headers=FIELDS, json={}), "asked")
             while not gateway.puzzles:
                 await asyncio.sleep(0.01)
             gateway.prefix = "00"
+            second = spawn(http.post(f"{gateway.address}/v1/x", headers=FIELDS, json={}), "asked")
             await asyncio.sleep(0.1)
             first.cancel()
             async with asyncio.timeout(10.0):
