@@ -144,12 +144,12 @@ class Asked:
             if decision is ALLOW:
                 decisions.append(decision)
                 continue
-            entry = entries[index]
             if type(decision) is not Decision:
+                entry = entries[index]
                 spawn(self._wait(entry, decision), name=f"policy {entry.name}")  # type: ignore[arg-type]
                 return
             if decision.action is not ALLOWED:
-                self.resume(entry, decision)
+                self.resume(entries[index], decision)
                 return
             # As `note`, without the call: two entries of three come by here.
             decisions.append(decision)
@@ -157,7 +157,7 @@ class Asked:
             if facts is not None:
                 note_facts(context, facts)
             if decision.matches:
-                self._match(entry, decision.matches)
+                self._match(entries[index], decision.matches)
         self._take()
 
     def _ask(self, entry: Entry) -> Decision | Awaitable[Decision]:

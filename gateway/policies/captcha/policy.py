@@ -98,8 +98,10 @@ class Captcha:
         self._by_key = config.clearance.of == "key"
         self._scopes = Scopes(config.clearance.within)
         self._by_address = not self._by_key and config.clearance.within in {"address", "network", "any"}
-        self._plain = self._rules[0] if self._is_plain() else None
-        """The one ladder, where an account, its address and its suspicion say all."""
+        self._quick = self._by_account and self._by_address and self._newcomers is None
+        """An account, its address and its suspicion say all."""
+        self._only = self._rules[0] if len(self._rules) == 1 and self._rules[0].holds is None else None
+        """The one ladder, where it is for everybody."""
         challenges = None if shadow else services.challenges
         self._puts = challenges is not None
         self._escalations = challenges.escalations if challenges is not None else MemoryEscalations(services.now)
@@ -112,10 +114,16 @@ class Captcha:
         self._judged: dict[Name, Judged] = {}
 
     def decide(self, context: Context) -> Said:
-        rule, principal = self._plain, context.principal
-        if rule is None or principal is None:
+        principal = context.principal
+        if principal is None or not self._quick:
             return self._decide(context)
-        # As `_judge`, without its calls: most exchanges of whoever is not suspected, and of whoever has passed.
+        # As `_decide`, without its calls: most exchanges of whoever is not suspected, and of whoever has passed.
+        rule = self._only
+        if rule is None:
+            known = self._chosen.get(id(principal))
+            rule = known[1] if known is not None and known[0] is principal else self._rule_for(context)
+            if rule is None:
+                return ALLOW
         name = (rule.by, principal.account)
         held = self._held.get(name)
         if held is None:
@@ -173,10 +181,6 @@ class Captcha:
             read = {"account.created": round(created)}
             findings.append(Finding(FIRST_USE, new and not met, read, "has answered before" if met else ""))
         return tuple(findings)
-
-    def _is_plain(self) -> bool:
-        only = len(self._rules) == 1 and self._rules[0].holds is None
-        return only and self._by_address and self._newcomers is None
 
     # -- the hot path --------------------------------------------------------------------------------------------------
 
