@@ -202,8 +202,8 @@ def three_ways() -> dict[str, str]:
 
 
 FOLLOWED = 7
-"""What a worker has of Redis: buckets, revocations, changes of the directory, sightings, networks, refusals, and what is
-held of accounts. Each says once that it is away, and once that it is back.
+"""What a worker has of Redis: buckets, revocations, changes of the directory, sightings, networks, refusals, and what
+is held of accounts. Each says once that it is away, and once that it is back.
 """
 
 
