@@ -42,7 +42,10 @@ CONFIG = Path("tidegate.yaml")
 DEADLINE = 5.0
 """Seconds that one answer of Redis may take: a person waits, not a request."""
 AccountArgument = Annotated[
-    str, typer.Argument(metavar="ACCOUNT", help="The account, or address=IP of a caller whom nobody knows.")
+    str,
+    typer.Argument(
+        metavar="ACCOUNT", help="The account, or address=IP of a caller whom nobody knows: of IPv6 the /64, as listed."
+    ),
 ]
 StepOption = Annotated[str, typer.Option("--step", help="From this step on: slow, work, captcha, verify, review.")]
 

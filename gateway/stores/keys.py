@@ -1,4 +1,5 @@
-"""Every key in Redis is spelled here and nowhere else.
+"""Every key of buckets and leases in Redis is spelled here and nowhere else. Who else keeps something there spells its
+own, under `tg:` and another letter: feeds, revocations, challenges (`gateway.challenges.fleet_calls`), notices.
 
 `tg:q:{<tag>}<rest>`         hash: the buckets of one partition, one field a limit name
 `tg:l:{<tag>}<rest>:<name>`  sorted set: who holds a slot of a concurrency limit, until when (ms)
