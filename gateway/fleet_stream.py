@@ -1,4 +1,4 @@
-"""Following a Redis stream that the workers of a fleet write and all of them read: sightings, escalations.
+"""A Redis stream that the workers of a fleet write and all of them read: sightings, refusals, escalations.
 
 Who follows is told of entries late, twice, or again: after an outage a stretch is read again, because the server that
 took over may have another clock, or not all that the one before it had. It must not mind.
@@ -7,9 +7,10 @@ took over may have another clock, or not all that the one before it had. It must
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Protocol, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisClusterException, RedisError
@@ -29,6 +30,13 @@ LAST_RETRY: Final = 10.0
 
 AWAY: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """What redis-py raises where there is no answer that is worth anything."""
+
+
+WRITE: Final = 2.0
+"""Seconds for one batch."""
+
+KeyT = TypeVar("KeyT")
+ValueT = TypeVar("ValueT")
 
 
 class Counted(Protocol):
@@ -105,6 +113,41 @@ async def follow(
             caught_up()
         # A long stream is always ready to be read: others want the loop, too.
         await asyncio.sleep(0 if behind else GATHER)
+
+
+async def tell(
+    waiting: dict[KeyT, ValueT],
+    wake: asyncio.Event,
+    pause: float,
+    most: int,
+    write: Callable[[dict[KeyT, ValueT]], Awaitable[None]],
+    outages: Outages,
+) -> None:
+    """Write what gathers in `waiting` when `wake` is set, in batches of `most`, until cancelled; it never gives up.
+
+    `pause` is in seconds. What could not be written waits again, but for what is newer by now: some of it may be told
+    twice, and whoever hears it must not mind.
+    """
+    retry = FIRST_RETRY
+    while not is_cancelled():
+        await wake.wait()
+        await asyncio.sleep(pause)
+        batch = {key: waiting.pop(key) for key in list(itertools.islice(waiting, most))}
+        try:
+            async with asyncio.timeout(WRITE):
+                await write(batch)
+        except AWAY as error:
+            newer = batch | waiting
+            waiting.clear()
+            waiting.update(newer)
+            outages.began("told", error)
+            await asyncio.sleep(retry)
+            retry = min(retry * 2, LAST_RETRY)
+            continue
+        retry = FIRST_RETRY
+        outages.ended("told")
+        if not waiting:
+            wake.clear()
 
 
 def texts(fields: Mapping[Any, Any]) -> dict[str, str]:

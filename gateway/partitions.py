@@ -68,8 +68,11 @@ def _network(address: str) -> str:
 Price = tuple[float, float, float, float]
 """US dollars per million tokens of input, cached input, cache creation, output."""
 
-REFUNDED_STATUSES: Final = frozenset({429, 502, 503, 504, 529})
-"""The upstream said that it did not do the work: nothing is charged, not even the request."""
+
+def is_free(outcome: Outcome) -> bool:
+    """The upstream was not asked, gave no answer, or said that it did not do the work: not even the request counts."""
+    status = outcome.status
+    return not outcome.reached or status == 429 or status >= 500 or (status == 0 and not outcome.aborted)
 
 
 Costs = tuple[float, float, float, float, float, float]
@@ -115,11 +118,10 @@ def used(ask: Ask, outcome: Outcome, price: Price, cached_weight: float, reserve
     - a broken stream without usage: the estimated input, and the output that was delivered;
     - a whole answer without usage: the estimated input, and the larger of what was delivered and reserved. Never free.
     """
-    status = outcome.status
-    if not outcome.reached or status in REFUNDED_STATUSES or status >= 500 or (status == 0 and not outcome.aborted):
+    if is_free(outcome):
         return NOTHING
     items = ask.items
-    if not ask.generates or status >= 400:
+    if not ask.generates or outcome.status >= 400:
         return (items, 0.0, 0.0, 0.0, 0.0, 0.0)
     usage = outcome.usage
     if usage is None:

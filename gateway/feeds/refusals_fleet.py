@@ -10,6 +10,7 @@ nothing. While Redis is away each worker goes by its own counts, and what it has
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ from redis.asyncio import Redis
 
 from gateway.feeds.refusals import REMEMBERED
 from gateway.feeds.refusals_memory import RecentRefusals, slot_of
-from gateway.fleet_stream import AWAY, FIRST_RETRY, LAST_RETRY, Outages, follow, texts
-from gateway.tasks import is_cancelled, spawn
+from gateway.fleet_stream import Outages, follow, tell, texts
+from gateway.tasks import spawn
 
 STREAM: Final = "tg:refusals"
 """Spelled as the keys in `gateway.stores.keys`, which feeds may not import; it has a slot of a Cluster to itself."""
@@ -34,7 +35,6 @@ PAUSE: Final = 0.25
 """Seconds in which counts gather before they are told: an account that is refused a thousand times is told once."""
 WAITING_AT_MOST: Final = 20_000
 """Counts that wait for Redis."""
-DEADLINE: Final = 2.0
 AHEAD: Final = 60.0
 """Seconds that a slot may be ahead of our clock."""
 
@@ -90,38 +90,21 @@ class FleetRefusals(RecentRefusals):
 
     async def run(self, redis: Redis) -> None:
         """Tell and listen until cancelled; it never gives up. The client is the caller's to close."""
-        telling = spawn(self._tell(redis), name="tell refusals")
+        write = functools.partial(self._write, redis)
+        telling = spawn(tell(self._to_tell, self._wake, PAUSE, BATCH, write, self._outages), name="tell refusals")
         try:
             await follow(redis, STREAM, self._now, REMEMBERED, self._hear, self._outages)
         finally:
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
 
-    async def _tell(self, redis: Redis) -> None:
-        retry = FIRST_RETRY
-        while not is_cancelled():
-            await self._wake.wait()
-            await asyncio.sleep(PAUSE)
-            oldest = slot_of(self._now() - REMEMBERED)
-            batch = {key: self._to_tell.pop(key) for key in list(self._to_tell)[:BATCH]}
-            rows = [(account, slot, count) for (account, slot), count in batch.items() if slot >= oldest]
-            try:
-                async with asyncio.timeout(DEADLINE):
-                    if rows:
-                        entry: dict[Any, Any] = {"w": self._worker, "c": orjson.dumps(rows)}
-                        await redis.xadd(STREAM, entry, maxlen=LONGEST, approximate=True)
-            except AWAY as error:
-                # It may have been written: to be told twice does no harm. What is higher by now stays.
-                self._to_tell = batch | self._to_tell
-                self._outages.began("told", error)
-                await asyncio.sleep(retry)
-                retry = min(retry * 2, LAST_RETRY)
-                continue
-            retry = FIRST_RETRY
-            self._outages.ended("told")
-            self.counts.told += len(rows)
-            if not self._to_tell:
-                self._wake.clear()
+    async def _write(self, redis: Redis, batch: Mapping[tuple[str, int], int]) -> None:
+        oldest = slot_of(self._now() - REMEMBERED)
+        rows = [(account, slot, count) for (account, slot), count in batch.items() if slot >= oldest]
+        if rows:
+            entry: dict[Any, Any] = {"w": self._worker, "c": orjson.dumps(rows)}
+            await redis.xadd(STREAM, entry, maxlen=LONGEST, approximate=True)
+        self.counts.told += len(rows)
 
     def _hear(self, fields: Mapping[Any, Any]) -> None:
         try:

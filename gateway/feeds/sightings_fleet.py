@@ -13,6 +13,7 @@ While Redis is away what this worker sees itself goes on counting, and what it h
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import math
 import re
@@ -24,9 +25,9 @@ from redis.asyncio import Redis
 
 from gateway.feeds.sightings import REMEMBERED, Sighting
 from gateway.feeds.sightings_memory import RecentSightings
-from gateway.fleet_stream import AWAY, BLOCK, FIRST_RETRY, LAST_RETRY, Outages, follow, texts
+from gateway.fleet_stream import Outages, follow, tell, texts
 from gateway.policy import Location
-from gateway.tasks import is_cancelled, spawn
+from gateway.tasks import spawn
 
 STREAM: Final = "tg:sightings"
 """Spelled as the keys in `gateway.stores.keys`, which feeds may not import; it has a slot of a Cluster to itself."""
@@ -85,40 +86,20 @@ class FleetSightings(RecentSightings):
 
     async def run(self, redis: Redis) -> None:
         """Tell and listen until cancelled; it never gives up. The client is the caller's to close."""
-        telling = spawn(self._tell(redis), name="tell sightings")
+        write = functools.partial(self._write, redis)
+        telling = spawn(tell(self._to_tell, self._wake, PAUSE, BATCH, write, self._outages), name="tell sightings")
         try:
             await follow(redis, STREAM, self._now, REMEMBERED, self._hear, self._outages)
         finally:
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
 
-    async def _tell(self, redis: Redis) -> None:
-        retry = FIRST_RETRY
-        while not is_cancelled():
-            await self._wake.wait()
-            await asyncio.sleep(PAUSE)
-            batch = [(key, self._to_tell.pop(key)) for key in list(self._to_tell)[:BATCH]]
-            try:
-                async with asyncio.timeout(BLOCK + 1.0):
-                    await self._write(redis, batch)
-            except AWAY as error:
-                # Some may have been written: to be told twice does no harm. What is newer by now stays.
-                self._to_tell = dict(batch) | self._to_tell
-                self._outages.began("told", error)
-                await asyncio.sleep(retry)
-                retry = min(retry * 2, LAST_RETRY)
-                continue
-            retry = FIRST_RETRY
-            self._outages.ended("told")
-            self.counts.told += len(batch)
-            if not self._to_tell:
-                self._wake.clear()
-
-    async def _write(self, redis: Redis, batch: list[tuple[tuple[str, str], Sighting]]) -> None:
+    async def _write(self, redis: Redis, batch: Mapping[tuple[str, str], Sighting]) -> None:
         async with redis.pipeline(transaction=False) as pipeline:
-            for (account, _), sighting in batch:
+            for (account, _), sighting in batch.items():
                 pipeline.xadd(STREAM, _written(account, sighting), maxlen=LONGEST, approximate=True)
             await pipeline.execute()
+        self.counts.told += len(batch)
 
     def _hear(self, fields: Mapping[Any, Any]) -> None:
         try:

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Page, expect
 from gateway.accounts.one_time import Scope
 from gateway.accounts.sql import keys, standing, tables
 from gateway.verification.provider import State
-from tests.browser.chromium import DESK, PATIENCE, PHONE, chromium, missing, tab
+from tests.browser.chromium import DESK, PHONE, missing, tab
 from tests.control.owner.world import DAY, World, gateway
 
 AUDIT: Final = Path(__file__).with_name("audit.js").read_text(encoding="utf-8")
@@ -25,14 +25,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(bool(missing()), reason=missing() or "there is one"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """One for all: to start it takes a second."""
-    expect.set_options(timeout=PATIENCE)
-    async with chromium() as one:
-        yield one
 
 
 @pytest_asyncio.fixture(loop_scope="module")

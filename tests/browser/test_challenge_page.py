@@ -22,7 +22,7 @@ from gateway.challenges.desk import ALTCHA, Proof
 from gateway.challenges.ladder import Step
 from gateway.challenges.providers.contract import Widget
 from gateway.control.challenge.pages import add_to
-from tests.browser.chromium import DESK, PATIENCE, PHONE, chromium, missing, tab
+from tests.browser.chromium import DESK, PHONE, missing, tab
 from tests.challenges.counter import RULE, TERMS, Counter
 from tests.control.challenge.world import ROOT, Place, challenges
 
@@ -36,14 +36,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(bool(missing()), reason=missing() or "there is one"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """One for all: to start it takes a second."""
-    expect.set_options(timeout=PATIENCE)
-    async with chromium() as one:
-        yield one
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -413,7 +405,7 @@ async def test_everybody_can_read_it(browser: Browser, place: Place) -> None:
     """axe finds nothing, nor does our own list: in every state, large, on a phone, at a desk, light and dark."""
     faults: dict[str, list[str]] = {}
     async with tab(browser, place.origin, refusals=True) as page:
-        await page.route("**/work/puzzle", _held)
+        await page.route(f"**{addresses.puzzle('work')}", _held)
         for name, path in _states(place).items():
             await page.goto(place.origin + path)
             if name in {"work", "captcha"}:

@@ -401,14 +401,18 @@ async def test_what_was_not_told_does_not_replace_what_is_newer() -> None:
     class Away:
         """A client that fails while the account goes on."""
 
+        async def xread(self, *_: Any, **__: Any) -> Any:
+            raise ConnectionError("away")
+
         def pipeline(self, *, transaction: bool) -> Any:
             seen.note("acme", MAGDEBURG, NOON + 1)
             raise ConnectionError("away")
 
     seen.note("acme", BERLIN, NOON)
     seen.note("acme", TOKYO, NOON)
-    task = spawn(seen._tell(Away()), name="tell")  # type: ignore[arg-type]
-    await until(lambda: seen.counts.failures)
+    task = spawn(seen.run(Away()), name="tell")  # type: ignore[arg-type]
+    await until(lambda: ("acme", "DE") in seen._to_tell and seen._to_tell["acme", "DE"].time > NOON)
+    await until(lambda: ("acme", "JP") in seen._to_tell)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert {country: sighting.time for (_, country), sighting in seen._to_tell.items()} == {"DE": NOON + 1, "JP": NOON}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import signal
 import sys
 
 import uvloop
 
 from gateway.demo.captcha.application import serving
 from gateway.demo.captcha.world import Settings
+from gateway.demo.served import until_signal
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,19 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--secret", default=known.secret)
     parser.add_argument("--project", default=known.project)
     options = parser.parse_args(arguments)
-    uvloop.run(_serve(Settings(options.site_key, options.secret, options.project), options.host, options.port))
+    settings = Settings(options.site_key, options.secret, options.project)
+    uvloop.run(until_signal(serving(settings, options.host, options.port)))
     return 0
-
-
-async def _serve(settings: Settings, host: str, port: int) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    async with serving(settings, host, port) as standin:
-        sys.stdout.write(f"{standin.address}\n")
-        sys.stdout.flush()
-        await stop.wait()
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from aiohttp import web
 
 from gateway.demo.captcha.protocols import ROUTES, Json, Told, Validates
 from gateway.demo.captcha.world import KINDS, Behaviour, Settings, World
+from gateway.demo.served import listening
 
 _HERE: Final = Path(__file__).parent
 _ANYBODY: Final = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "Content-Type"}
@@ -138,11 +139,5 @@ def _said(told: Told, how: str) -> web.Response:
 async def serving(settings: Settings, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[StandIn]:
     """Serve while the context lasts."""
     standin = StandIn(settings)
-    runner = web.AppRunner(standin.application(), access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-        standin.address = f"http://{host}:{runner.addresses[0][1]}"
+    async with listening(standin.application(), host, port) as standin.address:
         yield standin
-    finally:
-        await runner.cleanup()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import signal
 import sys
 
 import uvloop
 
+from gateway.demo.served import until_signal
 from gateway.demo.verification.application import serving
 from gateway.demo.verification.world import Settings
 
@@ -22,19 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--retries", default="0.2,1,5", help="seconds before each further attempt")
     options = parser.parse_args(arguments)
     retries = tuple(float(pause) for pause in options.retries.split(",") if pause)
-    uvloop.run(_serve(Settings(options.hooks, retries=retries), options.host, options.port))
+    uvloop.run(until_signal(serving(Settings(options.hooks, retries=retries), options.host, options.port)))
     return 0
-
-
-async def _serve(settings: Settings, host: str, port: int) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    async with serving(settings, host, port) as standin:
-        sys.stdout.write(f"{standin.address}\n")
-        sys.stdout.flush()
-        await stop.wait()
 
 
 if __name__ == "__main__":

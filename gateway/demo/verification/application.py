@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
 
+from gateway.demo.served import listening
 from gateway.demo.verification import page, stripe
 from gateway.demo.verification.delivery import DIALECTS, Post
 from gateway.demo.verification.dialect import Handler, Json, Refused, answer, read_json
@@ -158,12 +159,5 @@ def _returning(session: Session, back: str) -> str:
 async def serving(settings: Settings, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[StandIn]:
     """Serve while the context lasts."""
     standin = StandIn(settings)
-    runner = web.AppRunner(standin.application(), access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        async with standin.post:
-            await web.TCPSite(runner, host, port).start()
-            standin.address = f"http://{host}:{runner.addresses[0][1]}"
-            yield standin
-    finally:
-        await runner.cleanup()
+    async with standin.post, listening(standin.application(), host, port) as standin.address:
+        yield standin

@@ -9,6 +9,7 @@ from gateway.challenges.ladder import NOTHING_HELD, Held, Step
 from gateway.challenges.memory import MemoryEscalations
 from gateway.challenges.scopes import Scopes
 from gateway.challenges.steps import cleared, suspicion
+from gateway.partitions import is_free
 from gateway.policies.captcha.budgets import Budget, Budgets
 from gateway.policies.captcha.config import FIRST_USE, CaptchaConfig, LadderConfig
 from gateway.policies.captcha.escalating import Escalating, Terms, slowed
@@ -41,8 +42,6 @@ DEMANDS_AT_MOST: Final = 1024
 """Rules of other entries."""
 AGAIN: Final = 5.0
 """Seconds after which an account that is held is judged again, although nothing was heard of it."""
-REFUNDED_STATUSES: Final = frozenset({429, 529})
-"""Beside 5xx: as a throttle of rules."""
 
 Said = Decision | Awaitable[Decision]
 
@@ -341,10 +340,4 @@ class SlowingCaptcha(Captcha):
 
     def settle(self, context: Context, takes: tuple[Take, ...], outcome: Outcome) -> tuple[float, ...]:  # noqa: ARG002
         """An exchange counts if the upstream took it up."""
-        if not takes:
-            return ()
-        status = outcome.status
-        unanswered = status == 0 and not outcome.aborted
-        if status >= 500 or status in REFUNDED_STATUSES or unanswered:
-            return (0.0,) * len(takes)
-        return ()
+        return (0.0,) * len(takes) if takes and is_free(outcome) else ()

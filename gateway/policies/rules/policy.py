@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from gateway.partitions import is_free
 from gateway.policies.rules.config import OTHERWISE
 from gateway.policies.rules.explain import explain
 from gateway.policies.rules.gauge import Gauge
@@ -23,9 +24,6 @@ NO_RULE: Final = Decision(
     detail="This request is not allowed here.",
     matches=(Match(OTHERWISE, "deny", "no_rule_allows"),),
 )
-
-REFUNDED_STATUSES: Final = frozenset({429, 529})
-"""Beside 5xx: the upstream says that it did not do the work, and SDKs try again. That is not to use up a bucket."""
 
 WAYS_AT_MOST: Final = 1024
 """Different outcomes that are held once for all values that lead to them."""
@@ -78,8 +76,4 @@ class ThrottlingRules(Rules):
 
     def settle(self, context: Context, takes: tuple[Take, ...], outcome: Outcome) -> tuple[float, ...]:  # noqa: ARG002
         """An exchange counts if the upstream took it up."""
-        status = outcome.status
-        unanswered = status == 0 and not outcome.aborted
-        if takes and (status >= 500 or status in REFUNDED_STATUSES or unanswered):
-            return (0.0,) * len(takes)
-        return ()
+        return (0.0,) * len(takes) if takes and is_free(outcome) else ()
