@@ -39,7 +39,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 
 lock:  ## pin again what pyproject.toml asks for (needs uv)
 	@printf 'hatchling\neditables\n' | $(LOCK) --extra dev pyproject.toml - -o requirements.lock
-	@$(LOCK) --constraint requirements.lock --extra postgres pyproject.toml -o requirements-runtime.lock
+	@$(LOCK) --constraint requirements.lock --extra postgres --extra traces pyproject.toml -o requirements-runtime.lock
 	@printf 'hatchling\n' | $(LOCK) --constraint requirements.lock - -o requirements-build.lock
 
 clean:  ## remove what make made

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gateway.feeds.networks import Networks
     from gateway.feeds.refusals import Refusals
     from gateway.feeds.sightings import Sightings
+    from gateway.overrides.live import LiveOverrides
 
 
 def no_link(_: str) -> str:
@@ -59,3 +60,5 @@ class Services:
     """From which networks keys were used, in the whole fleet; None where nothing is remembered."""
     refusals: Refusals | None = None
     """How often accounts were refused lately, in the whole fleet; None where nothing is remembered."""
+    overrides: LiveOverrides | None = None
+    """What operators have set beside the files; None where nobody can."""

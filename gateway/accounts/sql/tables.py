@@ -138,6 +138,50 @@ overrides = sql.Table(
     _moment("withdrawn"),
 )
 
+limit_overrides = sql.Table(
+    "limit_overrides",  # What operators set beside the limits of the rules, live (`gateway.overrides`).
+    metadata,
+    sql.Column("id", Number, primary_key=True, autoincrement=True),
+    sql.Column("limit", Text, nullable=False),  # A name, or `*`.
+    sql.Column("scope", Text, nullable=False),  # JSON, with its members in order: the same scope is the same text.
+    sql.Column("change", Text, nullable=False),  # JSON: kind and numbers.
+    _word("reason"),
+    _word("by"),
+    sql.Column("created", Time, nullable=False),  # Of its last change.
+    _moment("expires"),
+    sql.Column("revision", Number, nullable=False),  # The row of override_changes that made it what it is.
+    _moment("withdrawn"),
+    sql.Index("ix_limit_overrides_limit_scope", "limit", "scope"),
+)
+
+override_changes = sql.Table(
+    "override_changes",  # What was done to overrides: history, undo, and one number that only grows.
+    metadata,
+    sql.Column("id", Number, primary_key=True, autoincrement=True),
+    sql.Column("override", Number, nullable=False, index=True),
+    sql.Column("at", Time, nullable=False),
+    sql.Column("who", Text, nullable=False),
+    sql.Column("did", Word, nullable=False),  # set, change, withdraw, undo
+    _word("reason"),
+    sql.Column("before", Text, nullable=False, server_default=""),  # JSON of the row; empty where there was none.
+    sql.Column("after", Text, nullable=False, server_default=""),
+)
+
+operators = sql.Table(
+    "operators",  # Tokens for the admin API: people and programs that look and change.
+    metadata,
+    sql.Column("id", Word, primary_key=True),  # The token's public part.
+    sql.Column("name", Text, nullable=False),
+    sql.Column("role", Word, nullable=False),
+    sql.Column("secret", Word, nullable=False),  # Which secret of the directory its digest was made with.
+    sql.Column("digest", sql.LargeBinary, nullable=False),
+    sql.Column("created", Time, nullable=False),
+    _word("by"),
+    _moment("expires"),
+    _moment("revoked"),
+    _moment("used"),  # To the minute.
+)
+
 links = sql.Table(
     "links",  # What two accounts may have in common, as keyed hashes.
     metadata,

@@ -1,0 +1,1 @@
+"""Who may use the operators' port, and for what: tokens, sign-in, sessions, roles."""
