@@ -16,6 +16,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.control.access.roles import Permission, Role
+from gateway.control.account_changes import by
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -59,11 +60,11 @@ class Operator:
 
 OPERATOR: Final = web.RequestKey("operator", Operator)
 """Set by the guard before a handler is called."""
-ACTOR: Final = "Tidegate-Actor"
+ACTOR: Final = "X-Tidegate-Actor"
 """On whose behalf a system asks: stands in the audit beside the token's name."""
 
 
 def who(request: web.Request) -> str:
-    """For the audit."""
+    """For the audit: what a credential proved, and whom its bearer names."""
     operator = request.get(OPERATOR)
-    return operator.name if operator is not None else "nobody"
+    return by(operator.name if operator is not None else "nobody", request.headers.get(ACTOR, ""))

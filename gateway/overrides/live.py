@@ -6,7 +6,7 @@ from gateway.overrides.whole import NONE, Overrides
 
 
 class LiveOverrides:
-    """`whole` is another object whenever anything has changed, an expiry included: to compare it is all there is to do."""
+    """`whole` is another object whenever anything has changed, an expiry included: to compare it is all."""
 
     __slots__ = ("whole",)
 
