@@ -131,6 +131,7 @@ def events(
             "usage_output": None if refused else min(answered, cap or answered),
             "usage_cached": None if refused else 0, "usage_cache_creation": None if refused else 0,
             "usage_reasoning": None if refused else 0, "delivered": 0, "aborted": False, "reached": not refused,
+            "request_id": "",
         }  # fmt: skip
         yield [values[name] for name in EVENT]
 

@@ -17,6 +17,7 @@ from gateway.edge.budget import BodyBudget
 from gateway.edge.connection import ClientConnection
 from gateway.edge.upstream import Origin, Route, Unreachable
 from gateway.history.event import event_of
+from gateway.policy import ALLOW
 from gateway.wire.fields import without
 from gateway.wire.forwarded import TrustedHops, forwarded_fields
 from gateway.wire.reasons import REASONS
@@ -24,10 +25,13 @@ from gateway.wire.reasons import REASONS
 if TYPE_CHECKING:
     from gateway.chain.chain import Asked, Chain
     from gateway.edge.exchange import Exchange
+    from gateway.history.columns import Event
     from gateway.history.exchange_log import ExchangeLog
+    from gateway.history.recent import Recent
     from gateway.policy import Outcome
     from gateway.telemetry.access_log import AccessLog
     from gateway.telemetry.counters import Counters
+    from gateway.telemetry.sums import Sums
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +85,8 @@ class Edge:
         access_log: AccessLog | None = None,
         hand_over: HandOver | None = None,
         exchange_log: ExchangeLog | None = None,
+        recent: Recent | None = None,
+        sums: Sums | None = None,
     ) -> None:
         self.settings = settings
         self.chain = chain
@@ -99,6 +105,10 @@ class Edge:
         self.tells_ruleset = settings.ruleset_field
         self.access_log = access_log
         self.exchange_log = exchange_log
+        self.recent = recent
+        """The last that ended, for whoever follows live; it shares its events with the log."""
+        self.sums = sums
+        """Who used what lately."""
         self._hand_over = hand_over
         self.budget = BodyBudget(settings.body_budget)
         self.connections: set[ClientConnection] = set()
@@ -247,24 +257,36 @@ class Edge:
             counters.usage_missing += 1
         if self.access_log is not None:
             self.access_log.note(self._line(exchange, outcome, reason, status, elapsed))
-        if self.exchange_log is not None:
-            asked = exchange.asked
-            event = event_of(
-                exchange.id,
-                context.now if context is not None else self.wall(),
-                context.method if context is not None else exchange.method.decode("latin-1"),
-                context.path if context is not None else exchange.client.path.decode("latin-1"),
-                dialect,
-                context,
-                asked,
-                asked.chain.version if asked is not None else self.chain.version,
-                outcome,
-                reason,
-                status,
-                elapsed,
-                exchange.decided - exchange.began if exchange.decided else 0.0,
-            )
-            self.exchange_log.note(event)
+        asked = exchange.asked
+        refused = asked.decision is not ALLOW if asked is not None else context is None
+        if self.sums is not None:
+            self.sums.add(context, refused, usage)
+        recent = self.recent
+        if self.exchange_log is not None or (recent is not None and (reason or recent.followed)):
+            event = self._event(exchange, outcome, reason, status, elapsed)
+            if self.exchange_log is not None:
+                self.exchange_log.note(event)
+            if recent is not None:
+                recent.note(event)
+
+    def _event(self, exchange: Exchange, outcome: Outcome, reason: str, status: int, elapsed: float) -> Event:
+        context, asked = exchange.context, exchange.asked
+        return event_of(
+            exchange.id,
+            context.now if context is not None else self.wall(),
+            context.method if context is not None else exchange.method.decode("latin-1"),
+            context.path if context is not None else exchange.client.path.decode("latin-1"),
+            exchange.dialect.name,
+            context,
+            asked,
+            asked.chain.version if asked is not None else self.chain.version,
+            outcome,
+            reason,
+            status,
+            elapsed,
+            exchange.decided - exchange.began if exchange.decided else 0.0,
+            "" if exchange.request_id is exchange.id else exchange.request_id,
+        )
 
     def _line(
         self, exchange: Exchange, outcome: Outcome, reason: str, status: int, elapsed: float

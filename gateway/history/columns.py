@@ -7,7 +7,7 @@ from __future__ import annotations
 import enum
 from typing import Any, Final, NamedTuple
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 """The version that this code writes, and the newest that it reads."""
 
 Event = tuple[Any, ...]
@@ -98,6 +98,8 @@ COLUMNS: Final = (
     Column("falls", Kind.WORDS),
     Column("identity", Kind.WORD),
     Column("signup_burst", Kind.COUNT),
+    # Schema 3.
+    Column("request_id", Kind.ID),
 )
 
 BY_NAME: Final = {column.name: column for column in COLUMNS}

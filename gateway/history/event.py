@@ -52,10 +52,12 @@ def event_of(
     status: int,
     seconds: float,
     decision_seconds: float,
+    request_id: str = "",
 ) -> Event:
     """In the order of `columns.EVENT`. `context` is None where the request could not be read, `asked` where nobody was.
 
-    `now` counts only then; `reason` is why the exchange ended, unless the chain refused it.
+    `now` counts only then; `reason` is why the exchange ended, unless the chain refused it. `request_id` is the
+    one that the caller stated, if any: with it the answer was marked.
     """
     if context is None:
         ask, location, principal = NOT_READ, NOWHERE, NOBODY
@@ -89,6 +91,7 @@ def event_of(
         *(outcome.usage or NO_USAGE), outcome.delivered, outcome.aborted, outcome.reached,
         profile.assigned, evidence_words(profile.evidence) if profile.evidence else (),
         fall_words(profile.falls) if profile.falls else (), profile.identity, profile.signup_burst,
+        request_id,
     )  # fmt: skip
 
 

@@ -117,7 +117,7 @@ class ExchangeLog:
         return segment.size >= self._segment_bytes or self._clock() - segment.began >= self._rotate
 
     def _write(self, events: list[Event]) -> None:
-        lines, failed = serialise(self._discreet(events))
+        lines, failed = serialise(discreet(events, self._addresses))
         if failed:
             self._drop(failed, "they hold what JSON cannot")
         now = self._clock()
@@ -147,22 +147,6 @@ class ExchangeLog:
         if held >= self._spool_bytes:
             raise OSError(f"{held} bytes wait there: is a recorder running (`tidegate history record`)?")
 
-    def _discreet(self, events: list[Event]) -> list[Event]:
-        """Without what is not to be kept of addresses."""
-        if self._addresses == "full":
-            return events
-        place, latitude, longitude = AT["client_address"], AT["latitude"], AT["longitude"]
-        changed = []
-        for event in events:
-            values = list(event)
-            if self._addresses == "network":
-                values[place] = network_of(event[place])
-            else:
-                values[place] = ""
-                values[latitude] = values[longitude] = None
-            changed.append(tuple(values))
-        return changed
-
     def _close(self, segment: OpenSegment) -> None:
         self._segment = None
         try:
@@ -174,6 +158,23 @@ class ExchangeLog:
         self._lost += count
         if why:
             log.error("%d events of the exchange log are lost: %s", count, why)
+
+
+def discreet(events: list[Event], addresses: Addresses) -> list[Event]:
+    """Without what is not to be kept of addresses."""
+    if addresses == "full":
+        return events
+    place, latitude, longitude = AT["client_address"], AT["latitude"], AT["longitude"]
+    changed = []
+    for event in events:
+        values = list(event)
+        if addresses == "network":
+            values[place] = network_of(event[place])
+        else:
+            values[place] = ""
+            values[latitude] = values[longitude] = None
+        changed.append(tuple(values))
+    return changed
 
 
 @lru_cache(maxsize=16_384)

@@ -22,6 +22,7 @@ USUAL: Final[dict[str, Any]] = {
     "decision_seconds": 0.0001, "usage_input": 10, "usage_output": 20, "usage_cached": 0, "usage_cache_creation": 0,
     "usage_reasoning": 0, "delivered": 0, "aborted": False, "reached": True,
     "assigned": "", "evidence": [], "falls": [], "identity": "", "signup_burst": 0,
+    "request_id": "",
 }  # fmt: skip
 NO_USAGE: Final[dict[str, Any]] = dict.fromkeys(
     ("usage_input", "usage_output", "usage_cached", "usage_cache_creation", "usage_reasoning")
