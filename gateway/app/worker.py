@@ -30,12 +30,14 @@ from gateway.chain.chain import Chain
 from gateway.chain.entry import Entry
 from gateway.challenges.terms import Terms
 from gateway.control.in_force import InForce, Loaded
+from gateway.control.live.pulse import Live
 from gateway.edge.edge import Edge
 from gateway.edge.from_file import routes_of, settings_of
 from gateway.edge.handover import Pages
 from gateway.edge.listener import listen, tls_context
 from gateway.feeds.folder import Feeds
-from gateway.history.exchange_log import ExchangeLog
+from gateway.history.exchange_log import ExchangeLog, discreet
+from gateway.history.recent import Recent
 from gateway.rules.accounts_file import AccountsWatcher
 from gateway.rules.build import build, policy_kinds
 from gateway.rules.gateway_file import ExchangeLogFile
@@ -48,6 +50,8 @@ from gateway.stores.redis.store import RedisStore
 from gateway.tasks import spawn
 from gateway.telemetry.access_log import AccessLog
 from gateway.telemetry.counters import Counters
+from gateway.telemetry.lag import Lag
+from gateway.telemetry.sums import Sums
 from gateway.verification.pokes import Poker
 from gateway.verification.provider import Provider
 from gateway.wire.forwarded import TrustedHops
@@ -70,6 +74,7 @@ class Worker:
         self.directory = LiveDirectory()
         self.seen = Seen()
         self.rules = InForce(self._load, self._swap)
+        self.live = self._live()
         self.offers = Offers()
         """Of the rules in force."""
         self.edge: Edge
@@ -136,7 +141,10 @@ class Worker:
             access_log=self._access_log,
             hand_over=self._pages.take_over,
             exchange_log=self._exchange_log,
+            recent=self.live.recent,
+            sums=self.live.sums,
         )
+        self.live.lag.start()
         following = spawn(self._follow(), name="what the fleet tells")
         following.add_done_callback(_end_with)
         self._tasks.append(following)
@@ -243,6 +251,27 @@ class Worker:
         folder = self.configuration.path.parent / written.folder
         return ExchangeLog(folder, self.name, wall, addresses=written.addresses, rotate=written.rotate)
 
+    def _live(self) -> Live:
+        """What the door tells of what happens."""
+        written = self.configuration.file.exchange_log
+        addresses = "full" if written is None else written.addresses
+        recent = Recent(monotonic, lambda events: discreet(events, addresses))
+        return Live(self.counters, recent, Sums(), self._state, wall, Lag(monotonic), self.name)
+
+    def _state(self) -> dict[str, Any]:
+        """A pulse's gauges: what changes from second to second, and by what this worker decides."""
+        stored, follower = self.directory.stored, self._follower
+        generation, digest = self.rules.version
+        return {
+            "connections": len(self.edge.connections),
+            "body_bytes": self.edge.budget.held,
+            "store_available": int(self.store.available),
+            "directory_available": int(stored is None or follower is None or (stored.available and follower.available)),
+            "draining": int(self.edge.draining),
+            "generation": generation,
+            "digest": digest,
+        }
+
     def snapshot(self) -> dict[str, Any]:
         """What the supervisor adds up."""
         if self._exchange_log is not None:
@@ -287,6 +316,7 @@ class Worker:
         for server in self._servers:
             server.close()
         await self.edge.drain()
+        self.live.lag.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,12 +27,20 @@ class Rules(Protocol):
     def discard(self) -> None: ...
 
 
+class More(Protocol):
+    """As gateway.control.live.pulse.Live."""
+
+    def add_to(self, app: web.Application) -> None: ...
+
+
 class Door:
     """Opened before the worker serves; until `serves` is set it answers 503 to everything."""
 
-    def __init__(self, snapshot: Snapshot, rules: Rules) -> None:
+    def __init__(self, snapshot: Snapshot, rules: Rules, more: Sequence[More] = ()) -> None:
+        """`more` add what else can be asked, such as what happens live."""
         self.snapshot = snapshot
         self.rules = rules
+        self.more = more
         self.serves = False
 
     def application(self) -> web.Application:
@@ -42,6 +50,8 @@ class Door:
         app.router.add_post("/ruleset/prepare", self._prepare)
         app.router.add_post("/ruleset/commit", self._commit)
         app.router.add_post("/ruleset/discard", self._discard)
+        for one in self.more:
+            one.add_to(app)
         return app
 
     @web.middleware

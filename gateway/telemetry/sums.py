@@ -46,12 +46,13 @@ class Sums:
         if refused:
             row[1] += 1
         elif usage is not None:
-            row[2] += usage.input
-            row[3] += usage.output
-            if usage.cached:
-                row[4] += usage.cached
-            if usage.cache_creation:
-                row[5] += usage.cache_creation
+            input_, output, cached, creation, _ = usage
+            row[2] += input_
+            row[3] += output
+            if cached:
+                row[4] += cached
+            if creation:
+                row[5] += creation
 
     def _new(self, key: Key) -> Row:
         held = self._held
