@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.edge.budget import BodyBudget
 from gateway.edge.connection import ClientConnection
+from gateway.edge.traced import traced_of
 from gateway.edge.upstream import Origin, Route, Unreachable
 from gateway.history.event import event_of
 from gateway.policy import ALLOW
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from gateway.telemetry.access_log import AccessLog
     from gateway.telemetry.counters import Counters
     from gateway.telemetry.sums import Sums
+    from gateway.telemetry.traces import Traces
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +89,7 @@ class Edge:
         exchange_log: ExchangeLog | None = None,
         recent: Recent | None = None,
         sums: Sums | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self.settings = settings
         self.chain = chain
@@ -108,6 +111,7 @@ class Edge:
         self.recent = recent
         """The last that ended, for whoever follows live; it shares its events with the log."""
         self.sums = sums
+        self.traces = traces
         """Who used what lately."""
         self._hand_over = hand_over
         self.budget = BodyBudget(settings.body_budget)
@@ -191,6 +195,9 @@ class Edge:
             address = exchange.context.client_address if exchange.context is not None else peer
             forwarded = forwarded_fields(address, peer, client.scheme, before)
         lines = client.lines
+        trace = exchange.trace
+        if trace is not None:
+            lines = without(lines, trace.dropped)
         if exchange.retyped:
             lines = [*without(lines, [b"content-type"]), b"Content-Type: application/json"]
         parts = [
@@ -201,6 +208,8 @@ class Edge:
             forwarded,
             b"X-Request-Id: %b\r\n" % exchange.request_id.encode(),
         ]
+        if trace is not None:
+            parts.append(trace.line())
         if exchange.context is not None and not exchange.context.ask.generates and b"accept-encoding" in fields:
             parts.append(b"Accept-Encoding: %b\r\n" % fields[b"accept-encoding"])
         if exchange.websocket:
@@ -268,6 +277,11 @@ class Edge:
                 self.exchange_log.note(event)
             if recent is not None:
                 recent.note(event)
+        trace = exchange.trace
+        if trace is not None and self.traces is not None:
+            wall = self.wall()
+            counters.duration.exemplify(elapsed, trace.trace, wall)
+            self.traces.take(traced_of(exchange, trace, outcome, reason, status, wall, now))
 
     def _event(self, exchange: Exchange, outcome: Outcome, reason: str, status: int, elapsed: float) -> Event:
         context, asked = exchange.context, exchange.asked

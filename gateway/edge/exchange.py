@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gateway import dialects
+from gateway.chain.timed import begin_timed
 from gateway.dialects.declared import check_declared
 from gateway.dialects.interface import MalformedRequest, Refusal
 from gateway.edge import reply
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.chain.chain import Asked
     from gateway.edge.connection import ClientConnection
     from gateway.edge.edge import Edge
+    from gateway.telemetry.traces import Trace
 
 SAFE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 UNKNOWN: Final = Ask(dialect="openai", route="other")
@@ -54,6 +56,7 @@ class Exchange:
         "request_id",
         "retyped",
         "route",
+        "trace",
         "tunnelled",
         "upstream",
         "websocket",
@@ -81,6 +84,8 @@ class Exchange:
         self.deadline = 0.0
         """Loop time after which the sweep calls `overdue`; 0 while nothing is waited for."""
         self.allowance: Allowance | None = None
+        self.trace: Trace | None = None
+        """Where this one is traced."""
 
     # -- asking the chain -----------------------------------------------------------------------------------------
 
@@ -115,6 +120,11 @@ class Exchange:
         address = edge.trusted.client(client.peer, fields) if edge.trusts_anyone else client.peer
         ja4 = edge.ja4(client.peer, fields) if edge.ja4_field else ""
         context = self.context = Context(self.id, edge.wall(), method, path, fields, address, ask, ja4)
+        if edge.traces is not None:
+            self.trace = edge.traces.begin(fields, trusted=edge.trusts_anyone and edge.trusted.trusts(client.peer))
+            if self.trace is not None:
+                begin_timed(edge.chain, context, self._decided, edge.clock)
+                return
         edge.chain.begin(context, self._decided)
 
     def _decided(self, asked: Asked) -> None:
@@ -146,6 +156,8 @@ class Exchange:
     # -- asking the upstream --------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
+        if self.trace is not None:
+            self.trace.connecting = self.edge.clock()
         connection = self.route.connect(self._connected)
         if connection is not None:
             self._connected(connection)
@@ -163,6 +175,8 @@ class Exchange:
         self.deadline = self.edge.clock() + connection.upstream.timeouts.first_byte
         ask = self.context.ask if self.context is not None else UNKNOWN
         body = self.dialect.prepare(ask, self.body) if ask.inject_usage else self.body
+        if self.trace is not None:
+            self.trace.sent = self.edge.clock()
         connection.send(self, self.edge.request_head(self, connection.upstream.origin, len(body)), body)
 
     # -- the answer (AnswerSink) ----------------------------------------------------------------------------------
@@ -174,6 +188,8 @@ class Exchange:
 
     def answer_head(self, connection: UpstreamConnection) -> None:
         client = self.client
+        if self.trace is not None:
+            self.trace.headed = self.edge.clock()
         ask = self.context.ask if self.context is not None else UNKNOWN
         status = connection.status
         answer = self.answer = Answer(self.dialect, ask, status, connection.fields, self.method, client.version)

@@ -32,12 +32,18 @@ DECISION_BOUNDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0
 class Histogram:
     """Counts by upper bound, as Prometheus has it. Seconds."""
 
-    __slots__ = ("bounds", "counts", "total")
+    __slots__ = ("bounds", "counts", "exemplars", "total")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
+        self.exemplars: dict[int, tuple[int, float, float]] = {}
+        """Bucket -> trace, value, Unix time: the last that was traced."""
+
+    def exemplify(self, value: float, trace: int, at: float) -> None:
+        """Name a trace that took so long."""
+        self.exemplars[bisect_left(self.bounds, value)] = (trace, value, at)
 
     def observe(self, value: float) -> None:
         self.counts[bisect_left(self.bounds, value)] += 1

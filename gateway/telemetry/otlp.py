@@ -139,4 +139,3 @@ def _said(step: Step) -> dict[str, object]:
     if step.said == "failed":
         said["error.type"] = "failed"
     return said
-
