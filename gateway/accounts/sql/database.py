@@ -26,13 +26,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from gateway.accounts.sql import tables
+from gateway.accounts.sql import audit, tables
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ALL: Final = ""
 """Stands in `changes` for every account."""
+OVERRIDES: Final = "overrides="
+"""Stands in `changes` for what operators set beside limits: no account is called so, as no id holds a `=`."""
 THREADS: Final = 4
 """That read, and as many that write; so many connections stay open."""
 BUSY: Final = 10.0
@@ -61,23 +63,42 @@ Announce = Callable[[Change], None]
 class Writing:
     """A write that is under way: its connection, who does it, and when."""
 
-    def __init__(self, connection: Connection, who: str, now: float) -> None:
+    def __init__(self, connection: Connection, who: str, now: float, *, in_turn: bool = True) -> None:
+        """`in_turn`: whether the transaction has the writers' turn already."""
         self.connection = connection
         self.who = who
         """`cli:USER`, `admin_token`, `owner`, `provider:NAME`, `clerk`: for the audit."""
         self.now = now
         self._changed: dict[str, None] = {}
+        self._in_turn = in_turn
+        self._lines: list[audit.Line] = []
 
     def changed(self, account: str) -> None:
         """Workers have to read this account again: ALL for every one."""
         self._changed[account] = None
 
     def audit(self, did: str, subject: str, **detail: object) -> None:
-        """One line, in the same transaction. Never a secret, and nothing that identifies a person."""
-        self.connection.execute(
-            tables.audit.insert(),
-            {"at": self.now, "who": self.who, "did": did, "subject": subject, "detail": orjson.dumps(detail).decode()},
-        )
+        """One line, in the same transaction. Never a secret, and nothing that identifies a person.
+
+        By convention `before` and `after` are what was changed, and `reason` is why.
+        """
+        self.note(self.who, self.now, did, subject, detail)
+
+    def note(self, who: str, at: float, did: str, subject: str, detail: Mapping[str, object]) -> None:
+        """A line of somebody else, or of another moment: what was done elsewhere, and is only written here."""
+        self._lines.append(audit.Line(float(at), who, did, subject, orjson.dumps(detail).decode()))
+
+    def append_lines(self) -> None:
+        """Put the lines so far into the table, for whoever looks at it within this transaction. From here on it has the
+        writers' turn: lines are linked in the order in which they become visible.
+        """
+        if not self._lines:
+            return
+        if not self._in_turn:
+            take_turn(self.connection)
+            self._in_turn = True
+        audit.append(self.connection, self._lines)
+        self._lines.clear()
 
     def add_new(self, table: sql.Table, row: Mapping[str, object]) -> bool:
         """Insert it; False, and nothing done, where a row of the same key is there already."""
@@ -87,7 +108,8 @@ class Writing:
         return self.connection.execute(added).first() is not None
 
     def close(self) -> Change:
-        """Last in the transaction: the version, and what it changed."""
+        """Last in the transaction: its lines of the audit, the version, and what it changed."""
+        self.append_lines()
         if not self._changed:
             return Change(0, ())
         changed = (ALL,) if ALL in self._changed else tuple(self._changed)
@@ -96,6 +118,12 @@ class Writing:
         rows = [{"version": version, "account": account, "at": self.now} for account in changed]
         self.connection.execute(tables.changes.insert(), rows)
         return Change(version, changed)
+
+
+def take_turn(connection: Connection) -> None:
+    """Wait until no other writer is under way. In SQLite whoever may write has it."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(sql.select(tables.version.c.version).with_for_update())
 
 
 class Database:
@@ -125,12 +153,13 @@ class Database:
         """One transaction: all of it, or nothing. Raises SQLAlchemyError, and whatever `work` raises.
 
         `in_turn` False is for work that only adds rows of its own, such as news from providers: in PostgreSQL many of
-        these commit at once. `announce` must not raise: the write is done by then.
+        these commit at once. One that leaves a line in the audit takes its turn at its end. `announce` must not raise:
+        the write is done by then.
         """
         with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
-            if in_turn and connection.dialect.name != "sqlite":
-                connection.execute(sql.select(tables.version.c.version).with_for_update())
-            writing = Writing(connection, who, self.now())
+            if in_turn:
+                take_turn(connection)
+            writing = Writing(connection, who, self.now(), in_turn=in_turn)
             result = work(writing)
             change = writing.close()
         if change.accounts and self.announce is not None:

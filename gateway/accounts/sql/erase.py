@@ -3,7 +3,8 @@
 `erase` is the write. Its account's row goes, with keys, links, members, sessions, evidence, falls, overrides,
 verifications and reviews, and its organisation where nobody else is in it. Where its id stood in the audit there is
 `erased:` and a keyed hash of it: who holds the directory's secrets and is given the id can still find what was done,
-and nobody else. Of the texts in these lines only codes stay. An account of the same id is a new one afterwards, also
+and nobody else. Of the texts in these lines only codes stay; that they were changed, and what they say now, the line of
+the erasing binds (`gateway.accounts.sql.audit`). An account of the same id is a new one afterwards, also
 where the old one was suspended: who has to be kept out is not erased (article 17(3)(e)), or is kept out by a rule.
 
 Two traces are left until later, for cause. Workers are told by `changes`, which holds the id until `forget` is called,
@@ -26,9 +27,9 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from gateway.accounts.secrets import Secrets
-from gateway.accounts.sql import tables
+from gateway.accounts.sql import audit, overrides, tables
 from gateway.accounts.sql.accounts import row as existing
-from gateway.accounts.sql.database import Database, Writing
+from gateway.accounts.sql.database import ALL, OVERRIDES, Database, Writing
 from gateway.accounts.sql.identities import regroup
 
 PURPOSE: Final = "erased"
@@ -95,10 +96,14 @@ def erase(writing: Writing, secrets: Secrets, account: str) -> Erased:
     _delete(connection, tables.changes, tables.changes.c.account == account)
     counts["accounts"] = _delete(connection, tables.accounts, tables.accounts.c.id == account)
     _regroup(writing, account, mates)
-    counts["audit"] = _rename(connection, account, name)
-    counts["organisations"] = _empty_organisation(writing, secrets, row.organisation)
+    counts["limit_overrides"] = overrides.erase(writing, account, name)
+    writing.append_lines()  # Those of this transaction may name it as well.
+    touched = {name}
+    counts["audit"] = _rename(connection, account, name, touched)
+    counts["organisations"] = _empty_organisation(writing, secrets, row.organisation, touched)
     writing.changed(account)
-    writing.audit("account.erase", name, **{table: count for table, count in counts.items() if count})
+    there = {table: count for table, count in counts.items() if count}
+    writing.audit(audit.ERASE, name, **there, **{audit.SEALED: audit.seals(connection, touched)})
     return Erased(name, counts)
 
 
@@ -106,7 +111,8 @@ def forget(writing: Writing) -> int:
     """Drop changes of accounts that are there no more, once every worker has heard of them. Returns how many."""
     changes, accounts = tables.changes, tables.accounts
     gone = ~sql.exists().where(accounts.c.id == changes.c.account)
-    return _delete(writing.connection, changes, changes.c.account != "", changes.c.at <= writing.now - HEARD, gone)
+    of_account = changes.c.account.not_in((ALL, OVERRIDES))
+    return _delete(writing.connection, changes, of_account, changes.c.at <= writing.now - HEARD, gone)
 
 
 def scrub(database: Database) -> None:
@@ -171,40 +177,56 @@ def _regroup(writing: Writing, account: str, mates: Collection[str]) -> None:
             writing.changed(one)
 
 
-def _empty_organisation(writing: Writing, secrets: Secrets, organisation: str | None) -> int:
+def _empty_organisation(writing: Writing, secrets: Secrets, organisation: str | None, touched: set[str]) -> int:
     """One that nobody is in goes with its last account: its name may be a person's."""
     connection, table = writing.connection, tables.organisations
     others = sql.select(tables.accounts.c.id).where(tables.accounts.c.organisation == organisation)
     if not organisation or connection.execute(others.limit(1)).first():
         return 0
     _delete(connection, table, table.c.id == organisation)
-    _rename(connection, organisation, pseudonym(secrets, organisation)[0])
+    name = pseudonym(secrets, organisation)[0]
+    if _rename(connection, organisation, name, touched):
+        touched.add(name)
     return 1
 
 
-def _rename(connection: Connection, name: str, to: str) -> int:
-    """In the audit: lines of its own keep codes and numbers; in others' lines its name is another one."""
-    audit = tables.audit
+def _rename(connection: Connection, name: str, to: str, touched: set[str]) -> int:
+    """In the audit: lines of its own keep codes and numbers; in others' lines its name is another one. Each loses the
+    salt that its digest was made with, and is marked. `touched` gets the pseudonyms of those that had been marked.
+    """
+    table = tables.audit
     stated = orjson.dumps(name).decode()[1:-1]
-    mentions = audit.c.detail.contains(stated, autoescape=True) | audit.c.who.endswith(":" + name, autoescape=True)
-    lines = connection.execute(sql.select(audit).where((audit.c.subject == name) | mentions)).all()
+    mentions = table.c.detail.contains(stated, autoescape=True) | table.c.who.endswith(":" + name, autoescape=True)
+    lines = connection.execute(sql.select(table).where((table.c.subject == name) | mentions)).all()
     bounded = re.compile(rf"(?<![0-9A-Za-z_-]){re.escape(name)}(?![0-9A-Za-z_-])")
     renamed = []
     for line in lines:
         own = line.subject == name
         detail = orjson.loads(line.detail)
         after = _codes(detail) if own else _without(detail, bounded, to)
+        if line.did == audit.ERASE and audit.SEALED in detail:
+            after[audit.SEALED] = detail[audit.SEALED]  # What is stated of other lines goes on to hold.
         who = to.join(line.who.rsplit(name, 1)) if line.who.endswith(":" + name) else line.who
         if own or after != detail or who != line.who:
+            marks = dict.fromkeys([*line.erased.split(), to])
+            touched.update(marks)
             renamed.append(
-                {"line": line.id, "of": to if own else line.subject, "by": who, "as": orjson.dumps(after).decode()}
+                {
+                    "line": line.id,
+                    "of": to if own else line.subject,
+                    "by": who,
+                    "as": orjson.dumps(after).decode(),
+                    "marks": " ".join(marks),
+                }
             )
     if renamed:
-        change = audit.update().where(audit.c.id == sql.bindparam("line"))
+        change = table.update().where(table.c.id == sql.bindparam("line"))
         values: dict[str, Any] = {
             "subject": sql.bindparam("of"),
             "who": sql.bindparam("by"),
             "detail": sql.bindparam("as"),
+            "erased": sql.bindparam("marks"),
+            "salt": sql.null(),
         }
         connection.execute(change.values(values), renamed)
     return len(renamed)

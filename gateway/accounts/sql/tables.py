@@ -268,7 +268,7 @@ sessions = sql.Table(
 )
 
 audit = sql.Table(
-    "audit",  # Every change that a person, a provider or a clock made. Never changed; erased accounts have pseudonyms.
+    "audit",  # Every change that a person, a provider or a clock made: a chain (`gateway.accounts.sql.audit`).
     metadata,
     sql.Column("id", Number, primary_key=True, autoincrement=True),
     sql.Column("at", Time, nullable=False),
@@ -276,6 +276,10 @@ audit = sql.Table(
     sql.Column("did", Word, nullable=False),
     sql.Column("subject", Id, nullable=False, index=True),
     sql.Column("detail", Text, nullable=False, server_default="{}"),  # JSON
+    sql.Column("salt", sql.LargeBinary, nullable=True),  # Null once its texts are erased.
+    sql.Column("digest", sql.LargeBinary, nullable=True),  # Of its content. A trigger lets none in without.
+    sql.Column("link", sql.LargeBinary, nullable=True),  # Of the line before, and this one.
+    _word("erased"),  # The pseudonyms by which its texts were replaced, with a space between.
 )
 
 changes = sql.Table(

@@ -189,10 +189,11 @@ def test_readers_are_never_blocked(url: str, connect: Callable[[str], Database])
 def test_a_write_out_of_turn_waits_for_nobody(url: str, connect: Callable[[str], Database]) -> None:
     """In PostgreSQL, work that only adds rows of its own commits while another writer has its turn."""
     first, second = connect(url), connect(url)
+    row = {"mark": "m", "expires": 9.0}
 
     def work(writing: Writing) -> None:
         accounts.create(writing, NewAccount("a"))
-        second.write("test", lambda other: other.audit("news", "a"), in_turn=False)
+        second.write("test", lambda other: other.add_new(tables.spent, row), in_turn=False)
 
     first.write("test", work)
 

@@ -87,6 +87,11 @@ def found_in(content: bytes, traces: Collection[bytes]) -> set[bytes]:
     return {trace for trace in traces if trace in content}
 
 
+def without_codes(content: bytes) -> bytes:
+    """The codes of others' lines stay, and a longer name is another one's."""
+    return content.replace(f"{WHO}-2".encode(), b"").replace(f'"tier":"{WHO}"'.encode(), b"")
+
+
 def dumped(database: Database) -> bytes:
     """Every cell of every table."""
     lines = []
@@ -100,15 +105,12 @@ def test_nothing_of_it_is_left_in_a_row(
     database: Database, secrets: Secrets, traces: list[bytes], clock: Clock
 ) -> None:
     """On both databases: no id, no digest, no name, no statement, once workers have heard of it."""
-    # The codes of others' lines stay, and a longer name is another one's.
-    kept = f"{WHO}-2"
     assert found_in(dumped(database), traces) == set(traces)
     counts = gone(database, secrets).counts
     assert {table for table, count in counts.items() if not count} == set()
     clock.turn(erase.HEARD)
     assert database.write("clerk", erase.forget) == 1
-    left = dumped(database).replace(kept.encode(), b"").replace(f'"tier":"{WHO}"'.encode(), b"")
-    assert found_in(left, traces) == set()
+    assert found_in(without_codes(dumped(database)), traces) == set()
 
 
 def test_a_scrub_that_left_something_says_so(sqlite_url: str, connect: Callable[[str], Database]) -> None:
@@ -135,10 +137,6 @@ def test_nothing_of_it_is_left_in_the_files(
     if database.engine.dialect.name != "sqlite":
         erase.scrub(database)  # That it runs is all that can be seen from here.
         return
-    database.write(
-        "cli",
-        lambda writing: writing.connection.execute(tables.audit.delete().where(tables.audit.c.did == "account.merge")),
-    )
     gone(database, secrets)
     clock.turn(erase.HEARD)
     database.write("clerk", erase.forget)
@@ -148,7 +146,7 @@ def test_nothing_of_it_is_left_in_the_files(
     files = {path.name: path.read_bytes() for path in tmp_path.glob("directory.db*")}
     assert len(files["directory.db"]) > 100_000
     for name, content in files.items():
-        assert found_in(content, traces) == set(), name
+        assert found_in(without_codes(content), traces) == set(), name
 
 
 def test_the_audit_tells_its_story_under_a_pseudonym(database: Database, secrets: Secrets, traces: list[bytes]) -> None:

@@ -24,6 +24,9 @@ from gateway.accounts.sql.migrate import BadRevision, BrokenReference, Loss, Sta
 from gateway.testing import Clock
 
 ROWS = 2000
+STEPS = ("0001", "0002", "0003", "0004")
+HEAD = STEPS[-1]
+LATER = STEPS[1:]
 KILLS = 4
 
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -115,12 +118,12 @@ def test_forward_and_back_without_loss(database: Database) -> None:
     columns = database.read(_columns)
     before = database.read(_read)
     assert {name: len(rows) for name, rows in before.items()}["accounts"] == ROWS
-    assert migrate.upgrade(database) == ("0002",)
+    assert migrate.upgrade(database) == LATER
     assert database.read(lambda connection: _read(connection, columns)) == before
-    assert migrate.downgrade(database, "0001") == ("0002",)
+    assert migrate.downgrade(database, "0001") == LATER[::-1]
     assert database.read(_columns) == columns
     assert database.read(_read) == before
-    assert migrate.upgrade(database) == ("0002",)
+    assert migrate.upgrade(database) == LATER
     assert database.read(lambda connection: _read(connection, columns)) == before
     assert migrate.ready(database) == ""
 
@@ -144,14 +147,14 @@ def test_what_a_downgrade_would_lose(database: Database) -> None:
 
 def test_where_it_stands(database: Database) -> None:
     """Before, between, at the newest: in numbers, and in words that name the command."""
-    assert migrate.status(database) == Status("", "0002", ("0001", "0002"))
+    assert migrate.status(database) == Status("", HEAD, STEPS)
     assert migrate.ready(database) == "the directory has no schema yet: run `tidegate directory upgrade`"
     migrate.upgrade(database, "0001")
-    assert migrate.status(database) == Status("0001", "0002", ("0002",))
-    assert "is 0001 and this program needs 0002: run `tidegate directory upgrade`" in migrate.ready(database)
-    assert migrate.upgrade(database) == ("0002",)
+    assert migrate.status(database) == Status("0001", HEAD, LATER)
+    assert f"is 0001 and this program needs {HEAD}: run `tidegate directory upgrade`" in migrate.ready(database)
+    assert migrate.upgrade(database) == LATER
     assert migrate.upgrade(database) == ()
-    assert migrate.status(database) == Status("0002", "0002", ())
+    assert migrate.status(database) == Status(HEAD, HEAD, ())
 
 
 def test_a_newer_programs_schema(database: Database) -> None:
@@ -159,7 +162,7 @@ def test_a_newer_programs_schema(database: Database) -> None:
     migrate.upgrade(database)
     newer = sql.text("UPDATE alembic_version SET version_num = '0999'")
     database.write("test", lambda writing: writing.connection.execute(newer))
-    assert migrate.status(database) == Status("0999", "0002", ())
+    assert migrate.status(database) == Status("0999", HEAD, ())
     assert "which a newer program made" in migrate.ready(database)
     with pytest.raises(BadRevision, match="newer program"):
         migrate.upgrade(database)
@@ -194,7 +197,9 @@ def test_it_is_quiet(database: Database, caplog: pytest.LogCaptureFixture) -> No
     with caplog.at_level(logging.INFO):
         migrate.upgrade(database)
         migrate.upgrade(database)
-    assert [record.message for record in caplog.records] == ["the directory's schema was upgraded to 0002: 0001, 0002"]
+    assert [record.message for record in caplog.records] == [
+        f"the directory's schema was upgraded to {HEAD}: {', '.join(STEPS)}"
+    ]
 
 
 def test_a_step_that_breaks_leaves_the_old_schema(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +219,7 @@ def test_a_step_that_breaks_leaves_the_old_schema(database: Database, monkeypatc
         migrate.upgrade(database)
     monkeypatch.undo()
     assert database.read(_columns) == columns
-    assert migrate.upgrade(database) == ("0002",)
+    assert migrate.upgrade(database) == LATER
 
 
 @pytest.mark.parametrize("empty", ["sqlite"], indirect=True)
@@ -237,7 +242,7 @@ COPYING = """
 import sqlalchemy as sql
 from alembic import op
 
-revision, down_revision = "0003", "0002"
+revision, down_revision = "0999", "{HEAD}"
 
 
 def upgrade():
@@ -254,12 +259,13 @@ def test_a_step_may_copy_a_table(database: Database, tmp_path: Path, monkeypatch
     """SQLite changes a column by making the table anew: who points at its rows still does, and must."""
     scripts = tmp_path / "migrations"
     shutil.copytree(migrate.SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "0003_copying.py").write_text(COPYING)
-    migrate.upgrade(database)
+    (scripts / "versions" / "0999_copying.py").write_text(COPYING.replace("{HEAD}", HEAD))
+    migrate.upgrade(database, "0001")
     database.write("test", _fill)
+    migrate.upgrade(database)
     before = database.read(_read)
     monkeypatch.setattr(migrate, "SCRIPTS", scripts)
-    assert migrate.upgrade(database) == ("0003",)
+    assert migrate.upgrade(database) == ("0999",)
     assert database.read(_read) == before
     row = {"account": "nobody", "reason": "x", "at": 0.0}
     with pytest.raises(IntegrityError):
@@ -306,7 +312,7 @@ def test_killed_in_the_middle(database: Database, empty: str, processes: ForkSer
         assert process.is_alive()
         process.kill()
         process.join()
-        assert migrate.status(database).current in {"0001", "0002"}
+        assert migrate.status(database).current in {"0001", HEAD}
         migrate.upgrade(database)
         assert migrate.ready(database) == ""
         assert database.read(lambda connection: _read(connection, columns)) == before
