@@ -8,15 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gateway import dialects
-from gateway.chain.timed import begin_timed
 from gateway.dialects.declared import check_declared
 from gateway.dialects.interface import MalformedRequest, Refusal
 from gateway.edge import reply
 from gateway.edge.allowance import Allowance, allowance_of
 from gateway.edge.answer import Answer
 from gateway.edge.challenged import shown
+from gateway.edge.traced import begin_traced
 from gateway.edge.upstream import Unreachable
 from gateway.edge.upstream_connection import UpstreamConnection
+from gateway.edge.websocket import wants_websocket
 from gateway.policy import ALLOW, Ask, Context, Limit, Outcome
 from gateway.wire.status import status_line
 
@@ -85,7 +86,6 @@ class Exchange:
         """Loop time after which the sweep calls `overdue`; 0 while nothing is waited for."""
         self.allowance: Allowance | None = None
         self.trace: Trace | None = None
-        """Where this one is traced."""
 
     # -- asking the chain -----------------------------------------------------------------------------------------
 
@@ -98,13 +98,7 @@ class Exchange:
         path = client.path.decode("latin-1")
         self.dialect = dialects.of(method, path, fields)
         self.request_id = edge.request_id(fields.get(b"x-request-id"), self.id)
-        self.websocket = (
-            client.upgrade
-            and self.method == b"GET"
-            and client.version == b"1.1"
-            and not self.body
-            and fields.get(b"upgrade", b"").lower() == b"websocket"
-        )
+        self.websocket = client.upgrade and wants_websocket(client, self.body)
         self.route = edge.route(client.path)
         try:
             ask = self.dialect.read(method, path, self.body)
@@ -120,12 +114,8 @@ class Exchange:
         address = edge.trusted.client(client.peer, fields) if edge.trusts_anyone else client.peer
         ja4 = edge.ja4(client.peer, fields) if edge.ja4_field else ""
         context = self.context = Context(self.id, edge.wall(), method, path, fields, address, ask, ja4)
-        if edge.traces is not None:
-            self.trace = edge.traces.begin(fields, trusted=edge.trusts_anyone and edge.trusted.trusts(client.peer))
-            if self.trace is not None:
-                begin_timed(edge.chain, context, self._decided, edge.clock)
-                return
-        edge.chain.begin(context, self._decided)
+        if edge.traces is None or not begin_traced(self, edge, context, self._decided):
+            edge.chain.begin(context, self._decided)
 
     def _decided(self, asked: Asked) -> None:
         """The chain has spoken, maybe while the client was leaving."""
@@ -144,20 +134,18 @@ class Exchange:
             return
         if asked.context.ask.streaming:
             self.allowance = allowance_of(asked)
+        if self.trace is not None:
+            self.trace.connecting = now
         self._connect()
 
     def _limits(self) -> tuple[Limit, ...]:
         """The limits whose state the answer tells; none where nobody was asked for takes, or the store was away."""
         asked = self.asked
-        if asked is None or not asked.remaining:
-            return ()
-        return tuple([take[0].limit for take in asked.takes])
+        return () if asked is None or not asked.remaining else tuple([take[0].limit for take in asked.takes])
 
     # -- asking the upstream --------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        if self.trace is not None:
-            self.trace.connecting = self.edge.clock()
         connection = self.route.connect(self._connected)
         if connection is not None:
             self._connected(connection)
@@ -288,8 +276,7 @@ class Exchange:
         """The upstream has switched protocols: from here on bytes pass as they are, with back-pressure both ways."""
         client = self.client
         if not self.websocket:
-            connection.sink = None
-            connection.abort()
+            connection.abandon()
             self.answer_failed("bad_answer")
             return
         self.tunnelled = True
@@ -331,8 +318,7 @@ class Exchange:
             return
         connection, self.upstream = self.upstream, None
         if connection is not None:
-            connection.sink = None
-            connection.abort()
+            connection.abandon()
         self.edge.counters.aborted += 1
         answer = self.answer
         if answer is not None:
@@ -350,8 +336,7 @@ class Exchange:
             return
         connection, self.upstream = self.upstream, None
         if connection is not None:
-            connection.sink = None
-            connection.abort()
+            connection.abandon()
             connection.upstream.note_failure("timeout")
         self._broken("timeout")
 
@@ -362,8 +347,7 @@ class Exchange:
             return
         connection, self.upstream = self.upstream, None
         if connection is not None:
-            connection.sink = None
-            connection.abort()
+            connection.abandon()
         self.edge.counters.cut += 1
         refusal = reply.cut(self.request_id, self.edge.link(reply.CUT_REASON, self.client.fields, self.client.scheme))
         answer.end_with_event(self.dialect.refusal_event(refusal, answer.ask), self.out)

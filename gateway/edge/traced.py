@@ -1,19 +1,34 @@
-"""What a traced exchange was, for its spans. Off the usual way: few exchanges are traced."""
+"""A traced exchange: how it begins, and what it was, for its spans. Few are."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gateway.chain.timed import TimedAsked
+from gateway.chain.timed import TimedAsked, begin_timed
 from gateway.history.event import LONGEST
 from gateway.policy import Action
 from gateway.telemetry.traces import Trace, Traced
 
 if TYPE_CHECKING:
+    from gateway.chain.chain import Asked
+    from gateway.edge.edge import Edge
     from gateway.edge.exchange import Exchange
-    from gateway.policy import Outcome
+    from gateway.policy import Context, Outcome
 
 Value = str | int | float | bool
+
+
+def begin_traced(exchange: Exchange, edge: Edge, context: Context, then: Callable[[Asked], None]) -> bool:
+    """Ask the chain with a clock beside it; False, and nobody is asked, where this exchange is not traced."""
+    client, traces = exchange.client, edge.traces
+    trusted = edge.trusts_anyone and edge.trusted.trusts(client.peer)
+    trace = traces.begin(client.fields, trusted=trusted) if traces is not None else None
+    if trace is None:
+        return False
+    exchange.trace = trace
+    begin_timed(edge.chain, context, then, edge.clock)
+    return True
 
 
 def traced_of(

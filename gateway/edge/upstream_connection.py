@@ -175,6 +175,11 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             sink.answer_failed("broken" if self.begun else "closed")
 
+    def abandon(self) -> None:
+        """Nobody wants the answer any more."""
+        self.sink = None
+        self.abort()
+
     def abort(self) -> None:
         """Close at once, whatever is still to be sent."""
         if self.transport is not None:
