@@ -1,0 +1,74 @@
+// What everybody has to know on every page: what is frozen or in shadow, files that are refused, Redis away.
+import { html, signal, useEffect } from "../vendor/ui.js";
+import { get } from "./api.js";
+import { ago } from "./format.js";
+import { Link } from "./ui.js";
+
+const EVERY = 5000;
+
+/** {generation, revision, name, files, overrides, problems, redis, lost}: asked anew every few seconds. */
+export const standing = signal({});
+
+async function ask() {
+  const [rules, overrides, health] = await Promise.allSettled([get("/policies"), get("/overrides", { all: "" }), get("/health")]);
+  const [r, o, h] = [rules, overrides, health].map((one) => (one.status === "fulfilled" ? one.value : null));
+  const lost = [rules, overrides, health].every((one) => one.status === "rejected" && one.reason.status === 0);
+  standing.value = {
+    lost,
+    name: h?.gateway ?? h?.name ?? "",
+    generation: r?.generation ?? standing.value.generation,
+    revision: o?.revision ?? h?.revision ?? standing.value.revision,
+    files: r?.files, shown: r?.shown ?? [], since: r?.refused_since,
+    overrides: o?.overrides ?? [],
+    redis: h?.redis,
+  };
+}
+
+/** Ask now: after a change that the strip should tell of. */
+export const lookAgain = () => ask().catch(() => {});
+
+export function useStanding() {
+  useEffect(() => {
+    lookAgain();
+    const timer = setInterval(() => { if (!document.hidden) lookAgain(); }, EVERY);
+    return () => clearInterval(timer);
+  }, []);
+  return standing.value;
+}
+
+const SCOPES = { account: "account", organisation: "organisation", tier: "tier", model: "model", country: "country" };
+
+/** For whom an override is, in words. */
+export function scopeWords(scope = {}) {
+  const parts = Object.entries(SCOPES).filter(([key]) => scope[key]).map(([key, word]) => `${word} ${scope[key]}`);
+  if (scope.accounts?.length) parts.push(`a cluster of ${scope.accounts.length} accounts`);
+  if (scope.created_after) parts.push("new accounts");
+  return parts.join(", ") || "everybody";
+}
+
+/** [tone, title, words, where] of what is wrong now, the worst first. */
+export function alarms(now) {
+  const all = [];
+  if (now.lost) all.push(["bad", "The gateway does not answer", "What you see is what was last known.", null]);
+  if (now.redis && now.redis.available === false) all.push(["bad", "Redis is away", "Quotas answer as the entries' on_failure says.", "health"]);
+  if (now.files === "refused") all.push(["bad", "The rules on disk are refused", `What is in force stays in force. ${now.shown[0] ?? ""}`, "rules"]);
+  if (now.files === "set_aside") all.push(["warn", "The rules on disk are set aside", "Somebody went back from them.", "rules"]);
+  for (const one of now.overrides ?? []) {
+    const kind = one.change?.kind ?? one.kind;
+    const until = one.expires ? `, ends ${ago(one.expires)}` : "";
+    const by = `by ${one.by ?? "somebody"}${until}. ${one.reason ?? ""}`;
+    if (kind === "shadow") all.push(["warn", "Everything is in shadow", `Nothing but auth refuses: ${by}`, "limits"]);
+    if (kind === "freeze") all.push(["warn", `Frozen: ${scopeWords(one.scope)}`, `${one.limit === "*" ? "All limits" : one.limit}, ${by}`, "limits"]);
+  }
+  return all;
+}
+
+const MOST = 3;
+
+export function Alarms({ standing: now }) {
+  const all = alarms(now);
+  if (!all.length) return null;
+  return html`<aside class="alarms" aria-label="Alarms">${all.slice(0, MOST).map(([tone, title, words, where]) => html`<p key=${title + words} class=${`alarm ${tone}`}>
+    <b>${title}.</b> <span>${words}</span> ${where ? html`<${Link} to=${where}>Look<//>` : null}</p>`)}
+    ${all.length > MOST ? html`<p class="alarm warn"><b>${all.length - MOST} more.</b> <${Link} to="limits">All of them<//></p>` : null}</aside>`;
+}

@@ -1,0 +1,11 @@
+export { EditorView, basicSetup } from "codemirror";
+export { keymap, Decoration, ViewPlugin, WidgetType, hoverTooltip, lineNumbers, placeholder, drawSelection } from "@codemirror/view";
+export { EditorState, EditorSelection, StateEffect, StateField, Compartment, RangeSetBuilder } from "@codemirror/state";
+export { yaml, yamlLanguage } from "@codemirror/lang-yaml";
+export { autocompletion, startCompletion, acceptCompletion, snippetCompletion, completeFromList } from "@codemirror/autocomplete";
+export { linter, lintGutter, setDiagnostics, forceLinting, openLintPanel, nextDiagnostic, lintKeymap } from "@codemirror/lint";
+export { search, searchKeymap, openSearchPanel } from "@codemirror/search";
+export { indentWithTab, defaultKeymap, historyKeymap, undo, redo } from "@codemirror/commands";
+export { syntaxTree, HighlightStyle, syntaxHighlighting, indentUnit, foldGutter } from "@codemirror/language";
+export { tags } from "@lezer/highlight";
+export { MergeView, unifiedMergeView } from "@codemirror/merge";
