@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ from gateway.accounts import announce
 from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.outage import Outage, said
 from gateway.accounts.sql import lookup, tables
-from gateway.accounts.sql.database import ALL, Change, Database, versions_since
+from gateway.accounts.sql.database import ALL, OVERRIDES, Change, Database, versions_since
 from gateway.tasks import is_cancelled
 
 INTERVAL: Final = 0.5
@@ -52,7 +52,10 @@ class DirectoryFollower:
         directory: LiveDirectory,
         interval: float = INTERVAL,
         timeout: float = TIMEOUT,
+        overrides_changed: Callable[[], None] = lambda: None,
     ) -> None:
+        """`overrides_changed` is told when what operators set beside limits may be other than it was."""
+        self._overrides_changed = overrides_changed
         self._database = database
         self._redis = redis
         self._directory = directory
@@ -225,6 +228,9 @@ class DirectoryFollower:
         return before is not None and before != self._file
 
     def _forget(self, accounts: Collection[str]) -> None:
+        if OVERRIDES in accounts:
+            self._overrides_changed()
+            accounts = [account for account in accounts if account != OVERRIDES]
         self.changes += len(accounts)
         self._directory.void(accounts)
         if any(map(self._directory.has_in_file, accounts)):
@@ -233,4 +239,5 @@ class DirectoryFollower:
     def _forget_all(self) -> None:
         self.changes += 1
         self._directory.void_all()
+        self._overrides_changed()
         self._asked_of = None

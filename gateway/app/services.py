@@ -11,6 +11,7 @@ from gateway.feeds.folder import Feeds
 from gateway.feeds.networks_fleet import FleetNetworks
 from gateway.feeds.refusals_fleet import FleetRefusals
 from gateway.feeds.sightings_fleet import FleetSightings
+from gateway.overrides.live import LiveOverrides
 from gateway.policies import Challenges, Services, no_link
 from gateway.rules.build import FREE
 from gateway.rules.ruleset import Ruleset
@@ -32,6 +33,7 @@ def services_of(
     seen: Seen,
     owner_link: Callable[[str], str] = no_link,
     challenges: Challenges | None = None,
+    overrides: LiveOverrides | None = None,
 ) -> Services:
     return Services(
         now=wall,
@@ -43,4 +45,5 @@ def services_of(
         challenges=challenges,
         networks=seen.networks,
         refusals=seen.refusals,
+        overrides=overrides,
     )

@@ -22,8 +22,8 @@ class Guard:
     """Token buckets without a round trip."""
 
     def __init__(self, config: QuotaConfig, services: Services) -> None:
-        self._plans = Plans(config.limits)
-        self._unmatched = ALLOW if config.unmatched == "allow" else NO_QUOTA
+        unmatched = ALLOW if config.unmatched == "allow" else NO_QUOTA
+        self._plans = Plans(config.limits, unmatched, services.overrides)
         self._assumed_output = float(config.assumed_output)
         self._prices = services.prices
         self._counts_tokens = any(limit.measure != "requests" for limit in config.limits)
@@ -33,7 +33,7 @@ class Guard:
         ask = context.ask
         plan = self._plans.of(context, context.principal or NOBODY)
         if not plan.buckets:
-            return self._unmatched
+            return plan.instead
         if self._counts_tokens:
             costs = reserved(ask, min(self._assumed_output, plan.most_output), price_of(self._prices, ask.model))
             wanted = list(zip(plan.buckets, plan.pick(costs), strict=True))
@@ -44,7 +44,8 @@ class Guard:
         if taken is None:
             return ALLOW
         short = Take(*wanted[taken.short])
-        return refusal(short, taken, of_ramp=context.share < 1.0 and is_part(short.bucket, context))
+        override = self._plans.overridden(context, plan.principal, short.bucket.limit.name)
+        return refusal(short, taken, of_ramp=context.share < 1.0 and is_part(short.bucket, context), override=override)
 
     def explain(self, context: Context) -> tuple[Finding, ...]:
         return self._plans.explain(context, context.principal or NOBODY)

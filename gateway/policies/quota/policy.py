@@ -23,15 +23,15 @@ class Quota:
     """Token buckets on any measure, keyed on any dimension, exact in the shared store."""
 
     def __init__(self, config: QuotaConfig, services: Services) -> None:
-        self._plans = Plans(config.limits)
-        self._unmatched = ALLOW if config.unmatched == "allow" else NO_QUOTA
+        unmatched = ALLOW if config.unmatched == "allow" else NO_QUOTA
+        self._plans = Plans(config.limits, unmatched, services.overrides)
         self._prices = services.prices
         self._history = OutputHistory(float(config.assumed_output))
 
     def decide(self, context: Context) -> Decision:
         plan, costs = self.wanted(context)
         if not plan.buckets:
-            return self._unmatched
+            return plan.instead
         takes = tuple(map(_take, zip(plan.buckets, plan.pick(costs), strict=True)))
         return Decision(Action.ALLOW, "", "", "", 0, None, None, takes)
 
@@ -79,4 +79,5 @@ class Quota:
         return tuple(lacking)
 
     def refuse(self, context: Context, take: Take, taken: Taken) -> Decision:
-        return refusal(take, taken, of_ramp=context.share < 1.0 and is_part(take.bucket, context))
+        override = self._plans.overridden(context, context.principal or NOBODY, take.bucket.limit.name)
+        return refusal(take, taken, of_ramp=context.share < 1.0 and is_part(take.bucket, context), override=override)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.overrides.override import Override
+from gateway.overrides.written import in_words
 from gateway.policy import Action, Decision, Limit, Match, Measure, Take, Taken
 
 NO_QUOTA: Final = Decision(
@@ -14,8 +16,26 @@ NO_QUOTA: Final = Decision(
 NEW_MODEL: Final = " In a new model's first days a part of each limit is for it."
 
 
-def refusal(take: Take, taken: Taken, *, of_ramp: bool = False) -> Decision:
-    """The partition goes to the log alone: it may name what the caller need not know. `of_ramp`: of a new model."""
+def frozen(override: Override) -> Decision:
+    """A freeze of all limits. Whom else it means is nobody's business: a cluster, or new accounts, are not named."""
+    scope = override.scope
+    asked = " for this model" if scope.model else ""
+    where = " from this country" if scope.country else ""
+    whose = " for this account" if scope.account or scope.accounts or scope.created_after else ""
+    whose = whose or (" for this organisation" if scope.organisation else " for this tier" if scope.tier else "")
+    return Decision(
+        Action.THROTTLE,
+        reason="quota_frozen",
+        detail=f"Requests are stopped{asked}{where}{whose} at the moment: waiting a little does not help.",
+        note=in_words(override),
+        matches=(Match(f"override {override.id}", "throttle", "quota_frozen"),),
+    )
+
+
+def refusal(take: Take, taken: Taken, *, of_ramp: bool = False, override: Override | None = None) -> Decision:
+    """The partition goes to the log alone: it may name what the caller need not know. So does the override that the
+    limit's numbers are of. `of_ramp`: of a new model.
+    """
     limit = take.bucket.limit
     never = taken.wait == float("inf")
     reason = "concurrency_exceeded" if limit.measure is Measure.CONCURRENCY else "quota_exceeded"
@@ -33,7 +53,7 @@ def refusal(take: Take, taken: Taken, *, of_ramp: bool = False) -> Decision:
         Action.THROTTLE,
         reason=reason,
         detail=detail,
-        note=take.bucket.partition,
+        note=take.bucket.partition if override is None else f"{take.bucket.partition}; {in_words(override)}",
         retry_after=None if never else max(taken.wait, 0.001),
         matches=(Match(limit.name, "throttle", reason),),
     )
