@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.accounts.ladder import IdentityLimit, Ladder
 from gateway.accounts.sql.purge import purge
 from gateway.app.challenges_admin import ChallengesAdmin
 from gateway.app.clerk import Rules
+from gateway.app.clocks import wall
 from gateway.app.configuration import Configuration
 from gateway.app.directory import open_durable
+from gateway.control.access.access import Access
 from gateway.control.accounts import AccountsApi
+from gateway.control.operations import Operation
 from gateway.control.owner.place import link_path
 from gateway.rules.problems import Problem, Problems
 
@@ -40,14 +42,27 @@ class AccountsAdmin:
         database = self._durable.database if self._durable is not None else None
         redis = configuration.file.redis.get_secret_value()
         self._challenges = ChallengesAdmin(redis, database, lambda: self._rules.terms)
+        self._file = configuration.file
         self._public_url = configuration.file.public_url
 
-    def add_to(self, app: web.Application) -> None:
-        self._challenges.add_to(app)
+    def operations(self) -> list[Operation]:
+        found = self._challenges.operations()
         if self._durable is None:
-            return
+            return found
         database, secrets = self._durable.database, self._durable.secrets
-        AccountsApi(database, secrets, self._ladder, self._limits, self._owner_url).add_to(app)
+        accounts = AccountsApi(database, secrets, self._ladder, self._limits, self._owner_url)
+        return [*found, *accounts.operations()]
+
+    def access(self) -> Access:
+        """Who may use the port."""
+        file, durable = self._file, self._durable
+        token = file.admin_token.get_secret_value() if file.admin_token is not None else ""
+        return Access(
+            token=token,
+            database=durable.database if durable is not None else None,
+            secrets=durable.secrets if durable is not None else None,
+            now=wall,
+        )
 
     async def follow(self) -> None:
         """The rules in force, for ever: read in a thread, since a large list takes its time."""

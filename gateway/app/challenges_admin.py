@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from aiohttp import web
-
 from gateway.accounts.sql.database import Database
 from gateway.app.clocks import wall
 from gateway.challenges.fleet import RedisEscalations
 from gateway.challenges.terms import Terms
 from gateway.control.challenges_admin import ChallengesApi
+from gateway.control.operations import Operation
 from gateway.stores.redis.client import client
 
 DEADLINE = 2.0
@@ -28,8 +27,8 @@ class ChallengesAdmin:
         escalations = RedisEscalations(self._redis, wall, deadline=DEADLINE)
         self._api = ChallengesApi(self._redis, escalations, database, terms, wall)
 
-    def add_to(self, app: web.Application) -> None:
-        self._api.add_to(app)
+    def operations(self) -> list[Operation]:
+        return self._api.operations()
 
     async def close(self) -> None:
         await self._redis.aclose()

@@ -81,9 +81,10 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: spawn(rules.reload("signal"), name="reload"))
-    token = file.admin_token.get_secret_value() if file.admin_token is not None else ""
     accounts = AccountsAdmin(configuration, whole.folder.parent)
-    runner = web.AppRunner(admin.application(fleet, rules, token, wall, accounts.add_to), access_log=None)
+    access = accounts.access()
+    operations = [*admin.PoliciesApi(fleet, rules, wall).operations(), *accounts.operations()]
+    runner = web.AppRunner(admin.application(operations, access), access_log=None)
     await runner.setup()
     await web.SockSite(runner, admin_bound).start()
     await supervisor.start()
@@ -104,6 +105,7 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
     await supervisor.stop(file.timeouts.drain + 5.0)
     await asyncio.gather(recorder.stop(RECORD_WITHIN), clerk.stop(CLERK_WITHIN))
     await runner.cleanup()
+    await access.close()
     await accounts.close()
     rules.close()
     bound.close()

@@ -122,11 +122,16 @@ class EvidenceShape(Shape):
     reason: Reason
 
 
-class FallShape(Shape):
-    fall: Literal[tuple(FALLS)]  # type: ignore[valid-type]
+class FallWhyShape(Shape):
+    """Of a fall that is named elsewhere."""
+
     reason: OneLine = ""
     lasts: Lasting | None = None
     """Until it is cleared, if not stated."""
+
+
+class FallShape(FallWhyShape):
+    fall: Literal[tuple(FALLS)]  # type: ignore[valid-type]
 
 
 class LinksShape(Shape):

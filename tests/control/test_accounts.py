@@ -20,6 +20,7 @@ from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql import keys, migrate, tables, visits
 from gateway.accounts.sql.database import Change, Database
 from gateway.control import admin
+from gateway.control.access.access import Access
 from gateway.control.account_shown import when
 from gateway.control.accounts import AccountsApi
 from tests.control.fakes import World, world
@@ -64,8 +65,8 @@ async def opened(folder: Path, token: str) -> Port:
     api = AccountsApi(
         database, SECRETS, lambda: LADDER, lambda: LIMITS, lambda token: f"https://api.example.com/open#{token}"
     )
-    fleet: Any = None
-    client = TestClient(TestServer(admin.application(fleet, live.rulesets, token, lambda: clock[0], api.add_to)))
+    access = Access(token=token, database=database, secrets=SECRETS, now=lambda: clock[0])
+    client = TestClient(TestServer(admin.application(api.operations(), access)))
     await client.start_server()
     return Port(client, database, clock, heard, live)
 
@@ -126,7 +127,7 @@ async def test_without_a_token_there_are_no_accounts(tmp_path: Path) -> None:
     """A gateway that has none shows none."""
     port = await opened(tmp_path, "")
     async with port.http.get("/accounts", headers=BEARER) as answer:
-        assert answer.status == 403
+        assert answer.status == 401
     await port.http.close()
     port.database.close()
 

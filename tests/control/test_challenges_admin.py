@@ -20,10 +20,10 @@ from gateway.challenges.fleet import RedisEscalations
 from gateway.challenges.ladder import Asked, Event, Ladder, Lifted, Open, Passed, Step, Weighed
 from gateway.challenges.terms import Terms
 from gateway.control import admin
+from gateway.control.access.access import Access
 from gateway.control.challenges_admin import ChallengesApi
 from gateway.stores.redis.client import client
 from gateway.testing import Clock
-from tests.control.fakes import world
 from tests.stores.conftest import valkey_url
 
 __all__ = ["valkey_url"]
@@ -71,8 +71,8 @@ async def opened(folder: Path, url: str) -> AsyncIterator[Port]:
     redis = client(url)
     escalations = RedisEscalations(redis, clock, deadline=2.0)
     api = ChallengesApi(redis, escalations, database, lambda: terms, clock)
-    fleet: Any = None
-    http = TestClient(TestServer(admin.application(fleet, world(folder).rulesets, TOKEN, clock, api.add_to)))
+    access = Access(token=TOKEN, database=database, secrets=None, now=clock)
+    http = TestClient(TestServer(admin.application(api.operations(), access)))
     await http.start_server()
     yield Port(http, escalations, database, f"acme-{next(_count)}")
     await http.close()

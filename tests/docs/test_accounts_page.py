@@ -19,11 +19,11 @@ from gateway.accounts.evidence import FALLS, KINDS, LINKS
 from gateway.app.clocks import wall
 from gateway.app.configuration import read_configuration
 from gateway.control import admin
+from gateway.control.access.access import Access
 from gateway.control.accounts import AccountsApi
 from gateway.rules.directory_file import open_directory
 from tests.cli.directories import Folder
 from tests.cli.run import tidegate
-from tests.control.fakes import world
 from tests.docs.pages import ROOT, Block, blocks, rows, section, text_of
 
 PAGE: Final = ROOT / "docs" / "accounts.md"
@@ -72,8 +72,8 @@ async def admin_port(tmp_path: Path) -> AsyncIterator[str]:
     folder = Folder(tmp_path)
     database, secrets = open_directory(read_configuration(folder.config), wall)
     api = AccountsApi(database, secrets, lambda: None, dict, lambda token: f"/tidegate/account/link/{token}")
-    fleet: Any = None
-    server = TestServer(admin.application(fleet, world(tmp_path).rulesets, TOKEN, wall, api.add_to))
+    access = Access(token=TOKEN, database=database, secrets=secrets, now=wall)
+    server = TestServer(admin.application(api.operations(), access))
     await server.start_server()
     yield f"{server.host}:{server.port}"
     await server.close()
@@ -104,18 +104,9 @@ def test_every_route_is_in_the_table() -> None:
         first, *others = re.findall(r"`(.*?)`", cell)
         method, path = first.split("?")[0].split(" ")
         told |= {(method, path), *((method, path.rpartition("/")[0] + other) for other in others)}
-    routes: set[tuple[str, str]] = set()
-
-    class Router:
-        def add_route(self, method: str, path: str, _: object) -> None:
-            routes.add((method, path))
-
-    class App:
-        router = Router()
-
     nothing: Any = None
-    app: Any = App()
-    AccountsApi(nothing, nothing, nothing, nothing, nothing).add_to(app)
+    operations = AccountsApi(nothing, nothing, nothing, nothing, nothing).operations()
+    routes = {(operation.method, operation.path) for operation in operations}
     assert told == routes
 
 
