@@ -29,7 +29,9 @@ def clerk(
         die_with_parent(parent)
     log_to_stderr()
     try:
-        uvloop.run(_work_off(read_configuration(config, copy=copy), wholes))
+        configuration = read_configuration(config, copy=copy)
+        log_to_stderr(configuration.file.process_log)
+        uvloop.run(_work_off(configuration, wholes))
     except Problems as problems:
         fail_with(problems)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import signal
 import threading
 from pathlib import Path
@@ -14,6 +13,7 @@ import typer
 from gateway.app.clocks import wall
 from gateway.cli.configured import fail
 from gateway.cli.period import LogOption, MaybeConfigOption, configuration_of, log_folder, shown
+from gateway.cli.process_log import log_to_stderr
 from gateway.edge.workers import die_with_parent
 from gateway.history.columns import HistoryError
 from gateway.quantities import duration
@@ -38,8 +38,8 @@ def record(
 
     if parent:
         die_with_parent(parent)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     configuration = configuration_of(config)
+    log_to_stderr(configuration.file.process_log if configuration is not None else "text")
     folder = log_folder(log, configuration)
     written = (configuration.file.exchange_log if configuration is not None else None) or ExchangeLogFile()
     try:

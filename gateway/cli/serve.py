@@ -53,6 +53,7 @@ def serve(
             configuration, whole, ruleset = prepare_everything(config, runtime / "wholes")
             if wrong := faults(configuration):
                 raise Problems(wrong)
+            log_to_stderr(configuration.file.process_log)
             prepare_durable(configuration)
         except Problems as problems:
             fail_with(problems)

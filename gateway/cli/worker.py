@@ -39,6 +39,7 @@ def worker(
     log_to_stderr()
     try:
         configuration = read_configuration(config, copy=copy)
+        log_to_stderr(configuration.file.process_log)
         uvloop.run(_work(configuration, bind(listen), control, wholes, index))
     except Problems as problems:
         fail_with(problems)

@@ -19,7 +19,7 @@ from pydantic import (
 
 from gateway.accounts.evidence import KINDS
 from gateway.challenges.providers import vendors
-from gateway.quantities import Count, Duration, Name, Secret, Size
+from gateway.quantities import Count, Duration, Name, Percentage, Secret, Size
 from gateway.rules.problems import did_you_mean
 from gateway.verification.providers import contract
 
@@ -231,6 +231,19 @@ class MailFile(Strict):
     """The From address."""
 
 
+class TracesFile(Strict):
+    """OpenTelemetry traces of some exchanges. Needs `tidegate[traces]`."""
+
+    endpoint: OriginUrl
+    """The collector's address for OTLP over HTTP, such as http://127.0.0.1:4318"""
+    sample: Annotated[Percentage, Field(gt=0)] = 0.01
+    """The share of exchanges that is traced. Where a trusted hop states a trace, its decision holds instead."""
+    headers: dict[Name, Secret] = Field(default_factory=dict)
+    """Sent to the collector, such as a credential."""
+    service: str = "tidegate"
+    """What we are called there."""
+
+
 class GatewayFile(Strict):
     """The whole file."""
 
@@ -279,6 +292,10 @@ class GatewayFile(Strict):
     """`stdout`, `off`, or a file that is appended to."""
     exchange_log: ExchangeLogFile | None = None
     """What replays and reports are made of; nothing is kept if not stated."""
+    traces: TracesFile | None = None
+    """Where some exchanges are told step by step; nowhere if not stated."""
+    process_log: Literal["text", "json"] = "text"
+    """How the gateway's own log (stderr) is written: lines for people, or one JSON object a line."""
 
     @field_validator("admin_token")
     @classmethod
