@@ -23,17 +23,11 @@ import orjson
 
 from gateway.control.rules_files.check import Known, check
 from gateway.control.rules_files.draft import lay
+from gateway.control.rules_files.listing import listed, search
 from gateway.control.rules_files.replay import replay
 from gateway.control.rules_files.shadow import shadow
 from gateway.control.rules_files.trials import run_tests
 from gateway.control.rules_files.words import words
-from gateway.feeds.sources import FeedSet
-from gateway.feeds.standing import standings
-from gateway.rules.check import check as checked
-from gateway.rules.feeds_file import FeedsFile
-from gateway.rules.problems import Problems
-from gateway.rules.read import read
-from gateway.rules.ruleset import FEEDS
 
 GENTLE: Final = 10
 """How much nicer than the workers."""
@@ -59,7 +53,10 @@ class Bench:
         if asked["do"] == "shadow":
             return shadow(policies, log, period)
         if asked["do"] == "lists":
-            return {"lists": [list_row(row) for row in self._standings(policies, data)]}
+            return listed(policies, Path(asked["in_force"]), data, self.now())
+        if asked["do"] == "search":
+            compiled = Path(asked["in_force"]).parent / "feeds"
+            return search(policies, compiled, data, asked["name"], asked["wanted"], asked["most"])
         draft = lay(policies, asked.get("files", {}), self.work / "draft")
         if asked["do"] == "check":
             providers = {name: frozenset(gives) for name, gives in asked["providers"].items()}
@@ -72,18 +69,6 @@ class Bench:
         if log is None:
             return {"error": "there is no exchange log to replay: set `exchange_log` in tidegate.yaml"}
         return replay(draft, in_force, data, log, period, tell)
-
-    def _standings(self, policies: Path, data: Path) -> list[Any]:
-        path = policies / FEEDS
-        try:
-            feeds = checked(read(path), FeedsFile).plain() if path.exists() else FeedSet()
-        except Problems:
-            return []
-        return standings(feeds, policies, data, self.now())
-
-
-def list_row(row: Any) -> dict[str, Any]:
-    return {key: getattr(row, key) for key in ("name", "kind", "entries", "built", "age", "stale", "problem", "source")}
 
 
 def serve(bench: Bench, lines: Any, out: Any) -> None:

@@ -35,7 +35,7 @@ from gateway.control.rules_files.diff import diff
 from gateway.control.rules_files.folder import PolicyFolder
 from gateway.control.rules_files.rollout import with_share
 from gateway.control.rules_files.saving import CHECK_WITHIN, Deployment
-from gateway.control.rules_files.tree import tree
+from gateway.control.rules_files.tree import tree, veiled
 from gateway.control.rules_files.workshop import GivenUp, Workshop
 from gateway.control.rulesets import Past
 from gateway.rules.whole import Whole
@@ -121,7 +121,10 @@ class DraftsApi:
     async def check(self, request: web.Request) -> web.Response:
         asked = await draft_of(request)
         question = self._deployment.question("check", asked.files)
-        return told(await self._workshop.ask(question, CHECK_WITHIN))
+        found = await self._workshop.ask(question, CHECK_WITHIN)
+        if not may(request, Permission.PEOPLE):
+            found["problems"] = await asyncio.to_thread(veiled, found["problems"], self._deployment.policies)
+        return told(found)
 
     async def test(self, request: web.Request) -> web.Response:
         asked = await draft_of(request)

@@ -30,7 +30,7 @@ from gateway.control.rules_files.answers import (
 )
 from gateway.control.rules_files.folder import Content, NoFile, named
 from gateway.control.rules_files.saving import Change, Conflict, Rules, Saved, Saving, WouldRefuse
-from gateway.control.rules_files.tree import Role, Roles, text_in_force, tree
+from gateway.control.rules_files.tree import Role, Roles, text_in_force, tree, veiled
 from gateway.control.rules_files.workshop import Workshop
 from gateway.tasks import spawn
 
@@ -108,7 +108,7 @@ class FilesApi:
 
     async def create(self, request: web.Request) -> web.Response:
         asked = checked(NewFileShape, await content_of(request))
-        return await self._changed(Change(who(request), asked.path, asked.text, "", asked.reason), 201)
+        return await self._changed(request, Change(who(request), asked.path, asked.text, "", asked.reason), 201)
 
     async def delete(self, request: web.Request) -> web.Response:
         asked = checked(ReasonShape, await content_of(request))
@@ -130,15 +130,18 @@ class FilesApi:
             return failed(PEOPLE, 403)
         if not await asyncio.to_thread(self._folder.exists, path):
             raise NoFile(f"there is no file `{path}`: somebody removed it, or it was never there")
-        return await self._changed(Change(who(request), path, text, match, reason))
+        return await self._changed(request, Change(who(request), path, text, match, reason))
 
-    async def _changed(self, change: Change, status: int = 200) -> web.Response:
+    async def _changed(self, request: web.Request, change: Change, status: int = 200) -> web.Response:
         try:
             saved = await self._saving.change(change)
         except Conflict as conflict:
             return _conflict(change, conflict)
         except WouldRefuse as refused:
-            return failed(str(refused), 422, problems=refused.problems)
+            rows = refused.problems
+            if not may(request, Permission.PEOPLE):
+                rows = await asyncio.to_thread(veiled, rows, self._folder.root)
+            return failed(str(refused), 422, problems=rows)
         return told(await self._applied(change, saved), status, saved.digest)
 
     async def _applied(self, change: Change, saved: Saved) -> dict[str, Any]:

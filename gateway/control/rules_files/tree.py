@@ -127,3 +127,12 @@ def text_in_force(in_force: Path, path: str) -> str | None:
         return (in_force / path).read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return None
+
+
+VEILED: Final = "a line of this list is wrong: whoever may see people sees which"
+
+
+def veiled(rows: list[dict[str, Any]], root: Path) -> list[dict[str, Any]]:
+    """Problems without what stands in files that name accounts: a draft could call such a list another kind."""
+    roles = Roles(root)
+    return [row | {"message": VEILED, "excerpt": ""} if roles.of(row["path"]).people else row for row in rows]
