@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.control.live.asked import answer
+from gateway.control.access.answers import Refused
 
 MOST: Final = 16
 """Feeds at once: each costs the operators' process, and a browser has a tab or two."""
@@ -86,17 +86,17 @@ class Feeds:
         self._most = most
         self._closing = False
 
-    def refusal(self) -> web.Response | None:
-        """503 where there are too many, or this process ends."""
+    def check(self) -> None:
+        """Raises Refused (503) where there are too many, or this process ends."""
         if self._closing:
-            return answer({"error": "the operators' port is closing: try again in a moment"}, 503)
+            raise Refused(503, "the operators' port is closing: try again in a moment")
         if self.open >= self._most:
             said = f"{self._most} live feeds are open, which is the most: close one, such as a tab of the console"
-            return answer({"error": said}, 503)
-        return None
+            raise Refused(503, said)
 
     async def serve(self, request: web.Request, inbox: Inbox, written: Written) -> web.StreamResponse:
-        """Until the reader leaves, may no longer, or is too slow."""
+        """Until the reader leaves, may no longer, or is too slow. Raises Refused as `check`."""
+        self.check()
         response = web.StreamResponse(
             headers={
                 "Content-Type": "text/event-stream; charset=utf-8",

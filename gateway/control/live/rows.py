@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from gateway.control.live.asked import Query
+from gateway.accounts.model import Country
+from gateway.control.account_shapes import Shape
 from gateway.history.columns import AT
 
 Row = dict[str, Any]
@@ -27,14 +28,14 @@ REFUSALS: Final = frozenset({"deny", "challenge", "throttle"})
 Text = Annotated[str, StringConstraints(max_length=256)]
 
 
-class Filter(Query):
+class Filter(Shape):
     """All that is stated has to hold; empty is not stated."""
 
     account: Text = ""
     organisation: Text = ""
     model: Text = ""
     """`*` and `?` stand for any text and any character."""
-    country: Annotated[str, StringConstraints(pattern=r"^([A-Z]{2})?$")] = ""
+    country: Country = ""
     reason: Text = ""
     entry: Text = ""
     action: Literal["", "allow", "deny", "challenge", "throttle", "refused"] = ""
