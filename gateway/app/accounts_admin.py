@@ -14,10 +14,8 @@ from gateway.accounts.ladder import IdentityLimit, Ladder
 from gateway.accounts.sql.purge import purge
 from gateway.app.challenges_admin import ChallengesAdmin
 from gateway.app.clerk import Rules
-from gateway.app.clocks import wall
 from gateway.app.configuration import Configuration
 from gateway.app.directory import open_durable
-from gateway.control.access.access import Access
 from gateway.control.accounts import AccountsApi
 from gateway.control.operations import Operation
 from gateway.control.owner.place import link_path
@@ -34,59 +32,47 @@ class AccountsAdmin:
 
     def __init__(self, configuration: Configuration, wholes: Path) -> None:
         """Raises Problems."""
-        self._durable = open_durable(configuration)
-        self._rules = Rules(wholes)
-        self._rules.look()
-        if not self._rules.known:
+        self.durable = open_durable(configuration)
+        self.rules = Rules(wholes)
+        self.rules.look()
+        if not self.rules.known:
             raise Problems([Problem(wholes, 1, 1, "the rules in force cannot be read: no limit would hold")])
-        database = self._durable.database if self._durable is not None else None
+        database = self.durable.database if self.durable is not None else None
         redis = configuration.file.redis.get_secret_value()
-        self._challenges = ChallengesAdmin(redis, database, lambda: self._rules.terms)
-        self._file = configuration.file
+        self._challenges = ChallengesAdmin(redis, database, lambda: self.rules.terms)
         self._public_url = configuration.file.public_url
 
     def operations(self) -> list[Operation]:
         found = self._challenges.operations()
-        if self._durable is None:
+        if self.durable is None:
             return found
-        database, secrets = self._durable.database, self._durable.secrets
+        database, secrets = self.durable.database, self.durable.secrets
         accounts = AccountsApi(database, secrets, self._ladder, self._limits, self._owner_url)
         return [*found, *accounts.operations()]
 
-    def access(self) -> Access:
-        """Who may use the port."""
-        file, durable = self._file, self._durable
-        token = file.admin_token.get_secret_value() if file.admin_token is not None else ""
-        return Access(
-            token=token,
-            database=durable.database if durable is not None else None,
-            secrets=durable.secrets if durable is not None else None,
-            now=wall,
-        )
-
     async def follow(self) -> None:
         """The rules in force, for ever: read in a thread, since a large list takes its time."""
-        await self._rules.run()
+        await self.rules.run()
 
     async def tidy(self) -> None:
         """What is not kept for ever goes once an hour, for ever."""
-        while self._durable is not None:
+        while self.durable is not None:
             try:
-                await self._durable.database.writing("supervisor", lambda writing: purge(writing, writing.now))
+                await self.durable.database.writing("supervisor", lambda writing: purge(writing, writing.now))
             except SQLAlchemyError as error:
                 log.error("the directory is not tidied: %s", getattr(error, "orig", None) or type(error).__name__)
             await asyncio.sleep(TIDIED)
 
     async def close(self) -> None:
         await self._challenges.close()
-        if self._durable is not None:
-            self._durable.close()
+        if self.durable is not None:
+            self.durable.close()
 
     def _ladder(self) -> Ladder | None:
-        return self._rules.ladder
+        return self.rules.ladder
 
     def _limits(self) -> Mapping[str, IdentityLimit]:
-        return self._rules.limits
+        return self.rules.limits
 
     def _owner_url(self, token: str) -> str:
         return f"{self._public_url}{link_path(token)}"

@@ -15,10 +15,12 @@ from gateway.app.directory import open_durable
 from gateway.app.offers import no_terms, offers_of
 from gateway.app.providers import providers_of
 from gateway.challenges.terms import Terms
+from gateway.partitions import Price
 from gateway.policies.kyc.config import KycConfig
+from gateway.policies.quota.config import QuotaConfig
 from gateway.rules.build import policy_kinds
 from gateway.rules.problems import Problem, Problems
-from gateway.rules.ruleset import load
+from gateway.rules.ruleset import Ruleset, load
 from gateway.rules.whole import pointed
 from gateway.stores.redis.client import client
 from gateway.tasks import spawn
@@ -47,6 +49,16 @@ class Rules:
         self.limits: Mapping[str, IdentityLimit] = {}
         self.terms: Callable[[str], Terms | None] = no_terms
         """Rule -> on what terms its challenge is passed."""
+        self._prices: Mapping[str, Price] = {}
+        self._models: frozenset[str] = frozenset()
+
+    def prices(self) -> Mapping[str, Price]:
+        """Model -> price; empty where there are none."""
+        return self._prices
+
+    def models(self) -> frozenset[str]:
+        """That prices and limits name, but for patterns."""
+        return self._models
 
     def look(self) -> None:
         """Reads them where others came into force. The last that could be read stay."""
@@ -61,6 +73,8 @@ class Rules:
         self._folder = folder
         self.known = True
         self.terms = offers_of(ruleset).terms
+        self._prices = ruleset.prices or {}
+        self._models = _models(ruleset)
         found = next((entry.config for entry in ruleset.entries if isinstance(entry.config, KycConfig)), None)
         self.ladder = None if found is None else found.ladder()
         self.limits = {} if found is None else found.identity_limits()
@@ -70,6 +84,14 @@ class Rules:
         while True:
             await asyncio.sleep(LOOK)
             await asyncio.to_thread(self.look)
+
+
+def _models(ruleset: Ruleset) -> frozenset[str]:
+    stated = {model for model in ruleset.prices or {} if model != "default"}
+    for entry in ruleset.entries:
+        if isinstance(entry.config, QuotaConfig):
+            stated.update(*(limit.models for limit in entry.config.limits))
+    return frozenset(model for model in stated if not set(model) & set("*?["))
 
 
 async def work(configuration: Configuration, wholes: Path, stopping: asyncio.Event) -> None:

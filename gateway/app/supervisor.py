@@ -12,6 +12,7 @@ from gateway.accounts.live_directory import LiveDirectory
 from gateway.app.clocks import wall
 from gateway.app.configuration import Configuration, read_configuration, unusable
 from gateway.app.services import Seen, services_of
+from gateway.control.access.notes import Note
 from gateway.control.audit import Audit
 from gateway.control.fleet import Fleet
 from gateway.control.rulesets import Rulesets
@@ -91,8 +92,11 @@ def _services(configuration: Configuration, ruleset: Ruleset, feeds: Feeds) -> S
     return services_of(ruleset, feeds, LiveDirectory(), Seen())
 
 
-def rulesets(configuration: Configuration, first: Whole, ruleset: Ruleset, fleet: Fleet) -> tuple[Live, Refresh]:
-    """What changes the rules of all workers, and what fetches lists and databases when they are due, for ever.
+def rulesets(
+    configuration: Configuration, first: Whole, ruleset: Ruleset, fleet: Fleet, tell: Note | None = None
+) -> tuple[Live, Refresh]:
+    """What changes the rules of all workers, and what fetches lists and databases when they are due, for ever. `tell`
+    is given what is noted in the audit log as well.
 
     Raises OSError where the audit log cannot be written.
     """
@@ -107,7 +111,7 @@ def rulesets(configuration: Configuration, first: Whole, ruleset: Ruleset, fleet
     disk = on_disk(ruleset)
     redis = client(configuration.file.redis.get_secret_value())
     refresher = Refresher(disk.feeds, World(configuration.policies, configuration.data, wall, redis))
-    audit = Audit(configuration.audit_log, wall)
+    audit = Audit(configuration.audit_log, wall, tell)
     live = Rulesets(first, disk, again, fleet, audit, wall, lambda seen: refresher.replace(seen.feeds))
 
     async def refresh() -> None:

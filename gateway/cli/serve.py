@@ -16,13 +16,14 @@ from aiohttp import web
 from gateway.app.accounts_admin import AccountsAdmin
 from gateway.app.clocks import wall
 from gateway.app.configuration import Configuration
+from gateway.app.operators import CLOSES_WITHIN, OperatorsPort
 from gateway.app.schema import prepare_durable
 from gateway.app.supervisor import prepare_everything, rulesets
 from gateway.cli.configured import ConfigOption, fail, fail_with
 from gateway.cli.deployment import doubts, faults
 from gateway.cli.process_log import log_to_stderr
 from gateway.cli.runtime import runtime_folder
-from gateway.control import admin
+from gateway.control.audit import Notes
 from gateway.control.fleet import Fleet
 from gateway.edge.listener import address_of, bind, claim
 from gateway.edge.workers import Supervisor
@@ -78,14 +79,14 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
     command += ["--parent", str(os.getpid()), "--copy", str(_copy(configuration, runtime))]
     supervisor = Supervisor(command, count, runtime)
     fleet = Fleet(supervisor.sockets, lambda: supervisor.restarts)
-    rules, refresh = rulesets(configuration, whole, ruleset, fleet)
+    accounts = AccountsAdmin(configuration, whole.folder.parent)
+    notes = Notes(accounts.durable.database) if accounts.durable is not None else None
+    rules, refresh = rulesets(configuration, whole, ruleset, fleet, notes)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: spawn(rules.reload("signal"), name="reload"))
-    accounts = AccountsAdmin(configuration, whole.folder.parent)
-    access = accounts.access()
-    operations = [*admin.PoliciesApi(fleet, rules, wall).operations(), *accounts.operations()]
-    runner = web.AppRunner(admin.application(operations, access), access_log=None)
+    port = OperatorsPort(configuration, fleet, rules, accounts, notes)
+    runner = web.AppRunner(port.application(), access_log=None, shutdown_timeout=CLOSES_WITHIN)
     await runner.setup()
     await web.SockSite(runner, admin_bound).start()
     await supervisor.start()
@@ -105,8 +106,8 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
     # The clerk last: workers may still take what providers tell.
     await supervisor.stop(file.timeouts.drain + 5.0)
     await asyncio.gather(recorder.stop(RECORD_WITHIN), clerk.stop(CLERK_WITHIN))
+    await port.close()
     await runner.cleanup()
-    await access.close()
     await accounts.close()
     rules.close()
     bound.close()
