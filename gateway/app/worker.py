@@ -23,6 +23,7 @@ from gateway.app.clocks import monotonic, wall
 from gateway.app.configuration import Configuration
 from gateway.app.directory import Directory, open_durable
 from gateway.app.offers import Offers, offers_of
+from gateway.app.overriding import Overriding
 from gateway.app.own_pages import OwnPages, owner_link
 from gateway.app.providers import providers_of
 from gateway.app.services import Seen, services_of
@@ -74,6 +75,7 @@ class Worker:
         self.directory = LiveDirectory()
         self.seen = Seen()
         self.rules = InForce(self._load, self._swap)
+        self.overriding = Overriding(self.rules, name)
         self.live = self._live()
         self.offers = Offers()
         """Of the rules in force."""
@@ -113,6 +115,8 @@ class Worker:
         self.store = await connect(redis_url, deadline=file.timeouts.store, worker=self.name)
         self._local = LocalShare(self.store, asyncio.get_running_loop().time)
         self._challenging = await self._challenge()
+        if self._durable is not None:
+            await self.overriding.begin(self._durable.database, self._redis, wholes.parent)
         self._began = pointed(wholes)
         chain = await self.rules.begin(self._began)
         self.offers = self._offers[chain]
@@ -168,7 +172,7 @@ class Worker:
                 raise Problems([Problem(folder, 1, 1, problem) for problem in problems])
             self.rules.commit(whole.version)
 
-    def _load(self, folder: Path) -> Loaded:
+    def _load(self, folder: Path, shadowed: bool) -> Loaded:
         """Runs beside the event loop. Raises Problems."""
         opened = open_whole(folder, policy_kinds(), self.environment)
         feeds = opened.feeds
@@ -182,7 +186,9 @@ class Worker:
                     self.seen,
                     self._owner_link,
                     self._challenging.offered,
+                    self.overriding.live,
                 ),
+                shadowed=shadowed,
             )
         except Problems:
             feeds.close()
@@ -233,8 +239,10 @@ class Worker:
             *self._challenging.runs(),
         ]
         if self._durable is not None:
-            self._follower = DirectoryFollower(self._durable.database, self._redis, self.directory)
-            followed.append(self._follower.run())
+            self._follower = DirectoryFollower(
+                self._durable.database, self._redis, self.directory, overrides_changed=self.overriding.changed
+            )
+            followed += [self._follower.run(), *self.overriding.runs()]
         await asyncio.gather(*followed)
 
     def _open_log(self, where: str) -> AccessLog | None:
@@ -291,6 +299,7 @@ class Worker:
             "feeds": [[one.name, one.age, one.stale] for one in self.rules.ages(wall())],
             **self._directory_counts(),
             **self._challenging.snapshot(),
+            "overrides": self.overriding.snapshot(),
             "draining": int(self.edge.draining),
             "digest": digest,
             "generation": generation,
@@ -327,6 +336,7 @@ class Worker:
             await provider.close()
         await self._close_durable()
         await self._challenging.close()
+        await self.overriding.leave()
         await self._redis.aclose()
         if self._access_log is not None:
             self._access_log.close()

@@ -37,17 +37,19 @@ def policy_kinds() -> dict[str, PolicyKind[Any]]:
     return kinds
 
 
-def build(ruleset: Ruleset, services: Services) -> tuple[Entry, ...]:
-    """The entries of a chain. Raises Problems where a policy cannot be made, such as by a key file that holds none."""
+def build(ruleset: Ruleset, services: Services, *, shadowed: bool = False) -> tuple[Entry, ...]:
+    """The entries of a chain. Raises Problems where a policy cannot be made, such as by a key file that holds none.
+
+    `shadowed`: nothing is enforced but who is asking, whatever the rules say; each other entry is as with `rollout: 0`.
+    """
     entries: list[Entry] = []
     problems: list[Problem] = []
     for entry in ruleset.entries:
         try:
-            policy = entry.kind.build(entry.config, _services(ruleset, entry, services))
+            rollout = 0.0 if shadowed and not entry.kind.identifies else entry.rollout
+            policy = entry.kind.build(entry.config, replace(_services(ruleset, entry, services), rollout=rollout))
             when = entry.when.bind(services.lists) if entry.when is not None else None
-            entries.append(
-                Entry.of(entry.name, entry.kind.name, policy, entry.on_failure, when=when, rollout=entry.rollout)
-            )
+            entries.append(Entry.of(entry.name, entry.kind.name, policy, entry.on_failure, when=when, rollout=rollout))
         except (OSError, ValueError, TypeError, LookupError) as error:
             problems.append(Problem(entry.path, 1, 1, f"policy `{entry.name}` cannot be made: {error}"))
     if problems:
@@ -56,7 +58,7 @@ def build(ruleset: Ruleset, services: Services) -> tuple[Entry, ...]:
 
 
 def _services(ruleset: Ruleset, entry: Written, services: Services) -> Services:
-    """What one entry is built with.
+    """What one entry is built with, but for its rollout.
 
     Where another entry of its kind is enforced for more accounts, that one says where accounts are: what this one takes
     for possible in shadow must not move them. An entry by itself is told to the fleet in shadow, too.
@@ -66,4 +68,4 @@ def _services(ruleset: Ruleset, entry: Written, services: Services) -> Services:
         other.kind.name == entry.kind.name and other.rollout > entry.rollout for other in ruleset.entries
     ):
         sightings = SightingsAside(sightings, RecentSightings(services.now))
-    return replace(services, entry=entry.name, rollout=entry.rollout, sightings=sightings)
+    return replace(services, entry=entry.name, sightings=sightings)

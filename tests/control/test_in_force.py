@@ -27,7 +27,7 @@ class Shop:
         self.turns: list[float] = []
         self.rules = InForce(self.load, lambda chain: self.swapped.append(chain.version))
 
-    def load(self, folder: Path) -> Loaded:
+    def load(self, folder: Path, shadowed: bool) -> Loaded:
         self.loads.append(folder.name)
         self.threads.add(threading.get_ident())
         self.turns.append(sys.getswitchinterval())
