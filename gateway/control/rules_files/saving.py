@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -45,7 +45,7 @@ class Deployment:
     policies: Path
     data: Path
     captchas: tuple[str, ...] = ()
-    providers: Mapping[str, tuple[str, ...]] = {}
+    providers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Name -> kinds of evidence that its approval gives."""
     log: Path | None = None
     """The exchange log."""
