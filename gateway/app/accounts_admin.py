@@ -15,7 +15,7 @@ from gateway.accounts.sql.purge import purge
 from gateway.app.challenges_admin import ChallengesAdmin
 from gateway.app.clerk import Rules
 from gateway.app.configuration import Configuration
-from gateway.app.directory import open_durable
+from gateway.app.directory import Directory
 from gateway.control.accounts import AccountsApi
 from gateway.control.operations import Operation
 from gateway.control.owner.place import link_path
@@ -30,9 +30,9 @@ TIDIED: Final = 3600.0
 class AccountsAdmin:
     """Of one supervisor. Without a directory there is nothing to look at but challenges."""
 
-    def __init__(self, configuration: Configuration, wholes: Path) -> None:
-        """Raises Problems."""
-        self.durable = open_durable(configuration)
+    def __init__(self, configuration: Configuration, wholes: Path, durable: Directory | None) -> None:
+        """`durable` is closed by `close`. Raises Problems."""
+        self.durable = durable
         self.rules = Rules(wholes)
         self.rules.look()
         if not self.rules.known:

@@ -16,6 +16,7 @@ from aiohttp import web
 from gateway.app.accounts_admin import AccountsAdmin
 from gateway.app.clocks import wall
 from gateway.app.configuration import Configuration
+from gateway.app.directory import open_durable
 from gateway.app.operators import CLOSES_WITHIN, OperatorsPort
 from gateway.app.schema import prepare_durable
 from gateway.app.supervisor import prepare_everything, rulesets
@@ -79,9 +80,10 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
     command += ["--parent", str(os.getpid()), "--copy", str(_copy(configuration, runtime))]
     supervisor = Supervisor(command, count, runtime)
     fleet = Fleet(supervisor.sockets, lambda: supervisor.restarts)
-    accounts = AccountsAdmin(configuration, whole.folder.parent)
-    notes = Notes(accounts.durable.database) if accounts.durable is not None else None
+    durable = open_durable(configuration)
+    notes = Notes(durable.database) if durable is not None else None
     rules, refresh = rulesets(configuration, whole, ruleset, fleet, notes)
+    accounts = AccountsAdmin(configuration, whole.folder.parent, durable)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: spawn(rules.reload("signal"), name="reload"))
