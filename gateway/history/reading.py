@@ -93,7 +93,7 @@ def open_log(
         for day, rows in by_day(table).items():
             cut = _between(rows, since, until)
             if cut.num_rows and name not in contained.get(day, ()):
-                pieces.append(_held(_conform(cut, with_time)))
+                pieces.append(_held(conform(cut, with_time)))
     if not pieces:
         days = sorted({path.parent.name.removeprefix("date=") for path in every})
         there = f": it has days from {days[0]} to {days[-1]}" if days else ""
@@ -132,7 +132,7 @@ def _between(table: pa.Table, since: float, until: float) -> pa.Table:
     return table.filter(first if until == float("inf") else pc.and_(first, pc.less(times, int(until * MICRO))))
 
 
-def _conform(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+def conform(table: pa.Table, columns: Sequence[str]) -> pa.Table:
     """As the newest schema has it: what an older one did not know is unknown."""
     schema = arrow_schema(columns)
     arrays = []
@@ -171,7 +171,7 @@ def _look(path: Path, since: float, until: float, columns: tuple[str, ...], piec
 def _row_group(path: Path, index: int, columns: tuple[str, ...]) -> pa.Table:
     with _opened(path) as file:
         known = set(file.schema_arrow.names)
-        return _conform(file.read_row_group(index, [name for name in columns if name in known]), columns)
+        return conform(file.read_row_group(index, [name for name in columns if name in known]), columns)
 
 
 @contextlib.contextmanager

@@ -22,13 +22,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gateway.history.columns import HistoryError
-from gateway.history.parquet import by_day, day_of, meta_of, table_of, write_part
+from gateway.history.ids import index_of, write_index
+from gateway.history.parquet import by_day, day_of, meta_of, parts, table_of, write_part
 from gateway.history.spool import BAD, Rows, closed_segments, read_segment, spool_of
 
 log = logging.getLogger(__name__)
 
 GATHER_BYTES: Final = 64 * 1024 * 1024
 """Of segments, for one part: few large files are read faster than many small ones."""
+INDEX_AT_ONCE: Final = 4
+"""Parts that are indexed between two looks at the spool."""
+IDS: Final = ("exchange", "request_id")
 GATHER_FOR: Final = 10
 """Times `rotate`: how long segments wait for company. Readers see them all the same."""
 _DAY_FOLDER: Final = re.compile(r"date=(\d{4}-\d{2}-\d{2})")
@@ -46,6 +50,7 @@ class Recorder:
         self._since: float | None = None
         self._contained: dict[str, set[str]] = {}
         """Day -> the segments that its parts were made of, for days that were looked at."""
+        self._unreadable: set[Path] = set()
         self.torn = 0
         """Lines and events that could not be used."""
 
@@ -76,6 +81,7 @@ class Recorder:
     def _try(self, *, last: bool) -> None:
         try:
             self.convert(everything=last)
+            self.index()
             self.forget()
         except OSError as error:
             log.error("the exchange log is not recorded, its spool grows: %s", error)
@@ -125,6 +131,25 @@ class Recorder:
             path.unlink(missing_ok=True)
         return recorded
 
+    def index(self, most: int = INDEX_AT_ONCE) -> int:
+        """Make the indices of ids that are missing, of the newest parts first: a trail is found by them fast.
+
+        Returns how many were made.
+        """
+        made = 0
+        for path in reversed(parts(self.folder)):
+            if made == most:
+                break
+            if path in self._unreadable or index_of(path).exists():
+                continue
+            try:
+                write_index(path, _ids(pq.read_table(path, columns=_known_ids(path), partitioning=None)))
+                made += 1
+            except (pa.ArrowException, FileNotFoundError) as error:
+                self._unreadable.add(path)
+                log.error("%s has no index of its ids, and looking for one is slow: %s", path, error)
+        return made
+
     def _read(self, path: Path) -> Rows | None:
         """None for what is no segment of ours: put aside, and said."""
         try:
@@ -161,7 +186,7 @@ class Recorder:
                 with contextlib.suppress(OSError):
                     folder.rmdir()
             else:
-                gone += _empty(folder, ".part-*.draft")
+                gone += _empty(folder, ".*part-*.draft")
         return gone
 
 
@@ -171,6 +196,16 @@ def _empty(folder: Path, pattern: str) -> list[Path]:
     for path in found:
         path.unlink(missing_ok=True)
     return found
+
+
+def _known_ids(path: Path) -> list[str]:
+    return [name for name in IDS if name in pq.read_schema(path).names]
+
+
+def _ids(table: pa.Table) -> Iterator[str]:
+    for name in table.column_names:
+        if name in IDS:
+            yield from table.column(name).to_pylist()
 
 
 def _groups(segments: list[Path]) -> Iterator[tuple[list[Path], int]]:

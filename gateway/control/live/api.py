@@ -70,7 +70,7 @@ class LiveApi:
                 "/live/decisions",
                 self.live_decisions,
                 Permission.PEOPLE,
-                "Decisions as they are made, filtered: `event: decisions` is an array of rows, `event: skipped` says how many",
+                "Decisions as they are made, filtered: `event: decisions` is an array, `event: skipped` a count",
                 query=Filter,
                 errors={503: FULL},
                 media=EVENTS,
