@@ -1,0 +1,115 @@
+// The one dialog in which limits are changed: typed, said back, tried on the last day, applied, and seen to be in force.
+import { Button, Dialog, Notice, html, useEffect, useMemo, useRef, useState } from "./ui.js";
+import { Applied } from "./override_applied.js";
+import { Conflict } from "./override_conflict.js";
+import { OverrideFields } from "./override_fields.js";
+import { OverridePreview } from "./override_preview.js";
+import { ALL_LIMITS, said } from "./limit_words.js";
+import { draftOf, emptyDraft, meant } from "./override_draft.js";
+import { changeOverride, preview, setOverride } from "./override_api.js";
+
+const clock = () => Date.now() / 1000;
+
+/**
+ * `limits`: those of the rules. `given`: what is known of the draft. `editing`: the override that is changed. `onDone` is
+ * called with the answer as soon as it is applied; the dialog stays and shows which workers have it.
+ */
+export function OverrideDialog({ limits, given, editing: first = null, onDone, onClose }) {
+  const [editing, setEditing] = useState(first);
+  const [draft, setDraft] = useState(() => (first ? draftOf(first) : emptyDraft(given)));
+  const [tried, setTried] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(null);
+  const [done, setDone] = useState(null);
+  const trial = useTrial();
+  const now = clock();
+  const wish = useMemo(() => meant(draft, limits, editing, now), [draft, limits, editing]);
+  const right = Object.keys(wish.errors).length === 0;
+  const set = (part) => {
+    setDraft((old) => ({ ...old, ...part }));
+    trial.forget();
+    setError(null);
+  };
+
+  const apply = async (against = editing) => {
+    setTried(true);
+    if (!right || busy) return;
+    setBusy(true);
+    setError(null);
+    try {
+      const content = contentOf(wish);
+      const answer = against ? await changeOverride(against, content) : await setOverride(content);
+      setDone(answer);
+      onDone?.(answer);
+    } catch (failure) {
+      setError(failure);
+    }
+    setBusy(false);
+  };
+  const other = error && conflicting(error);
+  const go = (event) => {
+    event.preventDefault();
+    apply();
+  };
+
+  if (done) return html`<${Dialog} title="It is in force" onClose=${onClose} actions=${html`<${Button} tone="primary" onClick=${onClose}>Close<//>`}>
+    <${Applied} answer=${done} /><//>`;
+  const title = editing ? `Change what ${editing.by} set` : "Change a limit";
+  if (other) return html`<${Dialog} title="Somebody was faster" wide onClose=${onClose}>
+    <${Conflict} theirs=${other} mine=${wish} limits=${limits} busy=${busy}
+      onMine=${() => { setEditing(other); apply(other); }} onTheirs=${onClose}
+      onBack=${() => { setEditing(other); setError(null); }} /><//>`;
+  return html`<${Dialog} title=${title} wide onClose=${onClose}>
+    <form onSubmit=${go} novalidate>
+      <${OverrideFields} draft=${draft} set=${set} limits=${limits} errors=${tried ? wish.errors : {}} editing=${editing} />
+      <${Said} wish=${wish} limits=${limits} />
+      ${error ? html`<${Notice} tone="bad"><p>${error.message}</p>${Object.entries(error.fields ?? {}).map(([name, words]) => html`<p key=${name}><code>${name}</code>: ${words}</p>`)}<//>` : null}
+      ${trial.state ? html`<${OverridePreview} of=${trial.state} onCancel=${trial.forget} />` : null}
+      <div class="row end">
+        <${Button} onClick=${onClose}>Cancel<//>
+        <${Button} disabled=${!previewable(wish)} busy=${trial.state?.running} onClick=${() => trial.start(contentOf(wish))}>Preview<//>
+        <${Button} type="submit" tone=${wish.change.kind === "freeze" ? "danger" : "primary"} busy=${busy}>Apply<//>
+      </div>
+    </form><//>`;
+}
+
+/** As POST /overrides takes it. */
+export const contentOf = (wish) => ({ limit: wish.limit, scope: wish.scope, change: wish.change, expires: wish.expires, reason: wish.reason });
+
+/** What is there instead, where somebody else has set the same or changed it meanwhile. */
+export const conflicting = (error) => ([409, 412].includes(error.status) ? error.content?.override ?? error.content?.current ?? null : null);
+
+/** A preview needs no reason. */
+const previewable = (wish) => Object.keys(wish.errors).every((name) => name === "reason");
+
+function Said({ wish, limits }) {
+  const wrong = Object.keys(wish.errors).some((name) => name !== "reason");
+  const limit = wish.limit === ALL_LIMITS ? null : limits.find((one) => one.name === wish.limit);
+  return html`<div class="said" role="status" aria-label="What will happen">
+    ${wrong || limit === undefined ? html`<p class="soft">What will happen stands here as you type.</p>`
+      : said(wish.change, wish.scope, limit, wish.expires, clock()).map((line, index) => html`<p key=${index} class=${index ? "soft" : ""}>${line}</p>`)}</div>`;
+}
+
+/** A preview that runs, or has ended: {running, progress, result, error}. */
+export function useTrial() {
+  const [state, setState] = useState(null);
+  const control = useRef(null);
+  const forget = () => {
+    control.current?.abort();
+    setState(null);
+  };
+  useEffect(() => () => control.current?.abort(), []);
+  const start = async (content) => {
+    control.current?.abort();
+    const mine = new AbortController();
+    control.current = mine;
+    const tell = (part) => { if (!mine.signal.aborted) setState((old) => ({ ...old, ...part })); };
+    setState({ running: true, progress: 0 });
+    try {
+      tell({ running: false, result: await preview(content, (progress) => tell({ progress }), mine.signal) });
+    } catch (error) {
+      tell({ running: false, error });
+    }
+  };
+  return { state, start, forget };
+}
