@@ -82,6 +82,9 @@ class Counters:
             "exchanges": [[*labels, count] for labels, count in self.exchanges.items()],
             "duration": [self.duration.counts, self.duration.total],
             "decision": [self.decision.counts, self.decision.total],
+            "exemplars": [
+                [bucket, f"{trace:032x}", *rest] for bucket, (trace, *rest) in self.duration.exemplars.items()
+            ],
             "tokens": dict(self.tokens),
             "malformed": dict(self.malformed),
             "upstream": [[*labels, count] for labels, count in self.upstream.items()],

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -13,11 +13,16 @@ from prometheus_client.core import (
     Metric,
 )
 from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.samples import Exemplar
 
 from gateway.telemetry.counters import DECISION_BOUNDS, LATENCY_BOUNDS
 
 Snapshot = dict[str, Any]
+OVERRIDE: Final = "override"
+"""What rules that operators have set live are called here, all of them."""
+NO_EXEMPLARS: Final[Mapping[int, Exemplar]] = {}
 
 
 class _Sum(Collector):
@@ -55,6 +60,7 @@ def _labelled(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
         "duration",
         LATENCY_BOUNDS,
         snapshots,
+        _exemplars(snapshots),
     )
     yield _histogram(
         "tidegate_decision_seconds",
@@ -171,8 +177,10 @@ def _rules(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
     yield ruleset
     matched: Counter[tuple[str, ...]] = Counter()
     for snapshot in snapshots:
-        for *labels, enforced, count in snapshot["matched"]:
-            matched[*labels, "enforce" if enforced else "shadow"] += count
+        for entry, rule, action, reason, enforced, count in snapshot["matched"]:
+            # Every override has a number of its own, and there is no end to them.
+            named = OVERRIDE if rule.startswith(f"{OVERRIDE} ") else rule
+            matched[entry, named, action, reason, "enforce" if enforced else "shadow"] += count
     labels = ["entry", "rule", "action", "reason", "mode"]
     yield _family("tidegate_rule_matches", "Exchanges that a rule applied to, or would have.", labels, matched)
 
@@ -232,21 +240,48 @@ def _family(name: str, text: str, labels: list[str], total: Counter[tuple[str, .
     return family
 
 
+def _exemplars(snapshots: Sequence[Snapshot]) -> dict[int, Exemplar]:
+    """Bucket -> the last exchange in it that was traced."""
+    found: dict[int, Exemplar] = {}
+    for snapshot in snapshots:
+        for bucket, trace, value, at in snapshot["exemplars"]:
+            known = found.get(bucket)
+            if known is None or (known.timestamp or 0.0) < at:
+                found[bucket] = Exemplar({"trace_id": trace}, value, at)
+    return found
+
+
 def _histogram(
-    name: str, text: str, key: str, bounds: tuple[float, ...], snapshots: Sequence[Snapshot]
+    name: str,
+    text: str,
+    key: str,
+    bounds: tuple[float, ...],
+    snapshots: Sequence[Snapshot],
+    exemplars: Mapping[int, Exemplar] = NO_EXEMPLARS,
 ) -> HistogramMetricFamily:
     counts = [sum(each) for each in zip(*(s[key][0] for s in snapshots), strict=True)] or [0] * (len(bounds) + 1)
-    buckets, running = [], 0
-    for bound, count in zip([*map(str, bounds), "+Inf"], counts, strict=True):
+    buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
+    running = 0
+    for index, (bound, count) in enumerate(zip([*map(str, bounds), "+Inf"], counts, strict=True)):
         running += count
-        buckets.append((bound, float(running)))
+        exemplar = exemplars.get(index)
+        buckets.append((bound, float(running)) if exemplar is None else (bound, float(running), exemplar))
     family = HistogramMetricFamily(name, text)
     family.add_metric([], buckets, sum(s[key][1] for s in snapshots))
     return family
 
 
-def render(snapshots: Sequence[Snapshot], restarts: int = 0, rules: Mapping[str, Any] | None = None) -> bytes:
-    """Text exposition format 0.0.4. `rules` is the supervisor's word on the rules: gateway.control.rulesets."""
+def render(
+    snapshots: Sequence[Snapshot],
+    restarts: int = 0,
+    rules: Mapping[str, Any] | None = None,
+    *,
+    openmetrics: bool = False,
+) -> bytes:
+    """Text exposition format 0.0.4, or OpenMetrics 1.0.0, which has exemplars. `rules` is the supervisor's word on the
+    rules: gateway.control.rulesets.
+    """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Sum(snapshots, restarts, rules))
-    return generate_latest(registry)
+    generate: Callable[[CollectorRegistry], bytes] = generate_openmetrics if openmetrics else generate_latest
+    return generate(registry)
