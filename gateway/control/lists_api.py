@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final
 from aiohttp import web
 from pydantic import Field, StringConstraints
 
+from gateway.control.access.content import query
 from gateway.control.access.roles import Permission
 from gateway.control.account_shapes import Reason, Shape, checked
 from gateway.control.operations import Operation, who
@@ -101,10 +102,7 @@ class ListsApi:
         return told(kept[2] | {"lists": rows, "looked": kept[0]})
 
     async def search(self, request: web.Request) -> web.Response:
-        query: dict[str, Any] = dict(request.query)
-        if str(query.get("limit", "")).isdecimal():
-            query["limit"] = int(query["limit"][:9])
-        asked = checked(SearchQuery, query)
+        asked = query(request, SearchQuery)
         name = request.match_info["name"]
         question = self._question("search", name=name, wanted=asked.q, most=asked.limit)
         found = await self._workshop.ask(question, WITHIN)

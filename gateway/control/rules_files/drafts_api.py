@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
+from gateway.control.access.content import query
 from gateway.control.access.roles import Permission
 from gateway.control.account_shapes import checked
 from gateway.control.jobs import LONGEST, Failed, Jobs, Tell, owner_of
@@ -165,7 +166,7 @@ class DraftsApi:
 
     async def shadow(self, request: web.Request) -> web.Response:
         """With `live`: what the workers have counted since they began to serve by these rules."""
-        since = checked(SinceQuery, dict(request.query)).since
+        since = query(request, SinceQuery).since
         generation, kept = self._rules.in_force.generation, self._shadow
         fresh = kept is not None and kept[1:3] == (since, generation) and self._now() - kept[0] < SHADOW_KEPT
         if kept is None or not fresh:
@@ -179,7 +180,7 @@ class DraftsApi:
 
     async def diff(self, request: web.Request) -> web.Response:
         """Nothing stated: what is on the disk against what is in force."""
-        asked = checked(DiffQuery, dict(request.query))
+        asked = query(request, DiffQuery)
         before = self._folder_of(asked.from_ or str(self._rules.in_force.generation))
         after = self._folder_of(asked.to or DISK)
         if before is None or after is None:
