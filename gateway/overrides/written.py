@@ -28,7 +28,7 @@ CLUSTER_AT_MOST: Final = 10_000
 """Accounts in one scope."""
 
 _FOR_ALL: Final = frozenset({Kind.FREEZE, Kind.UNLIMITED, Kind.SCALE, Kind.SHADOW})
-_COUNTRY: Final = re.compile(r"[A-Z]{2}")
+_COUNTRY: Final = re.compile(r"[A-Za-z]{2}")
 _WORDS: Final = ("account", "organisation", "tier", "model", "country")
 
 
@@ -75,9 +75,9 @@ def scope_of(written: str | Mapping[str, Any]) -> Scope:
         if name not in known:
             raise Wrong("scope", f"there is no `{name}` in a scope")
     words = {word: _text(f"scope.{word}", document.get(word, "")) for word in _WORDS}
-    words["country"] = words["country"].upper()
     if words["country"] and _COUNTRY.fullmatch(words["country"]) is None:
         raise Wrong("scope.country", "is not a country of ISO 3166-1 alpha-2, such as NO")
+    words["country"] = words["country"].upper()
     accounts = document.get("accounts", [])
     if not isinstance(accounts, list | tuple | set | frozenset) or len(accounts) > CLUSTER_AT_MOST:
         raise Wrong("scope.accounts", f"is a list of at most {CLUSTER_AT_MOST} accounts")
