@@ -16,6 +16,7 @@ from gateway.accounts.ladder import Ladder
 from gateway.accounts.sql import accounts, migrate, standing, tables
 from gateway.accounts.sql.accounts import NewAccount
 from gateway.accounts.sql.database import Database, Writing
+from gateway.control.access.border import border
 from gateway.control.access.roles import Permission, Role
 from gateway.control.operations import OPERATOR, Operator
 from gateway.control.reviews_api import ReviewsApi
@@ -83,7 +84,7 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
     database = Database("sqlite:///directory.db", clock, tmp_path)
     migrate.upgrade(database)
     database.write("cli:ann", lambda writing: accounts.create(writing, NewAccount(ACCOUNT)))
-    app = web.Application(middlewares=[_stated])
+    app = web.Application(middlewares=[border, _stated])
     for one in ReviewsApi(database, lambda: LADDER).operations():
         app.router.add_route(one.method, one.path, one.handler)
     http = TestClient(TestServer(app))
