@@ -87,7 +87,7 @@ class AccountsApi:
             _one("DELETE", f"{one}/falls/{{fall}}", self.clear_fall, act, "Clear a fall.", WhyShape),
             _made("POST", f"{one}/links", self.add_links, govern, "Say what identifies its people.", LinksShape),
             _made("POST", f"{one}/members", self.add_member, govern, "Let an address sign in.", MemberShape),
-            _made("POST", f"{one}/link", self.sign_in_link, govern, "A link for its owner: it works once.", SignInShape),
+            _made("POST", f"{one}/link", self.sign_in_link, govern, "A link for its owner, for once.", SignInShape),
         ]  # fmt: skip
 
     async def list(self, request: web.Request) -> web.Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from importlib.metadata import version
 from typing import Annotated, Any, Final
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from gateway.control.access.roles import Permission
 from gateway.control.access.routes import Operations
 from gateway.control.account_shapes import Shape
 from gateway.control.fleet import Fleet
+from gateway.control.openapi import About, document
 from gateway.control.operations import Operation, who
 from gateway.control.rulesets import Outcome, Rulesets
 from gateway.telemetry.exposition import render
@@ -33,8 +35,20 @@ class RollbackShape(Shape):
 def application(operations: Iterable[Operation], access: Access) -> web.Application:
     """The whole port. Raises ValueError where an operation is not whole, or two are the same."""
     app = web.Application(middlewares=[border], client_max_size=LARGEST)
-    Operations([*operations, *access.operations()]).add_to(app, access.guard)
+    port(operations, access).add_to(app, access.guard)
     return app
+
+
+def port(operations: Iterable[Operation], access: Access) -> Operations:
+    """All that there is, with its own description. Raises ValueError."""
+
+    async def described(_: web.Request) -> web.Response:
+        return said(whole)
+
+    own = Operation("GET", "/openapi.json", described, Permission.LOOK, "This API, as OpenAPI 3.1 has it.")
+    found = Operations([*operations, *access.operations(), own])
+    whole = document(found, About("Tidegate: operators' port", version("tidegate")))
+    return found
 
 
 class PoliciesApi:

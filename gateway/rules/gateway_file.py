@@ -19,6 +19,7 @@ from pydantic import (
 
 from gateway.accounts.evidence import KINDS
 from gateway.challenges.providers import vendors
+from gateway.feeds.signing_keys import unsafe_address
 from gateway.quantities import Count, Duration, Name, Percentage, Secret, Size
 from gateway.rules.problems import did_you_mean
 from gateway.verification.providers import contract
@@ -50,6 +51,13 @@ def _origin_url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
         raise ValueError("must be http://host:port or https://host, maybe with a path before it all")
     return text.rstrip("/")
+
+
+def _issuer(url: str) -> str:
+    """To the letter, also with a slash at its end: it is compared with what tokens say."""
+    if unsafe := unsafe_address(url):
+        raise ValueError(unsafe)
+    return url
 
 
 ListenAddress = Annotated[str, AfterValidator(_listen_address)]
@@ -244,6 +252,41 @@ class TracesFile(Strict):
     """What we are called there."""
 
 
+class OidcFile(Strict):
+    """An identity provider by which people sign in to the console (OpenID Connect)."""
+
+    issuer: Annotated[str, AfterValidator(_issuer)]
+    """What it calls itself, such as https://login.example.com: found by its /.well-known/openid-configuration."""
+    client_id: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    client_secret: Secret | None = None
+    """Not for a public client: what came back is proved by PKCE anyway."""
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    claim: Annotated[str, StringConstraints(pattern=r"^[^\s.]+(\.[^\s.]+)*$")] = "groups"
+    """What in the ID token says what somebody is; dots lead into objects, as in realm_access.roles."""
+    roles: Annotated[
+        dict[Literal["viewer", "operator", "author", "analyst", "admin"], tuple[str, ...]], Field(min_length=1)
+    ]
+    """Role -> values of the claim that earn it. Whoever has none is not let in."""
+
+
+class OperatorsFile(Strict):
+    """Who uses the operators' port, and how they sign in."""
+
+    url: OriginUrl | Literal[""] = ""
+    """Where browsers find the console, such as https://tidegate.example.com, where that is not an address or a name
+    without a dot. https here says that a proxy in front does TLS."""
+    oidc: OidcFile | None = None
+    """Beside tokens."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> OperatorsFile:
+        if self.oidc is not None and not self.url:
+            raise ValueError("`oidc` needs `url`: the provider is told where to send people back")
+        if urlsplit(self.url).path:
+            raise ValueError("`url` must have no path: the console is at /console/")
+        return self
+
+
 class GatewayFile(Strict):
     """The whole file."""
 
@@ -251,9 +294,11 @@ class GatewayFile(Strict):
     """Where callers come in."""
     tls: TlsFile | None = None
     admin: ListenAddress = "127.0.0.1:8081"
-    """Health, readiness and metrics. Not for the public."""
+    """Health, metrics, the console and its API. Not for the public."""
     admin_token: Secret | None = None
-    """Whoever bears it may change rules through the admin port; at least 16 bytes. Without one nobody may."""
+    """Whoever bears it may do everything on the admin port; at least 16 bytes."""
+    operators: OperatorsFile = OperatorsFile()
+    """Who else may, and how people sign in."""
     audit_log: str = ""
     """A file to which each change of rules appends a line; the gateway's own log if not stated."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1

@@ -13,7 +13,7 @@ FIELDS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff
 """Of every answer, unless its handler says otherwise (files of the console are named by their digest)."""
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """An answer that is not the usual one. Raised by a handler; the border makes JSON of it."""
 
     def __init__(self, status: int, error: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> None:

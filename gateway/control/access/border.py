@@ -35,7 +35,7 @@ async def border(request: web.Request, handler: Handler) -> web.StreamResponse:
         answer = _plain(request, error)
     except Exception as error:  # noqa: BLE001 - the border
         known = _known(error)
-        answer = known if known is not None else _unforeseen(request)
+        answer = known if known is not None else _unforeseen(request, error)
     if request.writer is not None and request.writer.output_size > 0 and not answer.prepared:
         # Half of another answer has gone already: the reader has to see that it is not whole.
         request.protocol.force_close()
@@ -79,9 +79,9 @@ def _plain(request: web.Request, error: web.HTTPException) -> web.StreamResponse
     return said({"error": words.get(error.status, error.reason.lower())}, error.status)
 
 
-def _unforeseen(request: web.Request) -> web.Response:
+def _unforeseen(request: web.Request, error: Exception) -> web.Response:
     named = secrets.token_hex(8)
     resource: Any = request.match_info.route.resource
     where = resource.canonical if resource is not None else "no route"
-    log.exception("%s %s: %s", request.method, where, named)
+    log.error("%s %s: %s", request.method, where, named, exc_info=error)
     return said({"error": f"something is broken here; the gateway's log tells what, under {named}", "id": named}, 500)

@@ -132,6 +132,8 @@ def _is_deeper(found: object, depth: int) -> bool:
 
 def unknown(names: Iterable[str], shape: type[BaseModel] | None) -> dict[str, str]:
     """Query parameters that there are not, each with the one that was meant."""
+    if shape is not None and shape.model_config.get("extra") != "forbid":
+        return {}
     known = [] if shape is None else list(_names(shape))
     return {name[:64]: f"is unknown{did_you_mean(name[:64], known)}" for name in names if name not in known}
 

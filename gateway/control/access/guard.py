@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from aiohttp import web
@@ -11,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.control.access.answers import Refused
 from gateway.control.access.notes import Failures
-from gateway.control.access.origin import is_elsewhere, is_own_name, is_ours
+from gateway.control.access.origin import is_elsewhere, is_ours, is_own_name
 from gateway.control.access.roles import MAY, Permission
 from gateway.control.access.routes import SAFE
 from gateway.control.access.sessions import Session, Sessions, is_same
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 COOKIE: Final = "tidegate_session"
 SECURE_COOKIE: Final = f"__Host-{COOKIE}"
-"""Where the browser came by https: no other name of the host, and no page without TLS, can set it (RFC 6265bis, 4.1.3)."""
+"""Where the browser came by https: no other name of the host, and no page without TLS, sets it (RFC 6265bis, 4.1.3)."""
 CSRF: Final = "X-Tidegate-Csrf"
 PROBES: Final = ("/healthz", "/readyz", "/metrics")
 """Asked by any name: probes and scrapers have theirs, and no line of a file stands there."""
@@ -34,8 +35,14 @@ NAMES: Final = (
     "ask by address, or as localhost, or by the address in `operators.url`, or with a token: by this name anybody's "
     "page could ask"
 )
-NO_TOKEN: Final = "no token is set: put admin_token into tidegate.yaml, and start again"
+NO_TOKENS: Final = "no token is set: put admin_token into tidegate.yaml, and start again"
 NOT_KNOWN: Final = "who you are is kept in the directory, which cannot be asked just now: try again"
+
+
+ASKER: Final = web.RequestKey("asker", Bearer)
+"""By what the operator of a request is known; `id` None where it is another's word (OIDC)."""
+DENIED: Final = 1.0
+"""Seconds: that somebody unknown wanted a change is told no more often."""
 
 
 class Found(NamedTuple):
@@ -48,13 +55,27 @@ class Found(NamedTuple):
 class Guard:
     """Of one port."""
 
-    def __init__(self, tokens: Tokens, sessions: Sessions, tries: Tries, failures: Failures, url: str) -> None:
+    def __init__(
+        self,
+        tokens: Tokens,
+        sessions: Sessions,
+        tries: Tries,
+        failures: Failures,
+        *,
+        url: str,
+        now: Callable[[], float],
+        denied: Callable[[str], None],
+    ) -> None:
+        """`denied` is told the path of a change that somebody unknown wanted."""
         self.tokens = tokens
         self.sessions = sessions
         self.tries = tries
         self.failures = failures
         self.url = url
         """Where browsers find the console, if not by an address."""
+        self._now = now
+        self._denied = denied
+        self._told = -DENIED
 
     async def __call__(self, request: web.Request, operation: Operation) -> None:
         bears = "Authorization" in request.headers
@@ -66,11 +87,18 @@ class Guard:
             return
         operator = await self.bearer(request) if bears else await self.signed_in(request)
         if operator is None:
+            self._tell(request)
             raise Refused(401, self._unknown(bears), headers=CHALLENGE)
         if not bears and request.method not in SAFE:
-            _is_meant(request, operator)
+            check_meant(request, operator)
         may(operator, operation.needs)
         request[OPERATOR] = operator
+
+    def _tell(self, request: web.Request) -> None:
+        now = self._now()
+        if request.method not in SAFE and not 0.0 <= now - self._told < DENIED:
+            self._told = now
+            self._denied(request.path)
 
     async def anybody(self, request: web.Request) -> Operator | None:
         """Who it is, where anybody may ask; None where nobody says."""
@@ -83,7 +111,10 @@ class Guard:
         if scheme.lower() != "bearer":
             return None
         found = await self.try_token(request, token.strip())
-        return found.operator if found is not None else None
+        if found is None:
+            return None
+        request[ASKER] = found
+        return found.operator
 
     async def try_token(self, request: web.Request, text: str) -> Bearer | None:
         """Whose token it is. Raises Refused: 429 where too many were wrong, 503 where nobody knows."""
@@ -110,7 +141,11 @@ class Guard:
     async def signed_in(self, request: web.Request) -> Operator | None:
         """By the cookie."""
         found = await self.session(request)
-        return found.session.operator if found is not None else None
+        if found is None:
+            return None
+        session = found.session
+        request[ASKER] = Bearer(session.token, session.operator, session.expires)
+        return session.operator
 
     async def session(self, request: web.Request) -> Found | None:
         """The one session that the request's cookies name, with its role as it is now. Cookies that name none, which
@@ -135,7 +170,7 @@ class Guard:
 
     def _unknown(self, bears: bool) -> str:
         if not self.tokens.any:
-            return NO_TOKEN
+            return NO_TOKENS
         return "this token is unknown, or holds no more" if bears else "sign in, or send Authorization: Bearer TOKEN"
 
 
@@ -167,7 +202,7 @@ def client_of(request: web.Request) -> str:
     return request.remote or "unix"
 
 
-def _is_meant(request: web.Request, operator: Operator) -> None:
+def check_meant(request: web.Request, operator: Operator) -> None:
     """That our own page has asked, and not one elsewhere by this browser's cookie. Raises Refused."""
     if not is_ours(request):
         raise Refused(403, "this was not asked by the console's own page")

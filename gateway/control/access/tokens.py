@@ -6,6 +6,7 @@ the directory is away, what it said last is believed for `WITHOUT` more; the fil
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import logging
@@ -37,9 +38,9 @@ USED: Final = 60.0
 
 
 class Bearer(NamedTuple):
-    """Whose token it is. `id` is empty for the file's."""
+    """Whose token it is. `id` is empty for the file's; None where there is no token."""
 
-    id: str
+    id: str | None
     operator: Operator
     expires: float | None = None
 
@@ -162,9 +163,7 @@ class Tokens:
         try:
             while self._unwritten and self._database is not None:
                 used, self._unwritten = self._unwritten, {}
-                await self._database.writing(
-                    "supervisor", lambda writing, used=used: operators.note_used(writing, used)
-                )
+                await self._database.writing("supervisor", functools.partial(operators.note_used, used=used))
         except SQLAlchemyError as error:
             log.warning("when tokens were used is not noted: %s", type(error).__name__)
         finally:
