@@ -13,10 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
 from gateway.control.console.assets import FILE_FIELDS, ROOT, SHELL_FIELDS, Asset, Assets
-from gateway.control.console.rules_page import FIELDS, page
 from gateway.control.operations import Operation
-
-__all__ = ["FIELDS", "HOME", "AnyQuery", "Console", "page"]
 
 HOME: Final = "/console/"
 

@@ -7,7 +7,7 @@ import math
 import random
 from typing import Any, Final
 
-from tests.browser.console.fake import Fake, Writer
+from tests.browser.console.fake import Fake, Feed, Writer
 
 HOSTILE: Final = '<img src=x onerror="window.broken=1">'
 NOW: Final = 1_800_000_000.0
@@ -89,4 +89,39 @@ def fill(fake: Fake) -> None:
         "/overview": lambda request: overview(*steps[request.query.get("step", "1")], NOW),
         "/accounts/busy": busy(),
     }
-    fake.feeds |= {"/live/overview": seconds}
+    fake.feeds |= {"/live/overview": seconds, "/live/decisions": decisions(1000)}
+
+
+def decision(number: int, chance: random.Random) -> dict[str, Any]:
+    """A row of `/live/decisions`."""
+    refused = chance.random() < 0.15
+    reason = chance.choice(REASONS) if refused else ""
+    return {
+        "exchange": f"{number:016x}", "request_id": "", "time": NOW + number / 1000, "method": "POST",
+        "path": "/v1/chat/completions", "route": "chat", "dialect": "openai", "model": chance.choice(MODELS),
+        "streaming": True, "client_address": "192.0.2.7", "country": chance.choice(COUNTRIES), "asn": 64500,
+        "network_kinds": [], "account": f"acct-{chance.randrange(60)}", "organisation": "", "key": "tg_live_1",
+        "tier": "pro", "action": "deny" if refused else "allow", "reason": reason, "entry": "quota" if refused else "",
+        "rules": [], "weight": 0, "tags": [], "status": 429 if refused else 200, "seconds": chance.random() * 2,
+        "decision_seconds": 0.0004, "usage_input": None if refused else 700, "usage_output": None if refused else 210,
+        "aborted": False, "generation": 7, "worker": "worker-0",
+    }  # fmt: skip
+
+
+def decisions(rate: int) -> Feed:
+    """So many a second, in 8 batches as the gateway sends them."""
+
+    async def feed(writer: Writer) -> None:
+        chance, number = random.Random(5), 0
+        rows = [decision(place, chance) for place in range(2000)]
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            size = rate // 8
+            batch = [rows[place % len(rows)] | {"exchange": f"{place:016x}"} for place in range(number, number + size)]
+            number += size
+            await writer.event("decisions", batch)
+            due += 0.125
+            await asyncio.sleep(max(0.0, due - loop.time()))
+
+    return feed

@@ -2,10 +2,11 @@
 import { get, stream } from "../parts/api.js";
 import { compact, duration, number, percent, time } from "../parts/format.js";
 import { standing } from "../parts/alarms.js";
+import { LiveTag } from "../parts/live_tag.js";
 import { HeatMap, Spark, TimePlot } from "../parts/plot.js";
 import { append, columns, ranked, recent } from "../parts/series.js";
 import { Busy, Models, Where } from "../parts/overview_tables.js";
-import { Empty, Failed, Link, Loading, Notice, Page, Section, Tag, html, useEffect, useMemo, useState } from "../parts/ui.js";
+import { Empty, Failed, Link, Loading, Notice, Page, Section, html, useEffect, useMemo, useState } from "../parts/ui.js";
 import { href, navigate, setQuery } from "../parts/router.js";
 import { may } from "../parts/session.js";
 
@@ -41,8 +42,8 @@ function useOverview(step) {
 }
 
 function Tile({ name, value, more, to, query, tone = "", text = false, spark, label }) {
-  const inside = html`<span class="name">${name}</span><span class=${`value${text ? " text" : ""}`}>${value}</span>
-    ${spark ? html`<${Spark} values=${spark.map((one) => one ?? 0)} label=${label} />` : null}${more ? html`<span class="more">${more}</span>` : null}`;
+  const inside = html`<span class="name">${name}</span><span class="tile-row"><span class=${`value${text ? " text" : ""}`}>${value}</span>
+    ${spark ? html`<${Spark} values=${spark.map((one) => one ?? 0)} label=${label} />` : null}</span>${more ? html`<span class="more">${more}</span>` : null}`;
   return to ? html`<a class=${`tile ${tone}`} href=${href(to, query)}>${inside}</a>` : html`<div class=${`tile ${tone}`}>${inside}</div>`;
 }
 
@@ -57,7 +58,7 @@ function Tiles({ data }) {
   const away = now && now.store_available < now.workers;
   const people = may("people");
   const tail = (name) => last(name).slice(-60);
-  return html`<div class="tiles">
+  return html`<div class="tiles four">
     <${Tile} name="Requests/s" value=${compact(rate)} spark=${tail("requests")} label="Requests/s of the last minute" more=${`${number(now?.active)} under way`} to=${people ? "decisions" : ""} />
     <${Tile} name="Refused" value=${rate ? percent(refused / rate) : "–"} spark=${tail("refused")} label="Refusals/s of the last minute" more=${reason ? `most: ${reason[0]}` : "none"} to=${people ? "decisions" : ""} query=${{ action: "refused" }} />
     <${Tile} name="Tokens/s" value=${compact((recent(last("tokens_input")) ?? 0) + (recent(last("tokens_output")) ?? 0))} spark=${tail("tokens_output")} label="Output tokens/s of the last minute" more="in and out" />
@@ -67,12 +68,6 @@ function Tiles({ data }) {
     <${Tile} name="Rules" value=${`Gen. ${now?.generation ?? "–"}`} more=${`overrides: revision ${now?.revision ?? standing.value.revision ?? "–"}`} to="rules" />
     <${Tile} name="Refuses most" text value=${entry ? entry[0] : "nobody"} more=${entry ? `${number(Math.round(entry[2] * data.step))} refusals` : "no refusals in this time"} to="limits" />
   </div>`;
-}
-
-/** What seconds of silence mean, by how the feed is. */
-export function LiveTag({ state }) {
-  const [tone, words] = { live: ["ok", "Live"], connecting: ["", "Connecting"], lost: ["warn", "Line lost, trying again"], over: ["bad", "Stopped"] }[state] ?? ["", state];
-  return html`<span role="status"><${Tag} tone=${tone}>${words}<//></span>`;
 }
 
 function Plots({ data, words }) {

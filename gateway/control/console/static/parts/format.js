@@ -1,7 +1,7 @@
 // Numbers and times as people read them. Times are Unix seconds; the words are English, the digits grouped.
 
 const GROUPED = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 2 });
-const COMPACT = new Intl.NumberFormat("en-GB", { notation: "compact", maximumSignificantDigits: 3 });
+const COMPACT = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 });
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
 /** Whether there is a number to show. */
@@ -31,7 +31,7 @@ export function duration(seconds) {
   if (seconds === Infinity) return "for ever";
   if (!known(seconds)) return "–";
   if (seconds < 0) return `-${duration(-seconds)}`;
-  if (seconds > 0 && seconds < 1) return `${number(Math.round(seconds * 1e5) / 100)} ms`;
+  if (seconds > 0 && seconds < 1) return `${number(Number((seconds * 1000).toPrecision(3)))} ms`;
   if (seconds < 60) return `${number(Math.round(seconds * 10) / 10)} s`;
   const whole = Math.round(seconds);
   const parts = [["d", Math.floor(whole / 86400)], ["h", Math.floor(whole / 3600) % 24], ["min", Math.floor(whole / 60) % 60], ["s", whole % 60]];

@@ -27,8 +27,8 @@ const STEPS = 5;
 export function WorldMap({ title, byCountry = {}, marks = [], unit = "", tone = "c1", onPick }) {
   const shaded = useMemo(() => {
     const most = Math.max(1e-9, ...Object.values(byCountry).map(valueOf));
-    // Of logarithms: one country that sends most would leave the others white.
-    const step = (value) => (value > 0 ? Math.max(1, Math.ceil((Math.log1p((value / most) * 99) / Math.log(100)) * STEPS)) : 0);
+    // By the cube root: one country that sends most would leave the others white.
+    const step = (value) => (value > 0 ? Math.ceil(Math.cbrt(value / most) * STEPS) : 0);
     return Object.fromEntries(Object.entries(byCountry).map(([code, one]) => [code, step(valueOf(one))]));
   }, [byCountry]);
   const known = Object.keys(byCountry).filter((code) => valueOf(byCountry[code]) > 0).sort((one, other) => valueOf(byCountry[other]) - valueOf(byCountry[one]));

@@ -6,6 +6,9 @@ import { quantity, time } from "./format.js";
 const TONES = 8;
 const TABLE_ROWS = 30;
 
+/** The time of day alone. */
+const clock = (at, seconds) => new Date(at * 1000).toTimeString().slice(0, seconds ? 8 : 5);
+
 /** A colour of the style sheet as it is in the theme that is shown: canvases know nothing of light-dark(). */
 export function colour(name) {
   const probe = document.createElement("span");
@@ -50,7 +53,7 @@ function options({ series, unit, stacked, height, width, onZoom, hidden, zones }
     width, height, legend: { show: false }, padding: [8, 8, 0, 0],
     cursor: { y: false, drag: { x: Boolean(onZoom), y: false }, points: { size: 6 } },
     scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.08 : 1] } },
-    axes: [{ ...axis, space: 70, values: (_, splits) => splits.map((one) => time(one).slice(0, splits[1] - splits[0] < 60 ? 8 : 5)) },
+    axes: [{ ...axis, size: 30, space: 70, values: (_, splits) => splits.map((one) => clock(one, splits[1] - splits[0] < 60)) },
       { ...axis, size: 62, values: (_, splits) => splits.map((one) => quantity(one, unit)) }],
     series: [{}, ...series.map((one, index) => {
       const stroke = colour(toneOf(one, index));

@@ -4,8 +4,8 @@ import { bearCsrf, get, onSignedOut, send } from "./api.js";
 
 /** {name, role, permissions, csrf, expires}; null where nobody is signed in; undefined until that is known. */
 export const session = signal(undefined);
-/** What the API says of ways to sign in beside a token. */
-export const ways = signal({});
+/** Ways to sign in, as the API says: `token`, `oidc`. */
+export const ways = signal([]);
 
 function is(one) {
   bearCsrf(one?.csrf ?? "");
@@ -24,7 +24,7 @@ export async function whoAmI() {
     return is(await get("/session"));
   } catch (error) {
     if (error.status !== 401) throw error;
-    ways.value = error.content;
+    ways.value = error.content.ways ?? [];
     return is(null);
   }
 }

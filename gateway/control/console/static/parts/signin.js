@@ -33,7 +33,7 @@ export function SignIn() {
         <input type="password" autocomplete="off" spellcheck=${false} value=${token} onInput=${(event) => setToken(event.target.value)} /><//>
       <${Button} type="submit" tone="primary" busy=${busy}>Sign in<//>
     </form>
-    ${ways.value.oidc ? html`<p class="or"><span>or</span></p><a class="button" href="/session/oidc">Sign in with your organisation</a>` : null}
+    ${ways.value.includes("oidc") ? html`<p class="or"><span>or</span></p><a class="button" href="/session/oidc">Sign in with your organisation</a>` : null}
     <${Notice}>No token at hand? Whoever runs this gateway makes a link that signs you in once: <code>tidegate operators link</code>. Open it in this browser.<//>
   </main>`;
 }
