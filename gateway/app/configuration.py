@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from gateway.edge.from_file import origin_of
@@ -71,6 +72,8 @@ def unusable(configuration: Configuration) -> list[Problem]:
     for key, name in logs.items():
         if name and not os.access((base / name).parent, os.W_OK):
             problems.append(Problem(configuration.path, 1, 1, f"{key}: nothing can be written beside {name}"))
+    if file.traces is not None and not all(map(find_spec, ("opentelemetry", "opentelemetry.sdk"))):
+        problems.append(Problem(configuration.path, 1, 1, "traces: needs pip install 'tidegate[traces]'"))
     upstreams = [*file.upstreams, *(upstream for route in file.routes for upstream in route.upstreams)]
     for upstream in upstreams:
         try:

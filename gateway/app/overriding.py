@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import socket
+from collections import Counter
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, Final
@@ -70,7 +71,8 @@ class Overriding:
 
     def snapshot(self) -> dict[str, Any]:
         revision, at = self._held()
-        return {"worker": self._worker, "revision": revision, "count": len(self.live.whole.all), "at": at}
+        kinds = Counter(one.kind.value for one in self.live.whole.all)
+        return {"worker": self._worker, "revision": revision, "count": kinds.total(), "kinds": dict(kinds), "at": at}
 
     async def leave(self) -> None:
         """The worker ends: nobody is to wait for it."""

@@ -27,6 +27,7 @@ from gateway.app.overriding import Overriding
 from gateway.app.own_pages import OwnPages, owner_link
 from gateway.app.providers import providers_of
 from gateway.app.services import Seen, services_of
+from gateway.app.tracing import Tracing
 from gateway.chain.chain import Chain
 from gateway.chain.entry import Entry
 from gateway.challenges.terms import Terms
@@ -93,6 +94,7 @@ class Worker:
         self._follower: DirectoryFollower | None = None
         self._servers: list[asyncio.Server] = []
         self._tasks: list[asyncio.Task[Any]] = []
+        self._tracing = Tracing(None, self.name)
         self._access_log: AccessLog | None = None
         self._exchange_log: ExchangeLog | None = None
 
@@ -120,6 +122,7 @@ class Worker:
         self._began = pointed(wholes)
         chain = await self.rules.begin(self._began)
         self.offers = self._offers[chain]
+        self._tracing = Tracing(file.traces, self.name)
         self._access_log = self._open_log(file.access_log)
         self._exchange_log = self._open_exchange_log(file.exchange_log)
         self._providers = providers_of(file.providers)
@@ -147,6 +150,7 @@ class Worker:
             exchange_log=self._exchange_log,
             recent=self.live.recent,
             sums=self.live.sums,
+            traces=self._tracing.traces,
         )
         self.live.lag.start()
         following = spawn(self._follow(), name="what the fleet tells")
@@ -300,6 +304,7 @@ class Worker:
             **self._directory_counts(),
             **self._challenging.snapshot(),
             "overrides": self.overriding.snapshot(),
+            "traces_dropped": self._tracing.dropped,
             "draining": int(self.edge.draining),
             "digest": digest,
             "generation": generation,
@@ -336,6 +341,7 @@ class Worker:
             await provider.close()
         await self._close_durable()
         await self._challenging.close()
+        await self._tracing.close()
         await self.overriding.leave()
         await self._redis.aclose()
         if self._access_log is not None:

@@ -22,6 +22,8 @@ from gateway.telemetry.counters import DECISION_BOUNDS, LATENCY_BOUNDS
 Snapshot = dict[str, Any]
 OVERRIDE: Final = "override"
 """What rules that operators have set live are called here, all of them."""
+KINDS: Final = ("set", "scale", "freeze", "unlimited", "shadow")
+"""Of overrides (`gateway.overrides.override.Kind`)."""
 NO_EXEMPLARS: Final[Mapping[int, Exemplar]] = {}
 
 
@@ -39,6 +41,7 @@ class _Sum(Collector):
         yield from _challenges(self._snapshots)
         yield from _plain(self._snapshots, self._restarts)
         yield from _rules(self._snapshots)
+        yield from _overrides(self._snapshots)
         yield from _feeds(self._snapshots, self._rules["lists"] if self._rules is not None else ())
         if self._rules is not None:
             yield from _changes(self._rules)
@@ -154,6 +157,7 @@ def _plain(snapshots: Sequence[Snapshot], restarts: int) -> Iterator[Metric]:
         ("cut", "Streams ended because a quota was used up."),
         ("log_lines_dropped", "Access lines that the log could not take."),
         ("events_dropped", "Events that the exchange log could not take."),
+        ("traces_dropped", "Traced exchanges that their collector did not take."),
     ):
         yield _family(f"tidegate_{name}", text, [], Counter({(): sum(s[name] for s in snapshots)}))
     for name, text in (
@@ -183,6 +187,19 @@ def _rules(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
             matched[entry, named, action, reason, "enforce" if enforced else "shadow"] += count
     labels = ["entry", "rule", "action", "reason", "mode"]
     yield _family("tidegate_rule_matches", "Exchanges that a rule applied to, or would have.", labels, matched)
+
+
+def _overrides(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
+    held = [snapshot["overrides"] for snapshot in snapshots]
+    kinds = GaugeMetricFamily("tidegate_overrides", "Overrides of limits that hold.", labels=["kind"])
+    for kind in KINDS:
+        kinds.add_metric([kind], max((one["kinds"].get(kind, 0) for one in held), default=0))
+    yield kinds
+    yield GaugeMetricFamily(
+        "tidegate_override_revision",
+        "Up to which change of overrides every worker is.",
+        value=min((one["revision"] for one in held), default=0),
+    )
 
 
 def _feeds(snapshots: Sequence[Snapshot], lists: Sequence[tuple[str, float, bool]]) -> Iterator[Metric]:

@@ -20,8 +20,9 @@ def snapshot(counters: Counters, matched: list[list[Any]]) -> dict[str, Any]:
         "connections": 0, "body_bytes": 0, "store_available": 1, "policy_failures": [], "matched": matched,
         "store": {name: getattr(counts, name) for name in counts.__slots__}, "sightings": {}, "networks": {},
         "refusals": {}, "challenges": [], "challenge_answers": [], "challenge_events": {}, "feeds": [], "directory": {},
-        "directory_available": 1, "directory_accounts": 0, "webhooks": [], "draining": 0, "digest": "d", "generation": 1,
-        "overrides": {"revision": 0, "count": 0, "at": 0.0, "frozen": 0, "shadowed": 0}, "traces_dropped": 0,
+        "directory_available": 1, "directory_accounts": 0, "webhooks": [], "draining": 0, "digest": "d",
+        "generation": 1,
+        "overrides": {"revision": 0, "count": 0, "at": 0.0, "kinds": {"freeze": 1}}, "traces_dropped": 0,
     }  # fmt: skip
 
 
@@ -41,7 +42,7 @@ def test_a_bucket_names_the_last_trace_of_all_workers() -> None:
     named = {sample.labels["le"]: sample.exemplar for sample in family.samples if sample.exemplar is not None}
     assert list(named) == ["0.5"]
     assert named["0.5"].labels == {"trace_id": f"{8:032x}"}
-    assert (named["0.5"].value, named["0.5"].timestamp) == (0.4, 2000.0)
+    assert (named["0.5"].value, float(named["0.5"].timestamp or 0)) == (0.4, 2000.0)
 
 
 def test_the_usual_text_is_as_it_was() -> None:
