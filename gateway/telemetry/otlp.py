@@ -92,8 +92,8 @@ def spans_of(traced: Traced, resource: Resource) -> Iterator[ReadableSpan]:
     trace = traced.trace
 
     def at(clock: float) -> int:
-        """Unix time in nanoseconds."""
-        return int((traced.wall + clock - traced.began) * 1e9)
+        """Unix time in nanoseconds, as exact as a float is: to the microsecond."""
+        return round((traced.wall + clock - traced.began) * 1e6) * 1000
 
     def span(
         name: str, number: int, parent: int, began: float, ended: float, kind: SpanKind, said: Mapping[str, object]
