@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from importlib.metadata import version
 from typing import Annotated, Any, Final
 
 from aiohttp import web
 from pydantic import StringConstraints
 
+from gateway import __version__
 from gateway.control.access.access import Access
 from gateway.control.access.answers import said
 from gateway.control.access.border import border
@@ -47,7 +47,7 @@ def port(operations: Iterable[Operation], access: Access) -> Operations:
 
     own = Operation("GET", "/openapi.json", described, Permission.LOOK, "This API, as OpenAPI 3.1 has it.")
     found = Operations([*operations, *access.operations(), own])
-    whole = document(found, About("Tidegate: operators' port", version("tidegate")))
+    whole = document(found, About("Tidegate: operators' port", __version__))
     return found
 
 

@@ -68,7 +68,7 @@ def document(operations: Iterable[Operation], about: About) -> dict[str, Any]:
                     "type": "apiKey",
                     "in": "cookie",
                     "name": COOKIE,
-                    "description": f"Of a browser that is signed in. What changes something needs the field {CSRF}, too.",
+                    "description": f"Of a browser that is signed in. Changes need the field {CSRF}, too.",
                 },
             },
         },

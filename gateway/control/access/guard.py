@@ -41,6 +41,8 @@ NOT_KNOWN: Final = "who you are is kept in the directory, which cannot be asked 
 
 ASKER: Final = web.RequestKey("asker", Bearer)
 """By what the operator of a request is known; `id` None where it is another's word (OIDC)."""
+PROVED: Final = web.AppKey("proved", set[web.RequestHandler])
+"""Connections by which somebody has proved who they are."""
 DENIED: Final = 1.0
 """Seconds: that somebody unknown wanted a change is told no more often."""
 
@@ -91,6 +93,8 @@ class Guard:
             raise Refused(401, self._unknown(bears), headers=CHALLENGE)
         if not bears and request.method not in SAFE:
             check_meant(request, operator)
+        if (proved := request.app.get(PROVED)) is not None:
+            proved.add(request.protocol)
         may(operator, operation.needs)
         request[OPERATOR] = operator
 

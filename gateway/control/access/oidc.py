@@ -153,8 +153,8 @@ class OidcApi:
             self._note(name, "sign_in.refused", "console", way="oidc", why="no role")
             return self._ended(
                 request, "You have no role here",
-                f"{name.removeprefix('oidc:')} is known, but nothing that the identity provider says of you earns a "
-                "role. Ask whoever keeps this gateway's tidegate.yaml (operators.oidc.roles), or the groups there.", 403,
+                f"{name.removeprefix('oidc:')} is known, but nothing that the identity provider says of you earns "
+                "a role. Ask whoever keeps this gateway's tidegate.yaml (operators.oidc.roles).", 403,
             )  # fmt: skip
         named, _ = self._sessions.begin(request, Bearer(None, Operator(name, role)), "oidc")
         answer = self._sessions.arrive(request, named, to)
