@@ -67,7 +67,16 @@ def busy() -> dict[str, Any]:
          "spend": 31.4 / (place + 1), "share": 0.4 / (place + 1)}
         for place, name in enumerate(["acme", HOSTILE, "globex", "initech", "umbrella"])
     ]  # fmt: skip
-    return {"by": "tokens", "minutes": 5, "since": NOW, "until": NOW, "total": {}, "error": 0, "priced": True, "accounts": rows}
+    return {
+        "by": "tokens",
+        "minutes": 5,
+        "since": NOW,
+        "until": NOW,
+        "total": {},
+        "error": 0,
+        "priced": True,
+        "accounts": rows,
+    }
 
 
 async def seconds(writer: Writer) -> None:
@@ -84,7 +93,14 @@ def fill(fake: Fake) -> None:
     """Everything that the pages of this folder ask for."""
     steps = {"1": (1, 300), "10": (10, 360), "60": (60, 1440)}
     fake.answers |= {
-        "/policies": {"name": "shipped", "generation": 7, "digest": "3f2a", "files": "applied", "shown": [], "refused_since": None},
+        "/policies": {
+            "name": "shipped",
+            "generation": 7,
+            "digest": "3f2a",
+            "files": "applied",
+            "shown": [],
+            "refused_since": None,
+        },
         "/overrides": {"revision": 42, "overrides": []},
         "/overview": lambda request: overview(*steps[request.query.get("step", "1")], NOW),
         "/accounts/busy": busy(),
