@@ -179,7 +179,7 @@ class Jobs:
             ),
             Operation(
                 "DELETE", "/jobs/{id}", self._cancel, Permission.LOOK, "End one of your jobs.",
-                answer=JobShown, errors=gone,
+                answer=JobShown, errors=gone, own=True,
             ),
         ]  # fmt: skip
 

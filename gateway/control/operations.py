@@ -45,6 +45,8 @@ class Operation:
     """Statuses beside 401, 403, 422 and 503 that callers meet, and when."""
     media: str = "application/json"
     """Of the usual answer: `text/event-stream` for a feed that does not end."""
+    own: bool = False
+    """It changes nothing but what its asker has started: then whoever may look may do it."""
 
 
 @dataclass(frozen=True, slots=True)
