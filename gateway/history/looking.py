@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from gateway.history.columns import COLUMNS, HistoryError
+from gateway.history.columns import COLUMNS, RULE, HistoryError
 from gateway.history.ids import may_hold
 from gateway.history.parquet import day_of, parts, table_of
 from gateway.history.reading import MICRO, conform
@@ -71,7 +71,7 @@ def _in_part(path: Path, wanted: str) -> Row | None:
 
 def _in_spool(folder: Path, wanted: bytes) -> Iterator[pa.Table]:
     """Tables of the segments that hold such bytes somewhere, of those lines alone; the newest first."""
-    for content, name in _segments(folder):
+    for content, name in segments(folder):
         if wanted not in content:
             continue
         head, _, lines = content.partition(b"\n")
@@ -81,7 +81,7 @@ def _in_spool(folder: Path, wanted: bytes) -> Iterator[pa.Table]:
             yield table
 
 
-def _segments(folder: Path) -> Iterator[tuple[bytes, str]]:
+def segments(folder: Path) -> Iterator[tuple[bytes, str]]:
     spool = spool_of(folder)
     if not spool.is_dir():
         return
@@ -106,6 +106,9 @@ def rows_of(table: pa.Table) -> list[Row]:
         row["time"] /= MICRO
         if row.get("created") is not None:
             row["created"] = row["created"].timestamp()
+        if "rules" in row:
+            # As in an event.
+            row["rules"] = [[rule[name] for name in RULE] for rule in row["rules"]]
     return rows
 
 
@@ -147,7 +150,8 @@ def lately(
         if clock() - began > within:
             return Lately(found[:limit], len(found) >= limit, back_to)
         back_to = min(back_to, table.earliest)
-        for row in rows_of(table.read()):
+        fit = table.read()
+        for row in rows_of(fit.slice(max(0, fit.num_rows - limit))):
             if row["exchange"] not in seen:
                 seen.add(row["exchange"])
                 found.append(row)
@@ -169,7 +173,7 @@ def _newest(
     folder: Path, wanted: Mapping[str, str], since: float, until: float, columns: Sequence[str]
 ) -> Iterator[_Group]:
     names = tuple(dict.fromkeys(("exchange", "time", *wanted, *columns)))
-    for content, name in _segments(folder):
+    for content, name in segments(folder):
         rows = read_segment(content, name)
         table = conform(table_of(Rows(rows.head, _that_fit(rows, wanted), 0))[0], names)
         yield _Group(since, until, lambda table=table: between(table, since, until))  # type: ignore[misc]
@@ -218,12 +222,12 @@ def fitting(file: pq.ParquetFile, index: int, wanted: Mapping[str, str], columns
     """The rows of a group that fit; other columns are read only where there are some."""
     mask = None
     for name, value in wanted.items():
-        column = file.read_row_group(index, [name]).column(name)
+        column = file.read_row_group(index, [name], use_threads=False).column(name)
         fits = pc.equal(column, value)
         mask = fits if mask is None else pc.and_(mask, fits)
         if not pc.any(mask).as_py():
             return file.schema_arrow.empty_table().select(list(columns))
-    table = file.read_row_group(index, list(columns))
+    table = file.read_row_group(index, list(columns), use_threads=False)
     return table if mask is None else table.filter(mask)
 
 
