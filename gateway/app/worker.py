@@ -33,6 +33,7 @@ from gateway.chain.entry import Entry
 from gateway.challenges.terms import Terms
 from gateway.control.in_force import InForce, Loaded
 from gateway.control.live.pulse import Live
+from gateway.control.live.rows import REFUSALS
 from gateway.edge.edge import Edge
 from gateway.edge.from_file import routes_of, settings_of
 from gateway.edge.handover import Pages
@@ -272,9 +273,17 @@ class Worker:
 
     def _state(self) -> dict[str, Any]:
         """A pulse's gauges: what changes from second to second, and by what this worker decides."""
+        if self._exchange_log is not None:
+            self.counters.events_dropped = self._exchange_log.dropped
         stored, follower = self.directory.stored, self._follower
         generation, digest = self.rules.version
+        entries: dict[str, int] = {}
+        for (entry, _, action, _, enforced), count in self.matched.items():
+            if enforced and action in REFUSALS:
+                entries[entry] = entries.get(entry, 0) + count
         return {
+            "entries": entries,
+            "revision": self.overriding.snapshot()["revision"],
             "connections": len(self.edge.connections),
             "body_bytes": self.edge.budget.held,
             "store_available": int(self.store.available),
