@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import typer
 import typer.main
+from typer._click.shell_completion import CompletionItem  # What its groups answer; it has no other name for it.
 from typer.core import TyperGroup
 
 from gateway import __version__
@@ -23,7 +24,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "replay": "gateway.cli.replay:replay",
     "shadow": "gateway.cli.shadow:app",
     "history": "gateway.cli.history:app",
+    "rules": "gateway.cli.policies:app",
     "policies": "gateway.cli.policies:app",
+    "lists": "gateway.cli.lists:app",
     "feeds": "gateway.cli.feeds:app",
     "schema": "gateway.cli.schema:schema",
     "account": "gateway.cli.account:app",
@@ -32,6 +35,11 @@ COMMANDS: Final[Mapping[str, str]] = {
     "inbox": "gateway.cli.inbox:app",
     "challenge": "gateway.cli.challenge:app",
     "directory": "gateway.cli.directory:app",
+    "status": "gateway.cli.status:status",
+    "top": "gateway.cli.top:top",
+    "audit": "gateway.cli.audit:app",
+    "operator": "gateway.cli.operator:app",
+    "console": "gateway.cli.console:console",
     "demo": "gateway.cli.demo:demo",
 }
 """Name -> where it is: a function, or a typer.Typer with commands of its own. In the order of `--help`."""
@@ -59,6 +67,12 @@ class Commands(TyperGroup):
         alone = typer.Typer(add_completion=False, context_settings=SETTINGS)
         alone.command(cmd_name, hidden=cmd_name in HIDDEN)(found)
         return typer.main.get_command(alone)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Names alone: to ask each command for its help would load all of them, and somebody waits."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(name) for name in COMMANDS if name.startswith(incomplete) and name not in HIDDEN]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Typer looks for what is near among commands that are loaded, and none is."""

@@ -302,8 +302,8 @@ def _theirs(content: Mapping[str, Any]) -> list[str]:
     found = next((content[name] for name in ("current", "override", "existing") if name in content), None)
     if not isinstance(found, dict):
         return []
-    whole = found.get("change")
-    lines = [f"  now: {json.dumps(whole, ensure_ascii=False)}"] if whole else []
+    whole = found.get("said") or (json.dumps(found["change"], ensure_ascii=False) if "change" in found else "")
+    lines = [f"  now: {whole}"] if whole else []
     lines += [f"  {name}: {found[name]}" for name in SHOWN if found.get(name) not in (None, "")]
     return [*map(readable, lines), "  look at it again, then decide"] if lines else []
 

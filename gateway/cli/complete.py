@@ -16,9 +16,8 @@ MOST: Final = 50
 
 def account(ctx: Any, incomplete: str) -> list[str]:
     """Accounts by the beginning of their id."""
-    # Pages begin after an id: the one just before what is typed begins the page with it.
-    before = incomplete[:-1] + chr(ord(incomplete[-1]) - 1) + "\x7f" if incomplete else ""
-    return _known(ctx, incomplete, "/accounts", lambda said: [one["id"] for one in said["accounts"]], after=before)
+    # A page begins after an id; who has typed the whole of one needs no completion.
+    return _known(ctx, incomplete, "/accounts", lambda said: [one["id"] for one in said["accounts"]], after=incomplete)
 
 
 def limit(ctx: Any, incomplete: str) -> list[str]:
