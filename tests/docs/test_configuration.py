@@ -192,6 +192,8 @@ def _snapshot() -> dict[str, Any]:
         "directory_available": 1,
         "directory_accounts": 0,
         "webhooks": [["identity", "stored", 1]],
+        "overrides": {"revision": 1, "kinds": {"freeze": 1}},
+        "traces_dropped": 0,
         "draining": 0,
         "digest": "d",
         "generation": 1,
