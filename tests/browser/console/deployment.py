@@ -25,6 +25,7 @@ from gateway.control.access.roles import Role
 from gateway.demo.children import Child
 from gateway.demo.world import shipped_policies
 from gateway.rules.directory_file import open_directory
+from gateway.stores.embedded import EmbeddedServer
 from tests import servers
 from tests.feeds import geo
 from tests.journeys import harness
@@ -51,7 +52,7 @@ class Deployment:
     gateway: Gateway
     keys: Mapping[str, str]
     """Account -> its API key."""
-    redis: servers.EmbeddedServer
+    redis: EmbeddedServer
     http: aiohttp.ClientSession
     tokens: dict[Role, str] = field(default_factory=dict)
 
@@ -61,13 +62,12 @@ class Deployment:
 
     async def chat(self, account: str, country: str = "DE", *, key: str = "", **body: Any) -> tuple[int, str]:
         """Status and request id of a chat completion."""
+        wish = CHAT | body
         fields = {
             "Authorization": f"Bearer {key or self.keys[account]}",
             "X-Forwarded-For": f"{PLACES[country]}.{sum(account.encode()) % 200}",
         }
-        async with self.http.post(
-            f"{self.gateway.url}/v1/chat/completions", json=CHAT | body, headers=fields
-        ) as answer:
+        async with self.http.post(f"{self.gateway.url}/v1/chat/completions", json=wish, headers=fields) as answer:
             await answer.read()
             return answer.status, answer.headers.get("x-request-id", "")
 

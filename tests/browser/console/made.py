@@ -1,4 +1,4 @@
-"""Answers of the API as the fake gives them: shapes of the real one, numbers of a busy afternoon, names that are markup."""
+"""Answers of the API as the fake gives them: shapes of the real one, a busy afternoon, names that are markup."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ COUNTRIES: Final = ("US", "DE", "IN", "BR", "SG", "JP", "GB", "NG", "FR", "MT")
 MODELS: Final = ("m-large", "m-small", HOSTILE)
 
 
+def shared(names: tuple[str, ...], requests: int, refused: int) -> dict[str, dict[str, int]]:
+    """The first has half of all, the next a third, and so on."""
+    return {
+        name: {"requests": requests // part, "refused": refused // part, "tokens": 400 * requests // part}
+        for part, name in enumerate(names, 2)
+    }
+
+
 def second(at: float, chance: random.Random) -> dict[str, Any]:
     """One `event: second`."""
     wave = 120 + 60 * math.sin(at / 40)
@@ -24,16 +32,15 @@ def second(at: float, chance: random.Random) -> dict[str, Any]:
     allowed = requests - refused - 1
     counts = {reason: chance.randrange(1 + refused // (1 + place)) for place, reason in enumerate(REASONS)}
     return {
-        "time": at, "requests": requests, "allowed": allowed, "refused": refused, "failed": chance.randrange(2), "left": 1,
-        "malformed": 0, "tokens_input": requests * 900.0, "tokens_output": requests * 310.0, "tokens_cached": requests * 90.0,
-        "dropped": 0, "active": 41, "connections": 230, "workers": 2, "wanted": 2, "store_available": 2,
+        "time": at, "requests": requests, "allowed": allowed, "refused": refused, "left": 1,
+        "failed": chance.randrange(2), "malformed": 0, "dropped": 0, "tokens_cached": requests * 90.0,
+        "tokens_input": requests * 900.0, "tokens_output": requests * 310.0,
+        "active": 41, "connections": 230, "workers": 2, "wanted": 2, "store_available": 2,
         "directory_available": 2, "draining": 0, "memory": 180_000_000, "generation": 7, "revision": 42, "lag": 0.002,
         "p50": 0.21 + chance.random() / 20, "p95": 0.9 + chance.random() / 8, "p99": 1.8 + chance.random() / 3,
         "decision_p50": 0.0004, "decision_p95": 0.0011, "decision_p99": 0.002,
         "reasons": counts, "entries": {"quota": counts[REASONS[0]], "geo": counts[REASONS[2]]},
-        "countries": {code: {"requests": requests // (place + 2), "refused": refused // (place + 2), "tokens": 400 * requests // (place + 2)}
-                      for place, code in enumerate((*COUNTRIES, "unknown"))},
-        "models": {name: {"requests": requests // (place + 2), "refused": 1, "tokens": 900} for place, name in enumerate(MODELS)},
+        "countries": shared((*COUNTRIES, "unknown"), requests, refused), "models": shared(MODELS, requests, refused),
     }  # fmt: skip
 
 
@@ -63,9 +70,9 @@ def overview(step: int, length: int, now: float) -> dict[str, Any]:
 def busy() -> dict[str, Any]:
     """`GET /accounts/busy`."""
     rows = [
-        {"account": name, "requests": 900 // (place + 1), "refusals": 40 // (place + 1), "tokens": 2_400_000 // (place + 1),
-         "spend": 31.4 / (place + 1), "share": 0.4 / (place + 1)}
-        for place, name in enumerate(["acme", HOSTILE, "globex", "initech", "umbrella"])
+        {"account": name, "requests": 900 // part, "refusals": 40 // part, "tokens": 2_400_000 // part,
+         "spend": 31.4 / part, "share": 0.4 / part}
+        for part, name in enumerate(["acme", HOSTILE, "globex", "initech", "umbrella"], 1)
     ]  # fmt: skip
     return {
         "by": "tokens",
@@ -93,14 +100,10 @@ def fill(fake: Fake) -> None:
     """Everything that the pages of this folder ask for."""
     steps = {"1": (1, 300), "10": (10, 360), "60": (60, 1440)}
     fake.answers |= {
-        "/policies": {
-            "name": "shipped",
-            "generation": 7,
-            "digest": "3f2a",
-            "files": "applied",
-            "shown": [],
-            "refused_since": None,
-        },
+        "/policies": {"name": "shipped", "generation": 7, "digest": "3f2a", "files": "applied", "shown": []},
+        "/exchanges": {"exchanges": [decision(number, random.Random(number)) for number in range(400)]},
+        "/exchanges/0000000000000007": trail(),
+        "/health": health(),
         "/overrides": {"revision": 42, "overrides": []},
         "/overview": lambda request: overview(*steps[request.query.get("step", "1")], NOW),
         "/accounts/busy": busy(),
@@ -141,3 +144,76 @@ def decisions(rate: int) -> Feed:
             await asyncio.sleep(max(0.0, due - loop.time()))
 
     return feed
+
+
+def trail() -> dict[str, Any]:
+    """`GET /exchanges/{id}` of a refusal."""
+    shadow = {"rule": "free-long-prompts", "action": "deny", "reason": "prompt_too_long", "enforced": False}
+    quota = {
+        "rule": "free-requests",
+        "action": "deny",
+        "reason": "quota_exceeded",
+        "enforced": True,
+        "mode": "enforced",
+    }
+    said = ("nothing applied", "applied", "nothing applied", "nothing applied", "in shadow: changed nothing")
+    steps: list[dict[str, Any]] = [
+        {"entry": entry, "said": word, "rules": []}
+        for entry, word in zip(("flood", "auth", "risk", "tiers", "rules"), said, strict=True)
+    ]
+    steps[4]["rules"] = [shadow | {"mode": "shadow"}]
+    steps += [{"entry": "quota", "said": "denied", "rules": [quota | {"mode": "enforced"}]}]
+    steps += [{"entry": "after", "said": "not reached", "rules": []}]
+    return {
+        "exchange": "0000000000000007", "request_id": HOSTILE, "time": NOW, "worker": "worker-1",
+        "in_words": f"POST /v1/chat/completions ({HOSTILE}) of account acme was refused by quota/free-requests.",
+        "who": {"account": "acme", "organisation": HOSTILE, "key": "tg_live_1", "tier": "free", "assigned": "",
+                "verification": 1, "created": NOW - 1e6, "email_domain": "", "signup_country": "DE",
+                "billing_country": "", "evidence": ["email"], "falls": [], "identity": "", "signup_burst": 0},
+        "from": {"client_address": "192.0.2.7", "country": "DE", "asn": 64500, "network_kinds": ["hosting"],
+                 "latitude": 52.5, "longitude": 13.4, "radius": 20, "private": False, "ja4": ""},
+        "asked": {"method": "POST", "path": "/v1/chat/completions", "route": "chat", "dialect": "openai",
+                  "model": HOSTILE, "streaming": True, "features": [], "input_tokens": 812, "output_cap": None,
+                  "items": 0, "generates": True},
+        "decision": {"refused": True, "action": "deny", "entry": "quota", "reason": "quota_exceeded",
+                     "meaning": "A quota is used up for the moment. Nothing was charged.",
+                     "remedy": "Wait until Retry-After, or raise the limit.", "page": ""},
+        "trail": steps, "added": {"weight": 0, "tags": [], "captcha": False},
+        "answer": {"status": 429, "seconds": 0.004, "decision_seconds": 0.0011, "delivered": 0, "aborted": False,
+                   "reached": False},
+        "tokens": {"input": None, "output": None, "cached": None, "cache_creation": None, "reasoning": None},
+        "rules": {"generation": 7, "digest": "3f2a5b6c7d8e9f00", "known": True},
+    }  # fmt: skip
+
+
+def health() -> dict[str, Any]:
+    """`GET /health`, of a gateway with two workers, all of it well."""
+    worker = {
+        "process": "w", "revision": 42, "uptime": 86_400.0 * 3, "memory": 91_000_000, "lag": 0.002, "connections": 115,
+        "active": 20, "body_bytes": 0, "store_available": True, "directory_available": True, "generation": 7,
+        "digest": "3f2a5b6c7d8e9f00", "draining": False, "events_dropped": 0,
+    }  # fmt: skip
+    redis = {
+        "available": True, "latency": 0.00021, "version": "9.1.2", "role": "master", "memory": 81_000_000,
+        "memory_limit": 512_000_000, "policy": "noeviction", "evicted": 0, "clients": 11, "uptime": 1e6,
+    }  # fmt: skip
+    directory = {"kind": "sqlite", "available": True, "latency": 0.0008, "version": 812, "schema": "0003", "size": 9e6}
+    kinds = (("worker", 2), ("recorder", 1), ("clerk", 1))
+    return {
+        "time": NOW, "workers": [worker | {"name": f"worker-{at}", "pid": 4100 + at} for at in range(2)],
+        "processes": [{"name": name, "wanted": n, "pids": [*range(4100, 4100 + n)], "restarts": 0} for name, n in kinds],
+        "redis": redis, "directory": directory,
+        "rules": {"generation": 7, "digest": "3f2a5b6c7d8e9f00", "since": NOW - 9e4, "who": HOSTILE, "problems": []},
+        "feeds": [{"name": "country", "age": 259_200.0, "stale": False}, {"name": "tor", "age": 900.0, "stale": False}],
+        "exchange_log": {"on": True, "keep": 2_592_000.0}, "well": True, "warnings": [],
+    }  # fmt: skip
+
+
+def unwell() -> dict[str, Any]:
+    """The same while Redis is away and a worker goes by older rules."""
+    made = health()
+    made["workers"][1] |= {"digest": "00ff00ff00ff00ff", "generation": 6, "revision": 41, "store_available": False}
+    made["redis"] = {"available": False, "error": f"ConnectionError: {HOSTILE}"}
+    away = {"what": "Redis does not answer: ConnectionError", "do": "see whether it runs", "grave": True}
+    differ = {"what": "workers go by different rules", "do": "a change is under way", "grave": False}
+    return made | {"well": False, "warnings": [away, differ]}

@@ -1,6 +1,7 @@
 // Decisions as they are made, filtered by the gateway. 1,000 a second are held, some thirty are in the DOM.
 import { stream } from "../parts/api.js";
 import { FilterBar, wanted } from "../parts/decision_filters.js";
+import { TONES, exchangeOf, tokensOf } from "../parts/decision_rows.js";
 import { compact, country, duration, number, time } from "../parts/format.js";
 import { Ring } from "../parts/ring.js";
 import { download, exported } from "../parts/table.js";
@@ -12,12 +13,6 @@ const HELD = 5000;
 const ROW = 34;
 const OVER = 6;
 const STEADY = 500;
-
-export const TONES = { allow: "ok", deny: "bad", throttle: "warn", challenge: "info" };
-
-/** An exchange's own page. */
-export const exchangeOf = (row) => `exchanges/${encodeURIComponent(row.exchange || row.request_id)}`;
-const tokensOf = (row) => (row.usage_input === null && row.usage_output === null ? null : (row.usage_input ?? 0) + (row.usage_output ?? 0));
 
 const COLUMNS = [
   { key: "time", title: "Time", render: (row) => html`<${Link} to=${exchangeOf(row)} title=${row.exchange}>${time(row.time)}<span class="unseen"> ${row.action} ${row.account}</span><//>` },

@@ -6,21 +6,28 @@ import { Link } from "./ui.js";
 
 const EVERY = 5000;
 
-/** {generation, revision, name, files, overrides, problems, redis, lost}: asked anew every few seconds. */
+const HEALTH_EVERY = 3;
+
+/** {generation, revision, files, shown, overrides, grave, lost}: asked anew every few seconds. */
 export const standing = signal({});
+let turn = 0;
 
 async function ask() {
-  const [rules, overrides, health] = await Promise.allSettled([get("/policies"), get("/overrides", { all: "" }), get("/health")]);
-  const [r, o, h] = [rules, overrides, health].map((one) => (one.status === "fulfilled" ? one.value : null));
-  const lost = [rules, overrides, health].every((one) => one.status === "rejected" && one.reason.status === 0);
+  // What costs more is asked for less often: health asks Redis and the directory.
+  const health = turn++ % HEALTH_EVERY === 0 ? get("/health") : Promise.resolve(null);
+  const [rules, overrides, looked] = await Promise.allSettled([get("/policies"), get("/overrides"), health]);
+  const [r, o, h] = [rules, overrides, looked].map((one) => (one.status === "fulfilled" ? one.value : null));
+  const before = standing.value;
+  const revisions = h?.workers?.map((one) => one.revision);
   standing.value = {
-    lost,
-    name: h?.gateway ?? h?.name ?? "",
-    generation: r?.generation ?? standing.value.generation,
-    revision: o?.revision ?? h?.revision ?? standing.value.revision,
-    files: r?.files, shown: r?.shown ?? [], since: r?.refused_since,
-    overrides: o?.overrides ?? [],
-    redis: h?.redis,
+    lost: rules.status === "rejected" && rules.reason.status === 0,
+    name: r?.gateway ?? h?.gateway ?? before.name,
+    generation: r?.generation ?? before.generation,
+    revision: o?.revision ?? (revisions?.length ? Math.min(...revisions) : before.revision),
+    files: r ? r.files : before.files,
+    shown: r?.shown ?? before.shown ?? [],
+    overrides: o?.overrides ?? before.overrides ?? [],
+    grave: h ? h.warnings.filter((one) => one.grave) : before.grave ?? [],
   };
 }
 
@@ -46,11 +53,13 @@ export function scopeWords(scope = {}) {
   return parts.join(", ") || "everybody";
 }
 
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 /** [tone, title, words, where] of what is wrong now, the worst first. */
 export function alarms(now) {
   const all = [];
   if (now.lost) all.push(["bad", "The gateway does not answer", "What you see is what was last known.", null]);
-  if (now.redis && now.redis.available === false) all.push(["bad", "Redis is away", "Quotas answer as the entries' on_failure says.", "health"]);
+  for (const one of now.grave ?? []) all.push(["bad", sentence(one.what), `${sentence(one.do)}.`, "health"]);
   if (now.files === "refused") all.push(["bad", "The rules on disk are refused", `What is in force stays in force. ${now.shown[0] ?? ""}`, "rules"]);
   if (now.files === "set_aside") all.push(["warn", "The rules on disk are set aside", "Somebody went back from them.", "rules"]);
   for (const one of now.overrides ?? []) {
