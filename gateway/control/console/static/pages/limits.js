@@ -27,9 +27,9 @@ export default function Limits({ query }) {
     setRound((old) => old + 1);
     lookAgain();
   };
-  const done = (answer) => {
+  const done = (answer, words = "Done.") => {
     again();
-    told(answer, "Done.", again);
+    told(answer, words, again);
   };
   const limits = rules.data?.limits ?? [];
   const measures = useMemo(() => Object.fromEntries(limits.map((one) => [one.name, one.measure])), [rules.data]);
@@ -40,6 +40,7 @@ export default function Limits({ query }) {
       const live = data.overrides.filter((one) => stateOf(one, now) === "in force");
       const ended = data.overrides.filter((one) => stateOf(one, now) !== "in force");
       return html`<${Standing} overrides=${live} />
+        ${data.left_out ? html`<${Notice}>${number(data.left_out)} more name accounts, which your role may not see.<//>` : null}
         <${Section} title="In force now" note=${live.length ? "Beside the rules. Of several for one request, a freeze bites first, then the most specific." : ""}>
           <${OverrideTable} caption="Overrides in force" filename="overrides" overrides=${live} measures=${measures} mayTune=${mayTune} onDone=${done} onChange=${(editing) => setDialog({ editing })}
             empty="Nothing is set beside the rules: each limit is as the files say." /><//>
@@ -67,7 +68,8 @@ function Standing({ overrides }) {
 }
 
 function Rules({ limits, overrides, onChange }) {
-  const of = (limit) => overrides.filter((one) => one.limit === limit.name || (one.limit === "*" && one.change.kind !== "shadow"));
+  const of = (limit) => overrides.filter((one) => one.limit === limit.name);
+  const all = overrides.filter((one) => one.limit === "*").length;
   const columns = [
     { key: "name", title: "Limit", render: (row) => html`<b>${row.name}</b>` },
     { key: "entry", title: "Entry" },
@@ -81,7 +83,8 @@ function Rules({ limits, overrides, onChange }) {
     ...(onChange ? [{ key: "change", title: "Change", sort: false, filter: false, value: () => "", render: (row) => html`<${Button} class="small" aria-label=${`Change ${row.name}`} onClick=${() => onChange(row.name)}>Change<//>` }] : []),
   ];
   if (!limits.length) return html`<${Notice} tone="warn" title="No limit"><p>The rules in force have no entry of the kind quota: nothing is counted.</p><//>`;
-  return html`<${Table} caption="Limits of the rules in force" hideCaption filename="limits" rows=${limits} rowKey="name" columns=${columns} />`;
+  return html`${all ? html`<p class="soft">${all === 1 ? "One override" : `${number(all)} overrides`} above ${all === 1 ? "is" : "are"} for all limits at once.</p>` : null}
+    <${Table} caption="Limits of the rules in force" hideCaption filename="limits" rows=${limits} rowKey="name" columns=${columns} />`;
 }
 
 const meant = (limit) => [

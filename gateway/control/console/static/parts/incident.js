@@ -4,11 +4,12 @@ import { Button, Dialog, Field, Notice, Select, Tag, html, useState } from "./ui
 import { duration, number } from "./format.js";
 import { setOverride } from "./override_api.js";
 import { Applied } from "./override_applied.js";
-import { conflicting, useTrial } from "./override_dialog.js";
+import { conflicting } from "./override_dialog.js";
 import { OverridePreview } from "./override_preview.js";
 import { TakeBack, TimeLeft, Whom, useNow } from "./override_table.js";
+import { useTrial } from "./trial.js";
 import { localMoment } from "./override_draft.js";
-import { readSpan, upper, whom } from "./limit_words.js";
+import { readSpan, whom } from "./limit_words.js";
 
 const DAY = 86400;
 const ENDS = [
@@ -59,7 +60,7 @@ function Switch({ of: one, onDone, onClose }) {
   const [done, setDone] = useState(null);
   const trial = useTrial();
   const scope = one.scope(text);
-  const content = () => ({ limit: "*", scope, change: { kind: kindOf(one) }, expires: clock() + readSpan(ends), reason: reason.trim() });
+  const content = () => ({ limit: "*", scope, change: { kind: kindOf(one) }, lasts: readSpan(ends), reason: reason.trim() });
   const again = (set) => (value) => {
     set(value);
     trial.forget();
@@ -101,8 +102,9 @@ function Switch({ of: one, onDone, onClose }) {
 /** What the button says that does it: in numbers, once they are known. */
 function sure(one, scope, ends, trial) {
   const long = duration(readSpan(ends));
+  if (!scope) return "Freeze";
   if (one.key === "shadow") return `Let nothing be refused for ${long}`;
+  const named = whom(scope).replace(/^everybody (asking for |from )?/, "");
   const hit = trial.result ? trial.result.accounts.filter((row) => row.more).length : 0;
-  const who = trial.result && hit ? `${number(hit)} account${hit === 1 ? "" : "s"}: ` : "";
-  return `${upper(`${who}freeze ${scope ? whom(scope).replace(/^everybody /, "") : ""}`)} for ${long}`;
+  return `Freeze ${named} for ${long}${hit ? `: ${number(hit)} account${hit === 1 ? "" : "s"}` : ""}`;
 }

@@ -8,7 +8,7 @@ import { country, duration, money, number, time } from "./format.js";
 export const ALL_LIMITS = "*";
 const UNITS = {
   requests: "requests", input_tokens: "input tokens", output_tokens: "output tokens", total_tokens: "tokens",
-  spend: "of spend", concurrency: "requests at once",
+  spend: "US dollars", concurrency: "requests at once",
 };
 const SECONDS = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86400, w: 604800 };
 const PIECES = { "": 1, k: 1e3, M: 1e6, G: 1e9 };
@@ -25,11 +25,14 @@ export function each(seconds) {
   return `every ${one ?? duration(seconds)}`;
 }
 
-/** "20 requests, 20 back every minute". */
+/** "20 requests every minute"; "1,000 requests at most, 600 back every minute" where a full bucket holds another number. */
 export function numbers(limit) {
-  const most = `${amount(limit.capacity, limit.measure)} ${unit(limit.measure)}`;
-  if (limit.measure === "concurrency" || !limit.refill || !limit.capacity) return most;
-  return `${most}, ${amount(limit.refill, limit.measure)} back ${each(limit.every)}`;
+  const { measure, capacity, refill, every } = limit;
+  if (!(capacity > 0)) return "nothing";
+  const most = measure === "spend" ? money(capacity) : `${number(capacity)} ${unit(measure)}`;
+  if (measure === "concurrency" || !refill) return most;
+  if (capacity === refill) return `${most} ${each(every)}`;
+  return `${most} at most, ${amount(refill, measure)} back ${each(every)}`;
 }
 
 /** Text such as "20k", "1.5M", "$5", "1,000" -> a number; null where it is none. */
@@ -80,6 +83,7 @@ export function whom(scope) {
 
 /** What it does, in a few words for a row: "× 2", "frozen", "at most 40, 40 back every minute". */
 export function brief(change, measure) {
+  if (!change?.kind) return "cannot be read";
   if (change.kind === "freeze") return "frozen";
   if (change.kind === "unlimited") return "unlimited";
   if (change.kind === "shadow") return "all in shadow";
@@ -143,6 +147,11 @@ function what(change, scope, limit) {
 
 /** What somebody may not have thought of. */
 function unheard(scope, limit) {
+  const watched = limit?.mode === "shadow" ? [`The entry ${limit.entry} only watches: nothing is refused by ${limit.name} anyway.`] : [];
+  return [...watched, ...ofTiers(scope, limit)];
+}
+
+function ofTiers(scope, limit) {
   if (!limit?.tiers?.length) return [];
   const tiers = limit.tiers.join(" or ");
   if (scope.tier && !limit.tiers.includes(scope.tier)) {

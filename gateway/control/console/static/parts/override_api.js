@@ -20,7 +20,7 @@ export const withdrawOverride = async (override, reason) => (await send("DELETE"
 /** To what it was before its last change. */
 export const undoOverride = async (override, reason) => (await send("POST", `${path(override)}/undo`, { reason }, etag(override))).content;
 
-export const historyOf = (override, signal) => get(`${path(override)}/history`, {}, { signal });
+export const historyOf = (override, query, signal) => get(`${path(override)}/history`, query, { signal });
 
 /** Of all overrides, the newest first. */
 export const historyOfAll = (query, signal) => get("/overrides/history", query, { signal });
@@ -52,6 +52,7 @@ const wait = (milliseconds, signal) => new Promise((done, fail) => {
 
 /** The state of an override by its times. */
 export function stateOf(override, now) {
+  if (override.state === "unreadable") return "unreadable";
   if (override.withdrawn) return "withdrawn";
   return override.expires && override.expires <= now ? "expired" : "in force";
 }

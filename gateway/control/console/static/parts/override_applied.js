@@ -11,11 +11,12 @@ export function appliedWords(applied) {
   return `In force on ${number(held)} of ${number(all)} worker${all === 1 ? "" : "s"}${fast}.`;
 }
 
-export function Applied({ answer: { override, applied } }) {
-  const late = applied.missing.length > 0;
+export function Applied({ answer: { override, applied, warnings = [] } }) {
+  const late = applied.missing.length > 0 || warnings.length > 0;
   return html`<${Notice} tone=${late ? "warn" : "ok"} title=${appliedWords(applied)}>
       <p>${override.limit === "*" ? "All limits" : override.limit}, ${whom(override.scope)}: ${brief(override.change)}${override.expires ? ` until ${time(override.expires)}` : ""}.</p>
-      ${late ? html`<p>Not heard of yet: ${applied.missing.map(missing).join(", ")}. They ask by themselves twice a second; what is saved is not lost.</p>` : null}<//>
+      ${applied.missing.length ? html`<p>Not heard of yet: ${applied.missing.map(missing).join(", ")}. They ask by themselves twice a second; what is saved is not lost.</p>` : null}
+      ${applied.note ? html`<p>${applied.note}</p>` : null}${warnings.map((words) => html`<p key=${words}>${words}</p>`)}<//>
     <div class="scroll" tabindex="0" role="region" aria-label="Workers"><table>
       <caption class="unseen">Which worker has revision ${applied.revision}</caption>
       <thead><tr><th scope="col">Gateway</th><th scope="col">Worker</th><th scope="col" class="n">Revision</th><th scope="col">At</th></tr></thead>
@@ -23,4 +24,4 @@ export function Applied({ answer: { override, applied } }) {
     </table></div>`;
 }
 
-const missing = (one) => (typeof one === "string" || typeof one === "number" ? String(one) : `${one.gateway}/${one.worker}`);
+const missing = (one) => `${one.gateway}/${one.worker}`;

@@ -1,12 +1,13 @@
 // The one dialog in which limits are changed: typed, said back, tried on the last day, applied, and seen to be in force.
-import { Button, Dialog, Notice, html, useEffect, useMemo, useRef, useState } from "./ui.js";
+import { Button, Dialog, Notice, html, useMemo, useState } from "./ui.js";
 import { Applied } from "./override_applied.js";
 import { Conflict } from "./override_conflict.js";
 import { OverrideFields } from "./override_fields.js";
 import { OverridePreview } from "./override_preview.js";
 import { ALL_LIMITS, said } from "./limit_words.js";
-import { draftOf, emptyDraft, meant } from "./override_draft.js";
-import { changeOverride, preview, setOverride } from "./override_api.js";
+import { contentOf, draftOf, emptyDraft, meant } from "./override_draft.js";
+import { changeOverride, setOverride } from "./override_api.js";
+import { useTrial } from "./trial.js";
 
 const clock = () => Date.now() / 1000;
 
@@ -38,7 +39,7 @@ export function OverrideDialog({ limits, given, editing: first = null, onDone, o
     setError(null);
     try {
       const content = contentOf(wish);
-      const answer = against ? await changeOverride(against, content) : await setOverride(content);
+      const answer = against && !against.withdrawn ? await changeOverride(against, content) : await setOverride(content);
       setDone(answer);
       onDone?.(answer);
     } catch (failure) {
@@ -63,53 +64,28 @@ export function OverrideDialog({ limits, given, editing: first = null, onDone, o
     <form onSubmit=${go} novalidate>
       <${OverrideFields} draft=${draft} set=${set} limits=${limits} errors=${tried ? wish.errors : {}} editing=${editing} />
       <${Said} wish=${wish} limits=${limits} />
+      ${wish.everything ? html`<label class="row sure"><input type="checkbox" checked=${draft.confirm} onChange=${(event) => set({ confirm: event.target.checked })} />
+        Everybody, everything: I mean it.${tried && wish.errors.confirm ? html` <span class="error">${wish.errors.confirm}</span>` : null}</label>` : null}
       ${error ? html`<${Notice} tone="bad"><p>${error.message}</p>${Object.entries(error.fields ?? {}).map(([name, words]) => html`<p key=${name}><code>${name}</code>: ${words}</p>`)}<//>` : null}
       ${trial.state ? html`<${OverridePreview} of=${trial.state} onCancel=${trial.forget} />` : null}
       <div class="row end">
         <${Button} onClick=${onClose}>Cancel<//>
-        <${Button} disabled=${!previewable(wish)} busy=${trial.state?.running} onClick=${() => trial.start(contentOf(wish))}>Preview<//>
+        <${Button} disabled=${!previewable(wish)} busy=${trial.state?.running} onClick=${() => trial.start({ ...contentOf(wish), ...(editing ? { id: editing.id } : {}), confirm: true })}>Preview<//>
         <${Button} type="submit" tone=${wish.change.kind === "freeze" ? "danger" : "primary"} busy=${busy}>Apply<//>
       </div>
     </form><//>`;
 }
 
-/** As POST /overrides takes it. */
-export const contentOf = (wish) => ({ limit: wish.limit, scope: wish.scope, change: wish.change, expires: wish.expires, reason: wish.reason });
-
 /** What is there instead, where somebody else has set the same or changed it meanwhile. */
-export const conflicting = (error) => ([409, 412].includes(error.status) ? error.content?.override ?? error.content?.current ?? null : null);
+export const conflicting = (error) => ([409, 412].includes(error.status) ? error.content?.current ?? null : null);
 
-/** A preview needs no reason. */
-const previewable = (wish) => Object.keys(wish.errors).every((name) => name === "reason");
+/** A preview needs no reason, and nobody's word that it is meant. */
+const previewable = (wish) => Object.keys(wish.errors).every((name) => name === "reason" || name === "confirm");
 
 function Said({ wish, limits }) {
-  const wrong = Object.keys(wish.errors).some((name) => name !== "reason");
+  const wrong = !previewable(wish);
   const limit = wish.limit === ALL_LIMITS ? null : limits.find((one) => one.name === wish.limit);
   return html`<div class="said" role="status" aria-label="What will happen">
     ${wrong || limit === undefined ? html`<p class="soft">What will happen stands here as you type.</p>`
       : said(wish.change, wish.scope, limit, wish.expires, clock()).map((line, index) => html`<p key=${index} class=${index ? "soft" : ""}>${line}</p>`)}</div>`;
-}
-
-/** A preview that runs, or has ended: {running, progress, result, error}. */
-export function useTrial() {
-  const [state, setState] = useState(null);
-  const control = useRef(null);
-  const forget = () => {
-    control.current?.abort();
-    setState(null);
-  };
-  useEffect(() => () => control.current?.abort(), []);
-  const start = async (content) => {
-    control.current?.abort();
-    const mine = new AbortController();
-    control.current = mine;
-    const tell = (part) => { if (!mine.signal.aborted) setState((old) => ({ ...old, ...part })); };
-    setState({ running: true, progress: 0 });
-    try {
-      tell({ running: false, result: await preview(content, (progress) => tell({ progress }), mine.signal) });
-    } catch (error) {
-      tell({ running: false, error });
-    }
-  };
-  return { state, start, forget };
 }

@@ -36,7 +36,7 @@ export function endings(draft, editing) {
 
 /** A draft of nothing; `given` names what is known of it. */
 export const emptyDraft = (given = {}) => ({
-  kind: "boost", limit: "", conditions: [], capacity: "", refill: "", every: "", factor: "2", ends: "1h", at: "", reason: "", ...given,
+  kind: "boost", limit: "", conditions: [], capacity: "", refill: "", every: "", factor: "2", ends: "1h", at: "", reason: "", confirm: false, ...given,
 });
 
 /** The draft that says what an override says. */
@@ -71,8 +71,8 @@ export function localMoment(unix) {
 const readMoment = (text) => (text && !Number.isNaN(Date.parse(text)) ? Date.parse(text) / 1000 : null);
 
 /**
- * What is meant: {limit, scope, change, expires, reason, errors}. `limit` is a name or `*`; `expires` Unix time or null;
- * `errors` names what is wrong, by field, and is empty when all is right.
+ * What is meant: {limit, scope, change, expires, end, reason, errors}. `limit` is a name or `*`; `expires` Unix time or null, by
+ * the clock here; `end` the same as the API takes it; `errors` names what is wrong, by field, and is empty when all is right.
  */
 export function meant(draft, limits, editing, now) {
   const errors = {};
@@ -82,7 +82,11 @@ export function meant(draft, limits, editing, now) {
   if (!draft.reason.trim()) errors.reason = "Say why: somebody will ask.";
   const scope = scopeOf(draft.conditions, errors);
   const change = changeOf(draft, limit, errors);
-  return { limit: draft.limit, scope, change, expires: endOf(draft, editing, now, errors), reason: draft.reason.trim(), errors };
+  const everything = change.kind === "freeze" && draft.limit === ALL_LIMITS && !Object.keys(scope).length && !draft.conditions.length;
+  if (everything && !draft.confirm) errors.confirm = "Say that you mean it.";
+  const end = endOf(draft, now, errors);
+  const expires = end.lasts ? now + end.lasts : end.expires !== undefined ? end.expires : editing?.expires ?? null;
+  return { limit: draft.limit, scope, change, expires, end, everything, confirm: draft.confirm, reason: draft.reason.trim(), errors };
 }
 
 function scopeOf(conditions, errors) {
@@ -119,11 +123,17 @@ function changeOf(draft, limit, errors) {
   return change;
 }
 
-function endOf(draft, editing, now, errors) {
-  if (draft.ends === "never") return null;
-  if (draft.ends === "keep") return editing?.expires ?? null;
-  if (draft.ends !== "at") return now + readSpan(draft.ends);
+/** A span goes as a span, so that only the gateway's clock counts; nothing where the end stays. */
+function endOf(draft, now, errors) {
+  if (draft.ends === "never") return { expires: null };
+  if (draft.ends === "keep") return {};
+  if (draft.ends !== "at") return { lasts: readSpan(draft.ends) };
   const at = readMoment(draft.at);
   if (at === null || at <= now) errors.at = "A moment that is still to come.";
-  return at;
+  return { expires: at };
 }
+
+/** As POST /overrides and PUT /overrides/{id} take it. */
+export const contentOf = (wish) => ({
+  limit: wish.limit, scope: wish.scope, change: wish.change, ...wish.end, reason: wish.reason, ...(wish.everything ? { confirm: Boolean(wish.confirm) } : {}),
+});

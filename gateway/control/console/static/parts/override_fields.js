@@ -22,9 +22,9 @@ export function OverrideFields({ draft, set, limits, errors, editing }) {
       <${Field} label="It ends"><${Select} value=${draft.ends} onChange=${(ends) => set({ ends })} options=${endings(draft, editing)} /><//>
       ${draft.ends === "at" ? html`<${Field} label="At" error=${errors.at} hint="By your own clock.">
         <input type="datetime-local" value=${draft.at} onInput=${(event) => set({ at: event.target.value })} /><//>` : null}
+      <${Field} class="twice" label="Reason" error=${errors.reason} hint="It stands in the audit for good: name a ticket rather than a person.">
+        <input value=${draft.reason} maxlength="256" onInput=${(event) => set({ reason: event.target.value })} /><//>
     </div>
-    <${Field} label="Reason" error=${errors.reason} hint="It stands in the audit for good: name a ticket rather than a person.">
-      <input value=${draft.reason} maxlength="256" onInput=${(event) => set({ reason: event.target.value })} /><//>
   </div>`;
 }
 
@@ -43,7 +43,6 @@ function Conditions({ conditions, errors, fixed, onChange }) {
   return html`<fieldset class="conditions"><legend>For whom</legend>
     ${conditions.length ? null : html`<p class="soft">Everybody.</p>`}
     ${conditions.map(({ what, value }, index) => html`<div class="condition" key=${index}>
-      <span class="joined" aria-hidden="true">${index ? "and" : ""}</span>
       <${Field} label="Condition" hidden><${Select} value=${what} disabled=${fixed} onChange=${(next) => change(index, fresh(next))}
         options=${CONDITIONS.filter((one) => one.value === what || free.includes(one))} /><//>
       <${Field} class="grow" label=${CONDITIONS.find((one) => one.value === what).label} hidden error=${errors[`scope.${index}`]}>
@@ -61,7 +60,7 @@ function Numbers({ draft, set, limit, errors }) {
   const typedIn = (name) => ({ value: draft[name], inputmode: "decimal", autocomplete: "off", onInput: (event) => set({ [name]: event.target.value }) });
   if (draft.kind === "boost" || draft.kind === "scale") {
     return html`<div class="fields-row"><${Field} label="Times" error=${errors.factor}><input ...${typedIn("factor")} /><//>
-      <div class="chips" role="group" aria-label="Usual factors">${["0.5", "1.5", "2", "5", "10"].map((one) => html`<${Button} key=${one} class="small"
+      <div class="chips" role="group" aria-label="Usual factors">${(draft.kind === "boost" ? ["1.5", "2", "3", "5", "10"] : ["0.1", "0.25", "0.5", "2", "5"]).map((one) => html`<${Button} key=${one} class="small"
         aria-pressed=${draft.factor === one ? "true" : "false"} onClick=${() => set({ factor: one })}>× ${one}<//>`)}</div></div>`;
   }
   if (draft.kind !== "set") return null;

@@ -1,5 +1,5 @@
 // What was done to overrides, the newest first, each with what it changed.
-import { Button, Fragment, Loaded, Tag, html, useLoad, useState } from "./ui.js";
+import { Button, Fragment, Loaded, Tag, html, useEffect, useLoad, useState } from "./ui.js";
 import { ago, number, time } from "./format.js";
 import { ALL_LIMITS, amount, brief, each, whom } from "./limit_words.js";
 import { historyOf, historyOfAll } from "./override_api.js";
@@ -37,18 +37,21 @@ export function Diff({ row, measure }) {
 /** Of all overrides, or of one. */
 export function History({ override, measures, round = 0 }) {
   const [older, setOlder] = useState([]);
-  const load = (after, signal) => (override ? historyOf(override, signal) : historyOfAll({ limit: PAGE, after }, signal));
+  const [tail, setTail] = useState(null);
+  const load = (after, signal) => (override ? historyOf(override, { limit: PAGE, after }, signal) : historyOfAll({ limit: PAGE, after }, signal));
+  useEffect(() => { setOlder([]); }, [round]);
   const first = useLoad((signal) => load(undefined, signal), [override?.id ?? 0, round]);
   return html`<${Loaded} of=${first}>${(data) => {
-    const rows = [...data.history, ...older];
-    const last = older.length ? older[older.length - 1] : data.history[data.history.length - 1];
+    const rows = [...data.changes, ...older];
+    const next = older.length ? tail : data.next;
     const more = async () => {
-      const page = await load(last.revision);
-      setOlder([...older, ...page.history]);
+      const page = await load(next);
+      setOlder([...older, ...page.changes]);
+      setTail(page.next);
     };
     return html`<${Table} caption="What was done to overrides" hideCaption rows=${rows} rowKey="revision" filename="override-history" columns=${columns(measures)}
         order=${{ key: "revision", down: true }} empty="Nobody has ever changed a limit here." />
-      ${!override && rows.length >= PAGE && rows.length % PAGE === 0 ? html`<div class="row"><${Button} onClick=${more}>Older<//></div>` : null}`;
+      ${next ? html`<div class="row"><${Button} onClick=${more}>Older<//></div>` : null}`;
   }}<//>`;
 }
 

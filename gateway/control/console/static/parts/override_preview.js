@@ -1,5 +1,5 @@
 // What the last day says of a change: who would be refused, or no longer.
-import { AccountLink, Button, Empty, Notice, html } from "./ui.js";
+import { AccountLink, Button, Empty, Notice, html, useEffect, useRef } from "./ui.js";
 import { number, percent } from "./format.js";
 import { TimePlot } from "./plot.js";
 import { Table } from "./table.js";
@@ -8,6 +8,12 @@ const MOST = 50;
 
 /** `of`: {running, progress, result, error}, as `useTrial` has it. */
 export function OverridePreview({ of, onCancel }) {
+  const box = useRef(null);
+  useEffect(() => { box.current?.scrollIntoView({ block: "nearest" }); }, [of.running, Boolean(of.result)]);
+  return html`<div ref=${box} class="preview-box"><${State} of=${of} onCancel=${onCancel} /></div>`;
+}
+
+function State({ of, onCancel }) {
   if (of.error) return html`<${Notice} tone="bad" title="The preview did not work"><p>${of.error.message}</p><//>`;
   if (of.running) return html`<div class="preview" role="status">
     <label class="row">Reading the last 24 hours <progress max="1" value=${of.progress}>${percent(of.progress)}</progress></label>

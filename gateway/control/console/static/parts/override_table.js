@@ -1,5 +1,5 @@
 // Overrides that are in force, with the time they have left; and what became of all others.
-import { AccountLink, Button, Confirm, Field, Link, Tag, html, toast, useEffect, useState } from "./ui.js";
+import { AccountLink, Button, Confirm, Field, Tag, html, toast, useEffect, useState } from "./ui.js";
 import { ago, duration, percent, time } from "./format.js";
 import { ALL_LIMITS, brief, whom } from "./limit_words.js";
 import { stateOf, undoOverride, withdrawOverride } from "./override_api.js";
@@ -67,17 +67,23 @@ export function OverrideTable({ overrides, measures, caption, empty, mayTune, on
 const endOf = (row) => row.withdrawn || row.expires || 0;
 const what = (row) => `${brief(row.change)} of ${limitName(row)} for ${whom(row.scope)}`;
 
-/** Withdraw it, or undo its last change; both ask why. */
-export function TakeBack({ row, back, onDone, onClose }) {
+/** Withdraw it, or undo its last change; both ask why. Where somebody was faster it shows what is there now, and asks again. */
+export function TakeBack({ row: first, back, onDone, onClose }) {
+  const [row, setRow] = useState(first);
   const [reason, setReason] = useState("");
   const act = async () => {
-    const answer = await (back ? withdrawOverride : undoOverride)(row, reason.trim() || (back ? "taken back" : "undone"));
-    told(answer, back ? "Taken back." : "Undone.");
-    onDone?.(answer);
+    if (!reason.trim()) throw new Error("Say why: somebody will ask.");
+    try {
+      const answer = await (back ? withdrawOverride : undoOverride)(row, reason.trim());
+      onDone?.(answer, back ? "Taken back." : "Undone.");
+    } catch (error) {
+      if (error.status === 412 && error.content.current) setRow(error.content.current);
+      throw error;
+    }
   };
   return html`<${Confirm} title=${back ? "Take it back" : "Undo the last change"} confirm=${back ? "Take back" : "Undo"} onConfirm=${act} onClose=${onClose}>
-    <p>${back ? html`From then on the rules hold again for <b>${whom(row.scope)}</b>.` : html`It is again what it was before its last change, to the digit. One that was just made is taken back.`}</p>
-    <p class="soft">${what(row)}, by ${row.by}: ${row.reason}</p>
+    <p>${back ? html`From then on the rules hold again for <b>${whom(row.scope)}</b>.` : "It is again what it was before its last change, to the digit. One that was just made is taken back."}</p>
+    <p class="soft">${row.revision === first.revision ? "" : "Now: "}${what(row)}, by ${row.by}: ${row.reason}</p>
     <${Field} label="Reason"><input value=${reason} maxlength="256" onInput=${(event) => setReason(event.target.value)} /><//><//>`;
 }
 
@@ -95,6 +101,3 @@ export function told(answer, words, onDone) {
   };
   toast(html`${words} ${appliedWords(answer.applied)} ${onDone ? html`<button type="button" class="small" onClick=${again}>Undo</button>` : null}`, answer.applied.missing.length ? "warn" : "ok");
 }
-
-/** A link to the limits page with an override of it in sight. */
-export const OverrideLink = ({ override }) => html`<${Link} to="limits" query=${{ override: override.id }}>${brief(override.change)}<//>`;
