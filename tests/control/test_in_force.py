@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import weakref
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ import pytest
 from gateway.chain.chain import Asked, Chain
 from gateway.control.in_force import SWITCH, InForce, Loaded
 from gateway.rules.problems import Problem, Problems
+from gateway.tasks import spawn
 from gateway.testing import context
 
 
@@ -25,17 +27,25 @@ class Shop:
         self.swapped: list[tuple[int, str]] = []
         self.threads: set[int] = set()
         self.turns: list[float] = []
-        self.rules = InForce(self.load, lambda chain: self.swapped.append(chain.version))
+        self.kinds: list[bool] = []
+        self.shadowed: weakref.WeakKeyDictionary[Chain, bool] = weakref.WeakKeyDictionary()
+        self.broken = False
+        self.rules = InForce(self.load, self.swap)
+
+    def swap(self, chain: Chain) -> None:
+        self.swapped.append(chain.version)
+        self.kinds.append(self.shadowed[chain])
 
     def load(self, folder: Path, shadowed: bool) -> Loaded:
         self.loads.append(folder.name)
         self.threads.add(threading.get_ident())
         self.turns.append(sys.getswitchinterval())
-        if folder.name == "broken":
+        if self.broken or folder.name == "broken":
             raise Problems([Problem(folder, 1, 1, "is broken")])
         generation, _, digest = folder.name.partition("-")
         nothing = cast("Any", None)
         chain = Chain((), nothing, nothing, {}, version=(int(generation), digest))
+        self.shadowed[chain] = shadowed
 
         async def close() -> None:
             self.closed.append(folder.name)
@@ -132,3 +142,95 @@ async def test_a_worker_that_ends_closes_all_of_them_once(shop: Shop) -> None:
     await shop.rules.prepare(Path("/wholes/3-c"), (3, "c"))
     await shop.rules.close()
     assert await closed(shop, "1-a", "2-b", "3-c")
+
+
+# -- everything in shadow ---------------------------------------------------------------------------------------------
+
+
+def kinds(shop: Shop) -> tuple[bool, ...]:
+    """Whether each that was swapped in is in shadow."""
+    return tuple(shop.kinds)
+
+
+async def shadow(shop: Shop, *, on: bool) -> None:
+    shop.rules.shadowed = on
+    await shop.rules.renew()
+    assert shop.rules.is_renewed()
+
+
+async def test_what_is_in_force_comes_into_shadow_and_back(shop: Shop) -> None:
+    """The same version; the end of it is a swap to what there was, and nothing is read."""
+    before = shop.rules.chain
+    await shadow(shop, on=True)
+    assert shop.swapped == [(1, "a")] and kinds(shop) == (True,) and shop.loads == ["1-a", "1-a"]
+    await shadow(shop, on=True)
+    assert len(shop.swapped) == 1
+    await shadow(shop, on=False)
+    assert shop.rules.chain is before and kinds(shop) == (True, False) and len(shop.loads) == 2
+
+
+async def test_a_worker_that_starts_in_shadow(shop: Shop) -> None:
+    """Its first rules are in shadow at once; what is enforced afterwards is loaded."""
+    other = Shop()
+    other.rules.shadowed = True
+    await other.rules.begin(Path("/wholes/1-a"))
+    assert other.rules.is_renewed() and other.swapped == []
+    await shadow(other, on=False)
+    assert kinds(other) == (False,) and other.loads == ["1-a", "1-a"]
+
+
+async def test_changes_of_rules_meanwhile_are_in_shadow_too(shop: Shop) -> None:
+    """The next rules, and those before them; when it ends, what is in force then is enforced."""
+    await change(shop, "2-b")
+    await shadow(shop, on=True)
+    await change(shop, "3-c")
+    await change(shop, "1-a")
+    await change(shop, "3-c")
+    assert kinds(shop)[1:] == (True, True, True, True)
+    await shadow(shop, on=False)
+    assert shop.rules.version == (3, "c") and not kinds(shop)[-1]
+    assert shop.rules.previous is not None and shop.rules.previous.version == (1, "a")
+    await change(shop, "1-a")
+    assert not kinds(shop)[-1]
+
+
+@pytest.mark.parametrize("on", [True, False])
+async def test_what_was_prepared_before_it_changed_is_brought_there(shop: Shop, on: bool) -> None:
+    """Whatever a commit finds holds at once, and is renewed; it is never refused for that."""
+    await shadow(shop, on=not on)
+    assert await shop.rules.prepare(Path("/wholes/2-b"), (2, "b")) == []
+    shop.rules.shadowed = on
+    assert shop.rules.commit((2, "b")) and not shop.rules.is_renewed()
+    await shop.rules.renew()
+    assert shop.rules.version == (2, "b") and kinds(shop)[-1] is on
+    assert shop.rules.previous is not None and shop.rules.previous.version == (1, "a")
+
+
+async def test_a_commit_while_it_is_renewed(shop: Shop) -> None:
+    """Rules that are just being loaded for shadow do not undo a change that came meanwhile."""
+    await shop.rules.prepare(Path("/wholes/2-b"), (2, "b"))
+    shop.rules.shadowed = True
+    renewing = spawn(shop.rules.renew(), "renew")
+    while len(shop.loads) < 3:
+        await asyncio.sleep(0.0005)
+    assert shop.rules.commit((2, "b"))
+    await renewing
+    assert shop.rules.version == (2, "b") and kinds(shop)[-1] and shop.rules.is_renewed()
+
+
+async def test_what_does_not_load_leaves_what_holds(shop: Shop) -> None:
+    """It is said, and can be tried again."""
+    shop.broken = True
+    shop.rules.shadowed = True
+    with pytest.raises(Problems):
+        await shop.rules.renew()
+    assert shop.swapped == [] and not shop.rules.is_renewed()
+    shop.broken = False
+    await shadow(shop, on=True)
+
+
+async def test_what_is_kept_aside_is_closed_at_the_end(shop: Shop) -> None:
+    """With the worker; and when other rules took its place."""
+    await shadow(shop, on=True)
+    await shop.rules.close()
+    assert shop.closed == ["1-a", "1-a"]

@@ -99,3 +99,36 @@ def test_a_shadow_by_itself_is_told_to_the_fleet(tmp_path: Path) -> None:
     made = Chain(build(load(tmp_path, {"geo": geo.KIND}, {}), world), store, store, {}, locate=PLACES.__getitem__)
     made.begin(context(client_address="192.0.2.1"), lambda asked: None)
     assert [sighting.location.country for sighting in world.sightings.of("acme")] == ["DE"]  # type: ignore[union-attr]
+
+
+class Told:
+    """Keeps the rollout that it was built with."""
+
+    def __init__(self, config: Config, services: Services) -> None:
+        self.rollout = services.rollout
+
+    def decide(self, context: Context) -> Decision:
+        return ALLOW
+
+
+def test_everything_in_shadow_but_who_is_asking(tmp_path: Path) -> None:
+    """Each entry is as with `rollout: 0`, and its policy is told so; what identifies is as written."""
+    (tmp_path / "chain.yaml").write_text(
+        "chain:\n"
+        "  - {name: who, kind: who, on_failure: deny, file: one.yaml}\n"
+        "  - {name: all, kind: told, on_failure: deny, file: one.yaml}\n"
+        "  - {name: some, kind: told, on_failure: deny, file: one.yaml, rollout: 0.5}\n"
+    )
+    (tmp_path / "one.yaml").write_text("{}\n")
+    kinds = {
+        "who": PolicyKind("who", Config, Told, identifies=True),
+        "told": PolicyKind("told", Config, Told),
+    }
+    ruleset = load(tmp_path, kinds, {})
+
+    def rollouts(*, shadowed: bool) -> list[tuple[float, float]]:
+        entries: tuple[Any, ...] = build(ruleset, services(), shadowed=shadowed)
+        return [(entry.rollout, entry.policy.rollout) for entry in entries]
+
+    assert rollouts(shadowed=False) == [(1.0, 1.0), (1.0, 1.0), (0.5, 0.5)]
+    assert rollouts(shadowed=True) == [(1.0, 1.0), (0.0, 0.0), (0.0, 0.0)]
