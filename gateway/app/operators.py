@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -14,11 +16,15 @@ from gateway.app.configuration import Configuration
 from gateway.app.supervisor import Live
 from gateway.control import admin
 from gateway.control.access.access import Access
+from gateway.control.access.idp import settings
 from gateway.control.access.notes import Note, to_log
-from gateway.control.audit import Notes
+from gateway.control.access.server import Runner
+from gateway.control.audit import Notes, tell_head
 from gateway.control.audit_api import AuditApi
 from gateway.control.console import Console
+from gateway.control.exchanges import ExchangesApi, Kept, Turns
 from gateway.control.fleet import Fleet
+from gateway.control.health import HealthApi, Process, Sources
 from gateway.control.jobs import Jobs
 from gateway.control.live.api import LiveApi
 from gateway.control.live.busy import Busy
@@ -32,19 +38,27 @@ from gateway.control.rules_files.drafts_api import DraftsApi
 from gateway.control.rules_files.files_api import FilesApi
 from gateway.control.rules_files.saving import Deployment, Saving
 from gateway.control.rules_files.workshop import Workshop
+from gateway.control.traffic import TrafficApi
+from gateway.edge.workers import Supervisor
+from gateway.stores.redis.client import client
 from gateway.tasks import spawn
 
-CLOSES_WITHIN: Final = 2.0
-"""Seconds for requests that are under way when the port closes."""
+DAY: Final = 86400.0
 
 
 class OperatorsPort:
     """Made on a running loop, beside the supervisor's workers; `close` ends what it has started."""
 
     def __init__(
-        self, configuration: Configuration, fleet: Fleet, rules: Live, accounts: AccountsAdmin, notes: Notes | None
+        self,
+        configuration: Configuration,
+        fleet: Fleet,
+        rules: Live,
+        accounts: AccountsAdmin,
+        notes: Notes | None,
+        processes: Sequence[Supervisor],
     ) -> None:
-        """`notes` is the directory's audit; None where there is no directory."""
+        """`notes` is the directory's audit; None where there is no directory. `processes` are those beside this one."""
         self._configuration = configuration
         self._accounts = accounts
         self._notes = notes
@@ -56,13 +70,19 @@ class OperatorsPort:
         self._feeds = Feeds(monotonic)
         self._live = LiveApi(self._overview, Follow(self._lines), self._feeds, self._busy, wall)
         self._policies = admin.PoliciesApi(fleet, rules, wall)
+        self._redis = client(configuration.file.redis.get_secret_value())
+        self._kept = _kept(configuration)
+        self._processes = processes
         self._fleet = fleet
         self._rules = rules
         self.access = self._may()
+        self._runner = Runner(admin.application(self.operations(), self.access))
         self._running = [spawn(run(), name=name) for name, run in self._runs().items()]
 
-    def application(self) -> web.Application:
-        return admin.application(self.operations(), self.access)
+    async def serve(self, bound: socket.socket) -> None:
+        """On a bound socket, until `close`."""
+        await self._runner.setup()
+        await web.SockSite(self._runner, bound).start()
 
     def operations(self) -> list[Operation]:
         """All but those to sign in (`Access`)."""
@@ -70,6 +90,7 @@ class OperatorsPort:
             *self._policies.operations(),
             *self._rules_files(),
             *self._live.operations(),
+            *self._what_happened(),
             *self._jobs.operations(),
             *Console().operations(),
             *self._accounts.operations(),
@@ -82,18 +103,27 @@ class OperatorsPort:
         return found
 
     async def close(self) -> None:
+        # Feeds first, which do not end by themselves; then requests, while all that they need is there.
         self._feeds.close()
+        await self._runner.cleanup()
         for task in self._running:
             task.cancel()
         await self._jobs.close()
         await self._workshop.close()
         await self._lines.close()
         await self.access.close()
+        await self._redis.aclose()
         if self._notes is not None:
             await self._notes.close()
 
     def _runs(self) -> Mapping[str, Callable[[], Coroutine[Any, Any, None]]]:
-        return {"the workers' pulse": self._overview.run}
+        return {"the workers' pulse": self._overview.run, "the head of the audit": self._tell_head}
+
+    async def _tell_head(self) -> None:
+        """To the log, which is kept elsewhere: at the start, and once a day."""
+        while self._accounts.durable is not None:
+            await tell_head(self._accounts.durable.database)
+            await asyncio.sleep(DAY)
 
     def _may(self) -> Access:
         file, durable = self._configuration.file, self._accounts.durable
@@ -101,17 +131,49 @@ class OperatorsPort:
         database: Database | None = durable.database if durable is not None else None
         note: Note = self._notes if self._notes is not None else to_log
         secrets = durable.secrets if durable is not None else None
-        return Access(token=token, database=database, secrets=secrets, now=wall, note=note)
+        return Access(
+            token=token,
+            database=database,
+            secrets=secrets,
+            now=wall,
+            url=file.operators.url,
+            oidc=settings(file.operators.oidc),
+            note=note,
+            denied=self._rules.note_denied,
+        )
+
+    def _what_happened(self) -> list[Operation]:
+        """From the exchange log, and from the workers."""
+        turns, durable = Turns(), self._accounts.durable
+        sources = Sources(
+            lambda: self._overview.pulses,
+            self._fleet.snapshots,
+            lambda: [Process(one.name, one.count, one.pids, one.restarts) for one in self._processes],
+            self._rules.status,
+            self._redis,
+            durable.database if durable is not None else None,
+            self._kept,
+            monotonic,
+            wall,
+        )
+        return [
+            *ExchangesApi(self._kept, self._lines, turns, wall, monotonic, self._entries).operations(),
+            *TrafficApi(self._kept, turns, wall, monotonic, self._accounts.rules.prices).operations(),
+            *HealthApi(sources).operations(),
+        ]
+
+    def _entries(self, digest: str) -> Sequence[str]:
+        """Of rules that are or were in force."""
+        return next((past.whole.entries for past in self._rules.history if past.whole.digest == digest), ())
 
     def _rules_files(self) -> list[Operation]:
         configuration, file = self._configuration, self._configuration.file
-        log = configuration.path.parent / file.exchange_log.folder if file.exchange_log is not None else None
         deployment = Deployment(
             configuration.policies,
             configuration.data,
             tuple(captcha.name for captcha in file.captchas),
             {provider.name: tuple(provider.gives) for provider in file.providers},
-            log,
+            self._kept.folder,
         )
         note: Note = self._notes if self._notes is not None else to_log
         saving = Saving(deployment, self._workshop, self._rules, note)
@@ -120,3 +182,8 @@ class OperatorsPort:
             *FilesApi(saving, self._rules, self._fleet.versions, self._workshop).operations(),
             *drafts.operations(),
         ]
+
+
+def _kept(configuration: Configuration) -> Kept:
+    log = configuration.file.exchange_log
+    return Kept(None) if log is None else Kept(configuration.path.parent / log.folder, log.keep)

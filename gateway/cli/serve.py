@@ -11,13 +11,12 @@ from typing import Annotated
 
 import typer
 import uvloop
-from aiohttp import web
 
 from gateway.app.accounts_admin import AccountsAdmin
 from gateway.app.clocks import wall
 from gateway.app.configuration import Configuration
 from gateway.app.directory import open_durable
-from gateway.app.operators import CLOSES_WITHIN, OperatorsPort
+from gateway.app.operators import OperatorsPort
 from gateway.app.schema import prepare_durable
 from gateway.app.supervisor import prepare_everything, rulesets
 from gateway.cli.configured import ConfigOption, fail, fail_with
@@ -87,12 +86,10 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: spawn(rules.reload("signal"), name="reload"))
-    port = OperatorsPort(configuration, fleet, rules, accounts, notes)
-    runner = web.AppRunner(port.application(), access_log=None, shutdown_timeout=CLOSES_WITHIN)
-    await runner.setup()
-    await web.SockSite(runner, admin_bound).start()
-    await supervisor.start()
     recorder, clerk = _recorder(configuration, runtime), _clerk(configuration, runtime, whole.folder.parent)
+    port = OperatorsPort(configuration, fleet, rules, accounts, notes, (supervisor, recorder, clerk))
+    await port.serve(admin_bound)
+    await supervisor.start()
     await recorder.start()
     await clerk.start()
     log.info("serving on %s with %d worker(s); admin on %s", address_of(bound), count, address_of(admin_bound))
@@ -109,7 +106,6 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
     await supervisor.stop(file.timeouts.drain + 5.0)
     await asyncio.gather(recorder.stop(RECORD_WITHIN), clerk.stop(CLERK_WITHIN))
     await port.close()
-    await runner.cleanup()
     await accounts.close()
     rules.close()
     bound.close()
