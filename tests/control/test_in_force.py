@@ -30,6 +30,8 @@ class Shop:
         self.kinds: list[bool] = []
         self.shadowed: weakref.WeakKeyDictionary[Chain, bool] = weakref.WeakKeyDictionary()
         self.broken = False
+        self.gate = threading.Event()
+        self.gate.set()
         self.rules = InForce(self.load, self.swap)
 
     def swap(self, chain: Chain) -> None:
@@ -40,6 +42,7 @@ class Shop:
         self.loads.append(folder.name)
         self.threads.add(threading.get_ident())
         self.turns.append(sys.getswitchinterval())
+        self.gate.wait(5.0)
         if self.broken or folder.name == "broken":
             raise Problems([Problem(folder, 1, 1, "is broken")])
         generation, _, digest = folder.name.partition("-")
@@ -210,12 +213,14 @@ async def test_a_commit_while_it_is_renewed(shop: Shop) -> None:
     """Rules that are just being loaded for shadow do not undo a change that came meanwhile."""
     await shop.rules.prepare(Path("/wholes/2-b"), (2, "b"))
     shop.rules.shadowed = True
+    shop.gate.clear()
     renewing = spawn(shop.rules.renew(), "renew")
     while len(shop.loads) < 3:
         await asyncio.sleep(0.0005)
     assert shop.rules.commit((2, "b"))
+    shop.gate.set()
     await renewing
-    assert shop.rules.version == (2, "b") and kinds(shop)[-1] and shop.rules.is_renewed()
+    assert shop.swapped == [(2, "b"), (2, "b")] and kinds(shop)[-1] and shop.rules.is_renewed()
 
 
 async def test_what_does_not_load_leaves_what_holds(shop: Shop) -> None:

@@ -117,7 +117,7 @@ def test_everything_in_shadow_but_who_is_asking(tmp_path: Path) -> None:
         "chain:\n"
         "  - {name: who, kind: who, on_failure: deny, file: one.yaml}\n"
         "  - {name: all, kind: told, on_failure: deny, file: one.yaml}\n"
-        "  - {name: some, kind: told, on_failure: deny, file: one.yaml, rollout: 0.5}\n"
+        "  - {name: some, kind: told, on_failure: deny, file: one.yaml, rollout: 50%}\n"
     )
     (tmp_path / "one.yaml").write_text("{}\n")
     kinds = {
