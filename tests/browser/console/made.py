@@ -198,10 +198,10 @@ def health() -> dict[str, Any]:
         "memory_limit": 512_000_000, "policy": "noeviction", "evicted": 0, "clients": 11, "uptime": 1e6,
     }  # fmt: skip
     directory = {"kind": "sqlite", "available": True, "latency": 0.0008, "version": 812, "schema": "0003", "size": 9e6}
-    kinds = (("worker", 2), ("recorder", 1), ("clerk", 1))
+    kinds = {"worker": [4100, 4101], "recorder": [4102], "clerk": [4103]}
     return {
         "time": NOW, "workers": [worker | {"name": f"worker-{at}", "pid": 4100 + at} for at in range(2)],
-        "processes": [{"name": name, "wanted": n, "pids": [*range(4100, 4100 + n)], "restarts": 0} for name, n in kinds],
+        "processes": [{"name": n, "wanted": len(pids), "pids": pids, "restarts": 0} for n, pids in kinds.items()],
         "redis": redis, "directory": directory,
         "rules": {"generation": 7, "digest": "3f2a5b6c7d8e9f00", "since": NOW - 9e4, "who": HOSTILE, "problems": []},
         "feeds": [{"name": "country", "age": 259_200.0, "stale": False}, {"name": "tor", "age": 900.0, "stale": False}],
