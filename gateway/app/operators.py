@@ -13,7 +13,7 @@ from gateway.accounts.sql.database import Database
 from gateway.app.accounts_admin import AccountsAdmin
 from gateway.app.clocks import monotonic, wall
 from gateway.app.configuration import Configuration
-from gateway.app.supervisor import Live
+from gateway.app.supervisor import Live, Refreshing
 from gateway.control import admin
 from gateway.control.access.access import Access
 from gateway.control.access.idp import settings
@@ -26,6 +26,7 @@ from gateway.control.exchanges import ExchangesApi, Kept, Turns
 from gateway.control.fleet import Fleet
 from gateway.control.health import HealthApi, Process, Sources
 from gateway.control.jobs import Jobs
+from gateway.control.lists_api import ListsApi
 from gateway.control.live.api import LiveApi
 from gateway.control.live.busy import Busy
 from gateway.control.live.feed import Feeds
@@ -56,9 +57,12 @@ class OperatorsPort:
         rules: Live,
         accounts: AccountsAdmin,
         notes: Notes | None,
-        processes: Sequence[Supervisor],
+        processes: Sequence[Supervisor] = (),
+        refreshing: Refreshing | None = None,
     ) -> None:
-        """`notes` is the directory's audit; None where there is no directory. `processes` are those beside this one."""
+        """`notes` is the directory's audit; None where there is no directory. `processes` are those beside this one;
+        without `refreshing` nothing is fetched from here.
+        """
         self._configuration = configuration
         self._accounts = accounts
         self._notes = notes
@@ -73,6 +77,7 @@ class OperatorsPort:
         self._redis = client(configuration.file.redis.get_secret_value())
         self._kept = _kept(configuration)
         self._processes = processes
+        self._refreshing = refreshing
         self._fleet = fleet
         self._rules = rules
         self.access = self._may()
@@ -178,7 +183,18 @@ class OperatorsPort:
         note: Note = self._notes if self._notes is not None else to_log
         saving = Saving(deployment, self._workshop, self._rules, note)
         drafts = DraftsApi(deployment, self._workshop, self._rules, self._fleet.snapshots, self._jobs, wall)
+        refreshing = self._refreshing
+        lists = ListsApi(
+            deployment,
+            self._workshop,
+            self._rules,
+            refreshing.failing if refreshing is not None else dict,
+            refreshing.world if refreshing is not None else None,
+            note,
+            wall,
+        )
         return [
+            *lists.operations(),
             *FilesApi(saving, self._rules, self._fleet.versions, self._workshop).operations(),
             *drafts.operations(),
         ]

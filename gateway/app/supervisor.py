@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,27 @@ from gateway.stores.redis.client import client
 from gateway.stores.redis.connect import parse
 
 Live = Rulesets[OnDisk]
-Refresh = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Refreshing:
+    """Called once, it fetches lists and databases when they are due, for ever."""
+
+    def __init__(self, refresher: Refresher, world: World, redis: Any) -> None:
+        """`redis` is the client in `world`: closed at the end."""
+        self._refresher = refresher
+        self._redis = redis
+        self.world = world
+        """What a fetch needs."""
+
+    def failing(self) -> Mapping[str, str]:
+        """Feed -> why it could not be fetched the last time."""
+        return self._refresher.failing
+
+    async def __call__(self) -> None:
+        try:
+            await self._refresher.run()
+        finally:
+            await self._redis.aclose()
 
 
 def check_everything(path: Path, environment: Mapping[str, str] = os.environ) -> tuple[Configuration, Whole, Ruleset]:
@@ -94,7 +114,7 @@ def _services(configuration: Configuration, ruleset: Ruleset, feeds: Feeds) -> S
 
 def rulesets(
     configuration: Configuration, first: Whole, ruleset: Ruleset, fleet: Fleet, tell: Note | None = None
-) -> tuple[Live, Refresh]:
+) -> tuple[Live, Refreshing]:
     """What changes the rules of all workers, and what fetches lists and databases when they are due, for ever. `tell`
     is given what is noted in the audit log as well.
 
@@ -110,14 +130,9 @@ def rulesets(
 
     disk = on_disk(ruleset)
     redis = client(configuration.file.redis.get_secret_value())
-    refresher = Refresher(disk.feeds, World(configuration.policies, configuration.data, wall, redis))
+    world = World(configuration.policies, configuration.data, wall, redis)
+    refresher = Refresher(disk.feeds, world)
     audit = Audit(configuration.audit_log, wall, tell)
     live = Rulesets(first, disk, again, fleet, audit, wall, lambda seen: refresher.replace(seen.feeds))
 
-    async def refresh() -> None:
-        try:
-            await refresher.run()
-        finally:
-            await redis.aclose()
-
-    return live, refresh
+    return live, Refreshing(refresher, world, redis)

@@ -87,7 +87,7 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: spawn(rules.reload("signal"), name="reload"))
     recorder, clerk = _recorder(configuration, runtime), _clerk(configuration, runtime, whole.folder.parent)
-    port = OperatorsPort(configuration, fleet, rules, accounts, notes, (supervisor, recorder, clerk))
+    port = OperatorsPort(configuration, fleet, rules, accounts, notes, (supervisor, recorder, clerk), refresh)
     await port.serve(admin_bound)
     await supervisor.start()
     await recorder.start()
