@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Input, Label, Static
 
 from gateway.cli.admin_port import readable
-from gateway.cli.top_state import does, used, whom
+from gateway.cli.top_state import used
 
 KEYS: Final = """\
 s       rank accounts by the next measure: tokens, requests, refusals, spend
@@ -120,10 +120,15 @@ class Help(ModalScreen[None]):
 
 
 def limit_cells(limit: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """The fullest bucket of it, and the override that bites."""
-    bites = limit.get("override") or limit.get("bites")
-    buckets = limit.get("buckets") or [limit]
-    fullest = max(buckets, key=lambda one: (one.get("used") or 0.0) / (one.get("capacity") or 1.0))
-    shown = used({"capacity": limit.get("capacity"), **fullest})
-    over = f"{does(bites)}, {whom(bites)}" if isinstance(bites, dict) else ""
-    return str(limit.get("name", "")), str(limit.get("measure", "")), shown, over
+    """What is in use of its fullest bucket, and the override that bites."""
+    name, measure = str(limit["name"]), str(limit["measure"])
+    bites = next((one["said"] for one in limit.get("overrides", ()) if one.get("bites")), "")
+    if not limit.get("applies", True):
+        return name, measure, str(limit.get("why_not", "")), bites
+    if limit["holds"] is None:
+        return name, measure, str(limit.get("said", "")), bites
+    capacity, buckets = limit["holds"]["capacity"], limit.get("buckets")
+    if buckets is None:
+        return name, measure, str(limit.get("buckets_note") or "not known"), bites
+    taken = max((one["used"] or 0.0 for one in buckets), default=0.0)
+    return name, measure, used(taken, capacity), bites

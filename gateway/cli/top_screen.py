@@ -28,8 +28,11 @@ LASTING: Final = 30.0
 """Seconds for which a message about a change is shown."""
 BUSIEST: Final = 50
 
-ACCOUNTS: Final = ("account", "requests", "refusals", "tokens", "spend", "share")
-REFUSALS: Final = ("time", "account", "model", "country", "reason", "entry", "status")
+ACCOUNTS: Final = {"account": 32, "requests": 9, "refusals": 9, "tokens": 9, "spend": 10, "share": 6}
+"""Column -> how wide: what moves all the time is no table."""
+REFUSALS: Final = {
+    "time": 8, "account": 20, "model": 20, "country": 7, "reason": 22, "entry": 14, "status": 6,
+}  # fmt: skip
 
 STYLE: Final = """
 #figures, #health { height: 1; padding: 0 1; }
@@ -91,8 +94,9 @@ class Top(App[None]):
     async def on_mount(self) -> None:
         await self._client.__aenter__()
         self.title = f"tidegate {self._client.door.address}"
-        self._accounts.add_columns(*ACCOUNTS)
-        self._refusals.add_columns(*REFUSALS)
+        for table, columns in ((self._accounts, ACCOUNTS), (self._refusals, REFUSALS)):
+            for name, width in columns.items():
+                table.add_column(name, width=width)
         self._accounts.focus()
         self._head()
         self.run_worker(self._kept_up(self._seconds), name="seconds")
@@ -342,4 +346,4 @@ def _account(one: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _refusal(one: Mapping[str, Any]) -> tuple[str, ...]:
     time = second(one["time"])[11:]
-    return time, *(readable(one.get(name, "")) for name in REFUSALS[1:])
+    return time, *(readable(one.get(name, "")) for name in REFUSALS if name != "time")

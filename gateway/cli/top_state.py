@@ -131,9 +131,8 @@ def does(override: Said) -> str:
     return {"freeze": "frozen"}.get(kind, kind)
 
 
-def used(limit: Said) -> str:
+def used(taken: float, capacity: float) -> str:
     """A bar of ten."""
-    capacity, taken = limit.get("capacity") or 0.0, limit.get("used") or 0.0
     share = min(1.0, max(0.0, taken / capacity)) if capacity else 0.0
     full = round(share * 10)
     return f"{'█' * full}{'░' * (10 - full)} {short(taken)} of {short(capacity)}"
