@@ -258,7 +258,7 @@ async def test_also_while_redis_fails(fleet: Fleet) -> None:
     """It hangs, or is killed and comes back at its address: workers look for themselves, and lose nothing."""
     account = fleet.world.account("usual")
     fleet.slowest = 0.0
-    for number in range(max(2, CHANGES // 5)):
+    for number in range(max(2, CHANGES // 10)):
         async with away(fleet.redis, kill=number % 2 == 1):
             row = await fleet.bites(setting(account, FREEZE))
             await fleet.bites(undoing(row))
