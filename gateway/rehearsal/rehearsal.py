@@ -28,6 +28,7 @@ from gateway.chain import entry as chain_entry
 from gateway.chain.chain import Asked, Chain
 from gateway.feeds.networks_memory import RecentNetworks
 from gateway.feeds.refusals_memory import RecentRefusals
+from gateway.overrides.live import LiveOverrides
 from gateway.policies import Services
 from gateway.policy import NOWHERE, Context, Decision, Location, Outcome, Policy, PolicyKind, note_facts, place
 from gateway.rehearsal.answer import Answer, Stage, Step
@@ -59,14 +60,20 @@ class Rehearsal:
         data: Path | None = None,
         make_store: Callable[[Callable[[], float]], Counters] = Counters,
         stopwatch: Callable[[], float] = time.perf_counter,
+        overrides: LiveOverrides | None = None,
+        keep: Callable[[Entry], bool] | None = None,
     ) -> None:
         """Raises Problems with all that is wrong in the folder.
 
         `kinds` are all that are installed if not stated; `accounts` is for policies that look accounts up; `data` is
         where fetched lists and databases are, `data` beside the folder if not stated; `make_store` is given the
-        rehearsal's clock.
+        rehearsal's clock. `overrides` are what operators have set beside the files; `keep` leaves entries out.
         """
         self.ruleset: Ruleset = load(folder, policy_kinds() if kinds is None else kinds, environment)
+        if keep is not None:
+            kept = tuple(entry for entry in self.ruleset.entries if keep(entry))
+            self.ruleset = dataclasses.replace(self.ruleset, entries=kept)
+        self._overrides = overrides
         self.now = 0.0
         """Unix time of the last exchange."""
         self.store: Counters
@@ -182,6 +189,7 @@ class Rehearsal:
             sightings=Sighted(),
             networks=RecentNetworks(self._clock),
             refusals=RecentRefusals(self._clock),
+            overrides=self._overrides,
         )
         ruleset = dataclasses.replace(wanted, entries=tuple(self._known(entry) for entry in wanted.entries))
         entries = build(ruleset, services)
