@@ -18,6 +18,7 @@ _PARAMETER: Final = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})+))?\}")
 _USUAL: Final = {
     401: "Nobody is known by what came along.",
     403: "The role may not do this; `roles` are those that may.",
+    404: "There is nothing of that name.",
     421: "A browser that asks by a name that anybody's page could have.",
     422: "Something is wrong with what is asked; `fields` says what.",
     429: "Too many wrong tokens came from here.",
@@ -168,7 +169,7 @@ def _actor() -> dict[str, Any]:
         "in": "header",
         "required": False,
         "description": "On whose behalf a system asks: stands in the audit beside its own name.",
-        "schema": {"type": "string", "maxLength": 64},
+        "schema": {"type": "string"},
     }
 
 
@@ -192,8 +193,8 @@ def _resolved(schema: dict[str, Any], schemas: Mapping[str, Any]) -> dict[str, A
 
 
 def _id(method: str, path: str) -> str:
-    """Such as `post_accounts_id_suspend`."""
-    return re.sub(r"\W+", "_", f"{method.lower()}_{path}").strip("_")
+    """Such as `post_accounts_id_suspend`; of a folder, `get_console_index`."""
+    return re.sub(r"\W+", "_", f"{method.lower()}{path}{'index' if path.endswith('/') else ''}").strip("_")
 
 
 def _roles() -> str:

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from gateway.accounts.sql import operators
 from gateway.app.accounts_admin import AccountsAdmin
-from gateway.app.directory import open_durable
+from gateway.app.directory import Directory, open_durable
 from gateway.app.operators import OperatorsPort
 from gateway.app.schema import prepare_durable
 from gateway.app.supervisor import prepare_everything, rulesets
@@ -25,7 +25,9 @@ from gateway.control.fleet import Fleet
 
 ADMIN_TOKEN: Final = "sixteen bytes at least"
 FILES: Final = {
-    "chain": "chain:\n  - {name: auth, kind: auth, on_failure: deny}\n  - {name: quota, kind: quota, on_failure: deny}\n",
+    "chain": "chain:\n"
+    "  - {name: auth, kind: auth, on_failure: deny}\n"
+    "  - {name: quota, kind: quota, on_failure: deny}\n",
     "auth": "api_keys: true\n",
     "quota": "assumed_output: 512\nlimits:\n"
     "  - {name: requests, measure: requests, per: [account], capacity: 100, every: 1m}\n",
@@ -85,13 +87,7 @@ async def whole_port(folder: Path, redis: str, **settings: Any) -> AsyncIterator
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    tokens = {}
-    for role in Role:
-        minted = durable.database.write(
-            "test",
-            lambda writing, role=role: operators.create(writing, durable.secrets, f"a-{role}", str(role), None),
-        )
-        tokens[role] = minted.token
+    tokens = {role: _minted(durable, role) for role in Role}
     timeout = aiohttp.ClientTimeout(total=20)
     async with aiohttp.ClientSession(timeout=timeout) as http:
         yield WholePort(f"http://127.0.0.1:{site.port}", http, port, tokens)
@@ -101,3 +97,11 @@ async def whole_port(folder: Path, redis: str, **settings: Any) -> AsyncIterator
     rules.close()
     never = refresh()
     never.close()
+
+
+def _minted(durable: Directory, role: Role) -> str:
+    """A token of this role."""
+    database, secrets = durable.database, durable.secrets
+    return database.write(
+        "test", lambda writing: operators.create(writing, secrets, f"a-{role}", str(role), None)
+    ).token
