@@ -52,11 +52,11 @@ def may_hold(part: Path, wanted: str) -> bool:
     try:
         head = os.pread(descriptor, _HEAD, 0)
         count = int.from_bytes(head[8:], "little")
-        if head[:8] != MAGIC or not count:
+        if head[:8] != MAGIC or not count or os.fstat(descriptor).st_size != _HEAD + count * BLOCK:
             return True
         number, mask = _marks(wanted)
         block = os.pread(descriptor, BLOCK, _HEAD + number % count * BLOCK)
-        return len(block) < BLOCK or int.from_bytes(block, "little") & mask == mask
+        return int.from_bytes(block, "little") & mask == mask
     except OSError:
         return True
     finally:

@@ -25,14 +25,14 @@ FULL: Final = f"{MOST} feeds are open, or this process ends"
 
 
 class StepQuery(Shape):
-    step: Literal[1, 10, 60] = 1
+    step: Literal["1", "10", "60"] = "1"
     """Seconds of a slot: 1 for the last 5 minutes, 10 for the last hour, 60 for the last day."""
 
 
 class BusyQuery(Shape):
     by: By = "tokens"
     """Tokens, requests, refusals or spend (US dollars, where there are prices)."""
-    minutes: Literal[1, 5, 60] = 5
+    minutes: Annotated[int, Field(ge=1, le=60)] = 5
     limit: Annotated[int, Field(ge=1, le=200)] = 20
 
 
@@ -89,7 +89,7 @@ class LiveApi:
         wanted = query(request, StepQuery)
         last = self._overview.series.last()
         now: dict[str, Any] | None = told_second(last) if last is not None else None
-        return said({"now": now, **self._overview.series.told(wanted.step)})
+        return said({"now": now, **self._overview.series.told(int(wanted.step))})
 
     async def live_overview(self, request: web.Request) -> web.StreamResponse:
         query(request, Shape)

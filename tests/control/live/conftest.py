@@ -17,6 +17,7 @@ import pytest
 from aiohttp import web
 
 from gateway.control.access.border import border
+from gateway.control.live import feed
 from gateway.control.live.lines import Lines
 from gateway.control.live.pulse import Live
 from gateway.control.operations import Operation
@@ -56,6 +57,12 @@ class Crew:
 
     async def end(self, index: int) -> None:
         await self.runners.pop(index).cleanup()
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Feeds see soon that their reader has gone."""
+    monkeypatch.setattr(feed, "LOOK", 0.05)
 
 
 MakeCrew = Callable[[int], AbstractAsyncContextManager[tuple[Crew, Lines]]]
