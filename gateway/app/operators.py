@@ -13,6 +13,7 @@ from gateway.accounts.sql.database import Database
 from gateway.app.accounts_admin import AccountsAdmin
 from gateway.app.clocks import monotonic, wall
 from gateway.app.configuration import Configuration
+from gateway.app.limits import limits_api
 from gateway.app.supervisor import Live, Refreshing
 from gateway.control import admin
 from gateway.control.access.access import Access
@@ -96,6 +97,7 @@ class OperatorsPort:
             *self._rules_files(),
             *self._live.operations(),
             *self._what_happened(),
+            *self._limits(),
             *self._jobs.operations(),
             *Console().operations(),
             *self._accounts.operations(),
@@ -166,6 +168,18 @@ class OperatorsPort:
             *TrafficApi(self._kept, turns, wall, monotonic, self._accounts.rules.prices).operations(),
             *HealthApi(sources).operations(),
         ]
+
+    def _limits(self) -> list[Operation]:
+        durable = self._accounts.durable
+        return limits_api(
+            self._configuration,
+            self._rules.in_force.folder.parent,
+            durable.database if durable is not None else None,
+            self._redis,
+            self._fleet.sockets,
+            self._jobs,
+            self._overview.asked_for,
+        ).operations()
 
     def _entries(self, digest: str) -> Sequence[str]:
         """Of rules that are or were in force."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -36,6 +36,10 @@ class Names:
     def __init__(self, models: Models) -> None:
         self._models = models
         self._answered: OrderedDict[str, None] = OrderedDict()
+
+    def newest(self) -> list[str]:
+        """Those that were learnt."""
+        return list(reversed(self._answered))
 
     def learn(self, model: str) -> None:
         self._answered[model] = None
@@ -72,6 +76,10 @@ class Overview:
         self._differ = Differ()
         self._pause = pause
         self._followers: set[Inbox] = set()
+
+    async def asked_for(self, _: str) -> Sequence[str]:
+        """Models that upstreams counted tokens for lately, whoever asked: the newest first."""
+        return self._names.newest()
 
     async def run(self) -> None:
         """For ever: once a second, however long asking takes."""
