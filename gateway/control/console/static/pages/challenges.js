@@ -23,9 +23,9 @@ export default function ChallengesPage({ query }) {
   const pick = html`<label class="row">From step <${Select} value=${step} options=${STEPS} onChange=${(one) => setQuery({ step: one })} /></label>`;
   return html`<${Page} title="Challenges" lead="Who has to prove something before the next answer, and why.">
     <${Section} title="Held now" actions=${pick} note="The highest step first. A step comes down by itself as suspicion fades; a person may bring it down at once.">
-      <${Loaded} of=${found}>${(data) => html`<${Table} caption="Who is held to challenges" hideCaption rows=${data.challenges} rowKey=${(row) => `${row.account} ${row.rule}`}
+      <${Loaded} of=${found}>${(data) => html`<div class="as-cards"><${Table} caption="Who is held to challenges" hideCaption rows=${data.challenges} rowKey=${(row) => `${row.account} ${row.rule}`}
           filename="challenges" columns=${columns(may("act") ? setLifting : null)}
-          empty=${step === "slow" ? "Nobody is held. Everybody who asks is answered without a challenge." : `Nobody stands on the step ${step} or above.`} />
+          empty=${step === "slow" ? "Nobody is held. Everybody who asks is answered without a challenge." : `Nobody stands on the step ${step} or above.`} /></div>
         ${data.there > data.challenges.length ? html`<p class="soft">${number(data.there)} are held; these are the first ${number(data.challenges.length)}.</p>` : null}`}<//><//>
     <${Section} title="What the steps mean"><dl class="facts">${STEPS.map((one) => html`<dt key=${one.value}>${one.label}</dt><dd>${stepWords(one.value)}</dd>`)}</dl><//>
     ${lifting ? html`<${LiftDialog} row=${lifting} onDone=${found.reload} onClose=${() => setLifting(null)} />` : null}<//>`;

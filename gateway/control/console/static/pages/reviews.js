@@ -23,9 +23,9 @@ export default function Reviews({ query }) {
   return html`<${Page} title="Reviews" lead="Verifications and appeals that people decide. What leads to the top of the ladder needs two of them.">
     <${Section} title="Cases" actions=${html`<${Segments} label="Which cases" options=${QUEUES} value=${queue} onChange=${(state) => setQuery({ state, case: "" })} />`}
       note=${cases.data ? counted(cases.data.counts) : ""}>
-      <${Loaded} of=${cases}>${(data) => html`<${Table} caption=${queue === "pending" ? "Cases that wait, the oldest first" : "Cases that were decided, the newest first"} hideCaption
+      <${Loaded} of=${cases}>${(data) => html`<div class="as-cards"><${Table} caption=${queue === "pending" ? "Cases that wait, the oldest first" : "Cases that were decided, the newest first"} hideCaption
         rows=${data.reviews} rowKey="number" filename=${`reviews-${queue}`} columns=${columns(open)} onRow=${(row) => open(row.number)}
-        empty=${queue === "pending" ? "Nothing waits for anybody. Good." : "Nothing was decided yet."} />
+        empty=${queue === "pending" ? "Nothing waits for anybody. Good." : "Nothing was decided yet."} /></div>
         ${data.next ? html`<p class="soft">There are more: these are the first ${number(data.reviews.length)}.</p>` : null}`}<//><//>
     <${Section} title="Letters of providers" note="What webhooks brought. Of their content only what was read of it is kept."
       actions=${html`<${Segments} label="Which letters" options=${LETTERS} value=${letters} onChange=${(state) => setQuery({ letters: state })} />`}>

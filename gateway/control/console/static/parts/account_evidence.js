@@ -10,10 +10,10 @@ const TONES = { holds: "ok", ended: "", withdrawn: "warn", cleared: "", over: ""
 export function AccountEvidence({ one }) {
   const cases = [...one.reviews, ...one.verifications.map((row) => ({ ...row, subject: "verification" }))];
   return html`<${Section} title="Evidence">
-    <${Table} caption="Evidence" hideCaption rows=${one.evidence} rowKey=${(row) => `${row.kind} ${row.obtained}`} filter=${one.evidence.length > 8} filename=${`evidence-${one.id}`} columns=${EVIDENCE}
+    <${Table} caption="What its owner has shown" hideCaption rows=${one.evidence} rowKey=${(row) => `${row.kind} ${row.obtained}`} filter=${one.evidence.length > 8} filename=${`evidence-${one.id}`} columns=${EVIDENCE}
       empty="Its owner has shown nothing yet." />
     <h3 class="after">Falls</h3>
-    ${one.falls.length ? html`<${Table} caption="Falls" hideCaption rows=${one.falls} rowKey=${(row) => `${row.reason} ${row.at}`} filter=${false} columns=${FALLS} />` : html`<${Empty}>It never fell.<//>`}
+    ${one.falls.length ? html`<${Table} caption="What it fell for" hideCaption rows=${one.falls} rowKey=${(row) => `${row.reason} ${row.at}`} filter=${false} columns=${FALLS} />` : html`<${Empty}>It never fell.<//>`}
     ${cases.length ? html`<h3 class="after">Looked at now</h3><ul class="plain">${cases.map((row) => html`<li key=${row.id}>${row.subject === "appeal" ? "An appeal" : `A verification${row.kinds ? ` of ${row.kinds.join(", ")}` : ""}`}: ${row.state}
       ${typeof row.id === "number" && may("judge") ? html` <${Link} to="reviews" query=${{ case: row.id }}>Case ${row.id}<//>` : null}</li>`)}</ul>` : null}<//>`;
 }

@@ -23,7 +23,7 @@ export function AccountKeys({ keys, lately, today, onDo }) {
     ...(may("act") ? [{ key: "do", title: "Actions", sort: false, filter: false, value: () => "", render: (row) => (row.state === "active"
       ? html`<${Button} class="small" tone="danger" aria-label=${`Revoke the key ${row.prefix}`} onClick=${() => onDo({ kind: "revoke", prefix: row.prefix })}>Revoke<//>` : null) }] : []),
   ];
-  return html`<${Section} title="Keys"><${Table} caption="Keys" hideCaption rows=${keys} rowKey="prefix" filter=${keys.length > 8} filename="keys" columns=${columns} empty="It has no key: nobody can call for it, but with a token that names it." /><//>`;
+  return html`<${Section} title="Keys"><${Table} caption="Keys of the account, by prefix" hideCaption rows=${keys} rowKey="prefix" filter=${keys.length > 8} filename="keys" columns=${columns} empty="It has no key: nobody can call for it, but with a token that names it." /><//>`;
 }
 
 const meant = (row) => [...row.models, ...row.features].join(", ") || "everything";

@@ -23,7 +23,7 @@ export function AccountLinked({ one }) {
     if (!others.length) return html`<${Empty}>No other account shares people or an organisation with it.<//>`;
     return html`<${LinksGraph} account=${one.id} others=${others} />
       <p class="legend small"><span class="line same-people" aria-hidden="true"></span> the same people <span class="line same-organisation" aria-hidden="true"></span> the same organisation</p>
-      <${Table} caption="Linked accounts" hideCaption rows=${others} rowKey="id" filter=${others.length > 8} filename="linked" columns=${COLUMNS} />`;
+      <${Table} caption="Accounts and what they share" hideCaption rows=${others} rowKey="id" filter=${others.length > 8} filename="linked" columns=${COLUMNS} />`;
   }}<//><//>`;
 }
 

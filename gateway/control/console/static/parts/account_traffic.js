@@ -13,7 +13,7 @@ const share = (part, all) => (all ? percent(part / all) : "–");
 export function AccountTraffic({ of, recent }) {
   return html`<${Section} title="The last 24 hours">${!of.data ? (of.error ? html`<${Gone} error=${of.error} retry=${of.reload} />` : html`<${Loading} lines=${6} />`) : html`<${Day} data=${of.data} />`}<//>
     <${Section} title="Latest exchanges">${!recent.data ? (recent.error ? html`<${Gone} error=${recent.error} retry=${recent.reload} />` : html`<${Loading} />`)
-      : html`<${Table} caption="Latest exchanges" hideCaption filename="exchanges" rows=${recent.data.exchanges} rowKey="exchange" columns=${EXCHANGES} empty="None in the last 24 hours." />`}<//>`;
+      : html`<${Table} caption="Exchanges, the newest first" hideCaption filename="exchanges" rows=${recent.data.exchanges} rowKey="exchange" columns=${EXCHANGES} empty="None in the last 24 hours." />`}<//>`;
 }
 
 /** That nothing is recorded is no fault. */
@@ -34,13 +34,17 @@ function Day({ data }) {
       <${Tile} name="Tokens" value=${compact(sum(series.tokens))} more=${`${compact(Math.round(sum(series.tokens) / all))} a request`} />
       ${series.spend ? html`<${Tile} name="Spend" value=${money(sum(series.spend))} more="by prices.yaml" />` : null}</div>
     <div class="grid after">
-      <${TimePlot} title="Requests by hour" unit="requests" times=${times} series=${asked} height=${170} />
-      <${TimePlot} title="Refusals by reason" unit="requests" stacked times=${times} series=${refusals.length ? refusals : [{ label: "None", values: times.map(() => 0) }]} height=${170} />
-      <${TimePlot} title="Tokens by hour" unit="tokens" times=${times} series=${tokens} height=${170} />
-      <${TimePlot} title="Weight of risk by hour" times=${times} series=${weights} height=${170} /></div>
+      <${Plot} title="Requests by hour" unit="requests" times=${times} series=${asked} />
+      <${Plot} title="Refusals by reason" unit="requests" stacked times=${times} series=${refusals.length ? refusals : NO_REFUSALS(times)} />
+      <${Plot} title="Tokens by hour" unit="tokens" times=${times} series=${tokens} />
+      <${Plot} title="Weight of risk by hour" times=${times} series=${weights} /></div>
     <${Where} data=${data} /><h3 class="after">Models</h3>
     <${Table} caption="By model" hideCaption rows=${data.models} rowKey="model" filter=${data.models.length > 8} filename="models" columns=${MODELS} />`;
 }
+
+const NO_REFUSALS = (times) => [{ label: "None", values: times.map(() => 0) }];
+
+const Plot = (of) => html`<div><h3>${of.title}</h3><${TimePlot} height=${160} ...${of} /></div>`;
 
 const Tile = ({ name, value, more, tone = "" }) => html`<div class=${`tile ${tone}`}><span class="name">${name}</span><span class="value">${value}</span><span class="more">${more}</span></div>`;
 

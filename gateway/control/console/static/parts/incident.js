@@ -105,6 +105,6 @@ function sure(one, scope, ends, trial) {
   if (!scope) return "Freeze";
   if (one.key === "shadow") return `Let nothing be refused for ${long}`;
   const named = whom(scope).replace(/^everybody (asking for |from )?/, "");
-  const hit = trial.result ? trial.result.accounts.filter((row) => row.more).length : 0;
+  const hit = trial.result?.accounts_more ?? 0;
   return `Freeze ${named} for ${long}${hit ? `: ${number(hit)} account${hit === 1 ? "" : "s"}` : ""}`;
 }

@@ -1,10 +1,8 @@
 // What the last day says of a change: who would be refused, or no longer.
-import { AccountLink, Button, Empty, Notice, html, useEffect, useRef } from "./ui.js";
+import { AccountLink, Button, Empty, Notice, html, useEffect, useMemo, useRef } from "./ui.js";
 import { number, percent } from "./format.js";
 import { TimePlot } from "./plot.js";
 import { Table } from "./table.js";
-
-const MOST = 50;
 
 /** `of`: {running, progress, result, error}, as `useTrial` has it. */
 export function OverridePreview({ of, onCancel }) {
@@ -22,35 +20,36 @@ function State({ of, onCancel }) {
 }
 
 function Result({ result }) {
+  const { hours, accounts, notes } = result;
+  const plots = useMemo(() => [
+    { label: "Refused more", values: hours.map((one) => one.more), tone: "bad" },
+    { label: "Refused no longer", values: hours.map((one) => one.less), tone: "ok" },
+  ], [result]);
   return html`<p class="lead">${summary(result)}</p>
-    <${Notes} result=${result} />
-    ${result.hours?.length ? html`<${TimePlot} height=${150} unit="requests" times=${result.hours.map((one) => one.at)}
-      series=${[
-        { label: "Refused more", values: result.hours.map((one) => one.more), tone: "bad" },
-        { label: "Refused no longer", values: result.hours.map((one) => one.less), tone: "ok" },
-      ]} />` : null}
-    ${result.accounts.length ? html`<${Table} caption="Accounts that would notice" filename="preview" rowKey="account" rows=${result.accounts} filter=${result.accounts.length > 8}
-      order=${{ key: "more", down: true }} columns=${COLUMNS} hideCaption />` : html`<${Empty}>Nobody would have noticed.<//>`}`;
+    ${result.sampled ? html`<p class="soft small">There is so much that one account of ${number(result.factor)} was looked at: of all accounts it is about ${number(result.factor)} times as much.</p>` : null}
+    ${notes.map((note) => html`<p key=${note} class="soft small">${note}</p>`)}
+    ${hours.length > 1 && (result.more || result.less) ? html`<${TimePlot} title="By hour" height=${150} unit="requests" times=${hours.map((one) => one.at)} series=${plots} />` : null}
+    ${accounts.length ? html`<${Table} caption="Accounts that would notice" hideCaption filename="preview" rowKey="account" rows=${accounts} filter=${accounts.length > 8} columns=${COLUMNS} />`
+      : html`<${Empty}>Nobody would have noticed.<//>`}
+    ${result.accounts_more + result.accounts_less > accounts.length ? html`<p class="soft small">Those that would notice most are shown.</p>` : null}`;
 }
 
 const COLUMNS = [
   { key: "account", title: "Account", render: (row) => html`<${AccountLink} id=${row.account} />` },
-  { key: "more", title: "Refused more", align: "right", render: (row) => number(row.more) },
-  { key: "less", title: "No longer refused", align: "right", render: (row) => number(row.less) },
+  { key: "tier", title: "Tier" },
+  { key: "exchanges", title: "Requests", align: "right", render: (row) => number(row.exchanges) },
+  { key: "refused_before", title: "Refused as it is", align: "right", render: (row) => number(row.refused_before) },
+  { key: "refused_after", title: "Refused with it", align: "right", render: (row) => html`<b>${number(row.refused_after)}</b>` },
+  { key: "more", title: "Difference", align: "right", sort: (row) => row.more - row.less, value: (row) => row.more - row.less, render: (row) => (row.more ? html`<span class="worse">+${number(row.more)}</span>` : html`<span class="better">−${number(row.less)}</span>`) },
 ];
 
 /** One sentence, in numbers. */
 export function summary(result) {
   if (!result.exchanges) return "Nobody whom it means asked for anything in the last 24 hours.";
   const parts = [];
-  const count = (name) => result.accounts.filter((one) => one[name]).length;
-  if (result.more) parts.push(`${number(result.more)} more would have been refused (${accounts(count("more"))})`);
-  if (result.less) parts.push(`${number(result.less)} would no longer have been (${accounts(count("less"))})`);
+  if (result.more) parts.push(`${number(result.more)} more would have been refused (${accounts(result.accounts_more)})`);
+  if (result.less) parts.push(`${number(result.less)} would not have been refused (${accounts(result.accounts_less)})`);
   return `Of ${number(result.exchanges)} requests in the last 24 hours ${parts.join(", and ") || "none would have gone another way"}.`;
 }
 
-const accounts = (count) => `${count >= MOST ? `${number(count)} or more` : number(count)} account${count === 1 ? "" : "s"}`;
-
-function Notes({ result }) {
-  return (result.notes ?? []).map((note, index) => html`<p key=${index} class="soft small">${note}</p>`);
-}
+const accounts = (count) => `${number(count)} account${count === 1 ? "" : "s"}`;

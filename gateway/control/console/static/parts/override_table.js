@@ -59,8 +59,8 @@ export function OverrideTable({ overrides, measures, caption, empty, mayTune, on
         <${Button} class="small" aria-label=${`Take back ${what(row)}`} onClick=${() => setAsking({ row, back: true })}>Take back<//>`}
       <${Button} class="small" tone="quiet" aria-label=${`Undo the last change of ${what(row)}`} onClick=${() => setAsking({ row, back: false })}>Undo<//></div>` }] : []),
   ];
-  return html`<${Table} caption=${caption} hideCaption rows=${overrides} columns=${columns} empty=${empty} filename=${filename} filter=${overrides.length > 5}
-      rowKey="id" tone=${(row) => (row.change.kind === "freeze" && !ended ? "alarm" : "")} />
+  return html`<div class="as-cards"><${Table} caption=${caption} hideCaption rows=${overrides} columns=${columns} empty=${empty} filename=${filename} filter=${overrides.length > 5}
+      rowKey="id" tone=${(row) => (row.change.kind === "freeze" && !ended ? "alarm" : "")} /></div>
     ${asking ? html`<${TakeBack} ...${asking} onDone=${onDone} onClose=${() => setAsking(null)} />` : null}`;
 }
 
