@@ -66,7 +66,7 @@ function Processes({ processes }) {
 }
 
 function Feeds({ feeds }) {
-  const columns = [{ key: "name", title: "Name" }, { key: "age", title: "Age", align: "right", render: (row) => duration(row.age) }, { key: "stale", title: "", sort: false, render: (row) => html`<${Yes} is=${!row.stale} yes="fresh" no="stale" />` }];
+  const columns = [{ key: "name", title: "Name" }, { key: "age", title: "Age", align: "right", render: (row) => duration(row.age) }, { key: "stale", title: "State", sort: false, render: (row) => html`<${Yes} is=${!row.stale} yes="fresh" no="stale" />` }];
   return html`<${Section} title="Lists and feeds" actions=${html`<${Link} to="lists">All of them<//>`}>${feeds.length ? html`<${Table} columns=${columns} rows=${feeds} rowKey="name" caption="Lists and feeds by age" hideCaption filter=${false} order=${{ key: "age", down: true }} />` : html`<${Empty}>No list and no database is in use.<//>`}<//>`;
 }
 
