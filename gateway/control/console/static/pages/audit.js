@@ -29,9 +29,9 @@ function Filters({ query }) {
   return html`<form class="filters" onSubmit=${look}>
     <${Field} label="Who"><input data-filter value=${given.who} maxlength="256" placeholder="token:night" onInput=${set("who")} /><//>
     <${Field} label="Did"><${Select} options=${DID.some((one) => one.value === given.did) ? DID : [...DID, given.did]} value=${given.did} onChange=${set("did")} /><//>
-    <${Field} label="To what"><input value=${given.subject} maxlength="256" placeholder="an account, a limit, a file" onInput=${set("subject")} /><//>
+    <${Field} label="To what"><input value=${given.subject} maxlength="256" placeholder="acme" onInput=${set("subject")} /><//>
     <${Field} label="When"><${Select} options=${PERIODS} value=${given.period} onChange=${set("period")} /><//>
-    <div class="row"><${Button} type="submit" tone="primary">Show<//><${Button} onClick=${() => { setGiven({ who: "", did: "", subject: "", period: "" }); navigate(`${ROOT}audit`); }}>All<//></div></form>`;
+    <div class="row filter-buttons"><${Button} type="submit" tone="primary">Show<//><${Button} onClick=${() => { setGiven({ who: "", did: "", subject: "", period: "" }); navigate(`${ROOT}audit`); }}>All<//></div></form>`;
 }
 
 function Lines({ asked }) {
@@ -65,7 +65,7 @@ const COLUMNS = [
   { key: "id", title: "Line", align: "right", render: (row) => html`<span class="mono small">${row.id}</span>` },
   { key: "at", title: "When", render: (row) => html`<span title=${time(row.at, { whole: true })}>${time(row.at)}<br /><span class="soft small">${ago(row.at)}</span></span>` },
   { key: "who", title: "Who", render: (row) => html`<${Link} to="audit" query=${{ who: row.who }}>${row.who}<//>` },
-  { key: "did", title: "Did", render: (row) => html`<code>${row.did}</code>` },
+  { key: "did", title: "Did", render: (row) => html`<code class="did">${row.did}</code>` },
   { key: "subject", title: "To what", render: (row) => html`<${Subject} row=${row} />` },
   { key: "detail", title: "What changed, and why", sort: false, filter: (row) => JSON.stringify(row.detail), value: (row) => row.detail, render: (row) => html`<${Detail} row=${row} />` },
 ];

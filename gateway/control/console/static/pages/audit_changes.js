@@ -1,5 +1,6 @@
 // What a line of the audit says of before and after, as rows.
 const APART = new Set(["reason", "before", "after"]);
+const DIGEST = /^[0-9a-f]{32,64}$/;
 const isPlain = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
@@ -13,7 +14,7 @@ export function changesOf(detail) {
   const { reason = "", before, after } = detail;
   const rest = Object.entries(detail).filter(([key]) => !APART.has(key)).flatMap(([key, value]) => (isPlain(value) ? flat(value, `${key}.`) : [[key, value]]));
   if (!isPlain(before) && !isPlain(after)) {
-    const changes = (before ?? "") === (after ?? "") ? [] : [{ key: "", before: before || undefined, after: after || undefined }];
+    const changes = (before ?? "") === (after ?? "") ? [] : [{ key: DIGEST.test(before || after) ? "content" : "value", before: before || undefined, after: after || undefined }];
     return { reason, changes, rest };
   }
   const [was, is] = [before, after].map((one) => new Map(isPlain(one) ? flat(one) : []));
@@ -27,5 +28,6 @@ export function inWords(value) {
   if (value === true) return "yes";
   if (value === false) return "no";
   if (Array.isArray(value) && value.every((one) => typeof one !== "object")) return value.join(", ") || "–";
+  if (DIGEST.test(value)) return value.slice(0, 12);
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
