@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "history": "gateway.cli.history:app",
     "rules": "gateway.cli.policies:app",
     "policies": "gateway.cli.policies:app",
+    "quota": "gateway.cli.quota:app",
     "lists": "gateway.cli.lists:app",
     "feeds": "gateway.cli.feeds:app",
     "schema": "gateway.cli.schema:schema",

@@ -51,7 +51,7 @@ async def no_models(_: str) -> Sequence[str]:
     return ()
 
 
-class LimitsApi:
+class AccountsLimits:
     """Its `operations` are for the port."""
 
     def __init__(self, steering: Steering, usages: Usages, models_of: ModelsOf = no_models) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -266,7 +267,7 @@ class OverridesApi:
         return found
 
     async def _known(self, accounts: set[str]) -> set[str]:
-        known = accounts & self._of.file().accounts.keys()
+        known = accounts & (await asyncio.to_thread(self._of.file)).accounts.keys()
         rest, now = sorted(accounts - known), self._of.now()
 
         def look(connection: Connection) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
@@ -29,7 +30,8 @@ class Found(NamedTuple):
 
 async def find(account: str, file: Callable[[], Snapshot], database: Database | None, now: float) -> Found:
     """Raises what SQLAlchemy raises."""
-    content = file()
+    # A file that has changed is read again: not in the event loop.
+    content = await asyncio.to_thread(file)
     stated = content.accounts.get(account)
     keys = {record.principal.key for record in content.keys.values() if record.principal.account == account}
     principal, known = stated or Principal(account, tier=TIER), stated is not None
