@@ -28,10 +28,11 @@ class Lag:
         self.start()
 
     def take(self) -> float:
-        """And begin anew. While it is overdue, that counts, too."""
+        """And begin anew. While it is overdue, that counts, too; 0 where nobody has started it."""
         worst, self._worst = self._worst, 0.0
-        return max(worst, self._clock() - self._due, 0.0)
+        return max(worst, self._clock() - self._due) if self._timer is not None and self._due < self._clock() else worst
 
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
