@@ -37,7 +37,7 @@ CHANGES: Final = int(os.environ.get("TIDEGATE_LIVE_CHANGES", "20"))
 SECOND: Final = 1.0
 QUOTA: Final = """\
 limits:
-  - {name: requests, measure: requests, per: [account], capacity: 1000, every: 1d}
+  - {name: requests, measure: requests, per: [account], capacity: 1M, every: 1d}
   - {name: tiny, measure: requests, per: [account], tiers: [tiny], capacity: 1, every: 1d}
 """
 
