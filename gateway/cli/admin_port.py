@@ -209,7 +209,8 @@ class Client:
     def _away(self, error: Exception) -> Refused:
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
         if isinstance(error, aiohttp.ClientConnectorError | ConnectionRefusedError | FileNotFoundError):
-            said = error.strerror or os.strerror(error.errno or 0)
+            number = error.errno or 0  # Below 0 it is of the resolver.
+            said = os.strerror(number) if number > 0 else error.strerror or said
             return Refused(f"no gateway answers at {self.door.address} ({said}): does it run, and is this its `admin`?")
         return Refused(f"no answer from {self.door.address}: {said}")
 
