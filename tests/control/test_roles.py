@@ -8,7 +8,7 @@ import pytest
 
 from gateway.control.access.roles import MAY, Permission, Role
 from gateway.control.access.routes import FEED, SAFE
-from gateway.control.admin import port
+from gateway.control.admin import application, port
 from gateway.control.operations import Operation
 from tests.control.whole_port import WholePort
 
@@ -55,7 +55,7 @@ async def test_every_operation_by_every_role(whole: WholePort) -> None:
 async def test_every_route_is_an_operation(whole: WholePort) -> None:
     """Nothing is on the port that the guard, the document and this table do not know."""
     known = {(one.method, one.path) for one in operations(whole)}
-    for route in whole.port.application().router.routes():
+    for route in application(whole.port.operations(), whole.port.access).router.routes():
         assert route.resource is not None
         method = "GET" if route.method == "HEAD" else route.method
         named = {re.sub(r"\{(\w+):[^/]*\}", r"{\1}", path) for asked, path in known if asked == method}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-from aiohttp import web
 
 from gateway.accounts.sql import operators
 from gateway.app.accounts_admin import AccountsAdmin
@@ -19,7 +19,6 @@ from gateway.app.operators import OperatorsPort
 from gateway.app.schema import prepare_durable
 from gateway.app.supervisor import prepare_everything, rulesets
 from gateway.control.access.roles import Role
-from gateway.control.access.server import Runner
 from gateway.control.audit import Notes
 from gateway.control.fleet import Fleet
 
@@ -83,15 +82,12 @@ async def whole_port(folder: Path, redis: str, **settings: Any) -> AsyncIterator
     rules, refresh = rulesets(configuration, whole, ruleset, fleet, notes)
     accounts = AccountsAdmin(configuration, whole.folder.parent, durable)
     port = OperatorsPort(configuration, fleet, rules, accounts, notes)
-    runner = Runner(port.application())
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
+    bound = socket.create_server(("127.0.0.1", 0))
+    await port.serve(bound)
     tokens = {role: _minted(durable, role) for role in Role}
     timeout = aiohttp.ClientTimeout(total=20)
     async with aiohttp.ClientSession(timeout=timeout) as http:
-        yield WholePort(f"http://127.0.0.1:{site.port}", http, port, tokens)
-    await runner.cleanup()
+        yield WholePort(f"http://127.0.0.1:{bound.getsockname()[1]}", http, port, tokens)
     await port.close()
     await accounts.close()
     rules.close()

@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-FIELDS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+FIELDS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Server": "tidegate"}
 """Of every answer, unless its handler says otherwise (files of the console are named by their digest)."""
 
 

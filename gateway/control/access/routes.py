@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
+from gateway.control.access.answers import Refused
 from gateway.control.access.content import query, read, unknown
 from gateway.control.access.roles import Permission
 from gateway.control.account_shapes import Wrong
@@ -69,6 +70,9 @@ def _guarded(operation: Operation, guard: Guard) -> Handler:
         elif wrong := unknown(request.query, None):
             raise Wrong(wrong)
         if request.method not in SAFE and (operation.content is not None or operation.needs is not None):
+            if operation.needs is None and request.content_type != "application/json":
+                # Nobody is known yet who could not have been made to ask: a form of a page elsewhere is no JSON.
+                raise Refused(415, "the content must be application/json")
             found = await read(request)
             if operation.content is None and found != {}:
                 raise Wrong({"": "this takes no content"})
@@ -89,6 +93,11 @@ async def _fed(request: web.Request, operation: Operation, guard: Callable[..., 
     try:
         while not (await asyncio.wait({task}, timeout=LOOKED_AGAIN))[0]:
             await guard(request, operation)
+    except Refused as refused:
+        if refused.status != 503:
+            # Its head has gone already: what is left to say is that it is cut off.
+            request.protocol.force_close()
+        raise
     finally:
         if not task.done():
             task.cancel()

@@ -62,11 +62,12 @@ class SessionApi:
 
     def operations(self) -> list[Operation]:
         tries = {429: "Too many wrong tokens came from here."}
+        wrong = {401: "The token is unknown.", 415: "It is no JSON.", **tries}
         link = "/session/links/{token}"
         return [
             Operation(
                 "POST", "/session", self.sign_in, None, "Sign in with a token.",
-                content=TokenShape, answer=SessionAnswer, errors={401: "The token is unknown.", **tries},
+                content=TokenShape, answer=SessionAnswer, errors=wrong,
             ),
             Operation(
                 "GET", "/session", self.show, None, "Who is signed in.",
@@ -85,8 +86,6 @@ class SessionApi:
         ]  # fmt: skip
 
     async def sign_in(self, request: web.Request) -> web.Response:
-        if request.content_type != "application/json":
-            raise Refused(415, "the content must be application/json")
         asked = await content(request, TokenShape)
         bearer = await self._guard.try_token(request, asked.token.strip())
         if bearer is None:

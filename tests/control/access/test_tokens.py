@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,8 @@ async def test_when_it_was_used_is_noted_once_a_minute(port: Port) -> None:
     token = port.token(Role.VIEWER)
 
     async def used() -> float | None:
-        await port.database.writing("test", lambda _: None)
+        while port.access.tokens._writes:
+            await asyncio.sleep(0.005)
         rows = await port.database.reading(operators.listed)
         return rows[0].used  # type: ignore[no-any-return]
 
