@@ -23,6 +23,7 @@ from gateway.history.columns import EVENT, SCHEMA, Event, HistoryError
 
 SPOOL: Final = "spool"
 OPEN, CLOSED, NEW, BAD = ".open", ".jsonl", ".new", ".bad"
+_INT64: Final = 2**63 - 1
 _FORMAT: Final = "tidegate exchange log"
 
 
@@ -48,16 +49,32 @@ class Rows(NamedTuple):
 
 
 def serialise(events: list[Event]) -> tuple[bytes, int]:
-    """Lines of events, and how many hold what JSON cannot: a number of 70 digits in a request must not cost others
-    their events.
-    """
+    """Lines of events, and how many could not be made one: that must not cost others their events."""
     lines, failed = [], 0
     for event in events:
         try:
             lines.append(orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE))
         except TypeError:
-            failed += 1
+            try:
+                lines.append(orjson.dumps(mended(event), option=orjson.OPT_APPEND_NEWLINE))
+            except TypeError:
+                failed += 1
     return b"".join(lines), failed
+
+
+def mended(event: Event) -> Event:
+    """As JSON can hold it: a caller who asks for 10^30 tokens, or whose token names half a character, leaves a trail
+    as all others do.
+    """
+    return tuple(_mended(value) for value in event)
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return max(-_INT64, min(_INT64, value))
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    return [_mended(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 class OpenSegment:

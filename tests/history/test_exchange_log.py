@@ -98,14 +98,15 @@ def test_a_disk_that_refuses_is_asked_again_later(tmp_path: Path, monkeypatch: p
     assert [row["exchange"] for row in _rows(tmp_path)] == ["before", "after"]
 
 
-def test_an_event_that_json_cannot_hold_costs_no_other(tmp_path: Path) -> None:
-    """A caller who asks for 10^30 tokens does not take others out of the log."""
+def test_no_caller_keeps_itself_out_of_the_log(tmp_path: Path) -> None:
+    """Who asks for 10^30 tokens, or names half a character, leaves an event as all others do."""
     log = ExchangeLog(tmp_path, "w1", Clock())
-    log._write([event(exchange="a"), event(output_cap=10**30), event(exchange="b")])
+    log._write([event(exchange="a"), event(output_cap=10**30, model="m\ud800"), event(exchange="b")])
     log.close()
 
-    assert [row["exchange"] for row in _rows(tmp_path)] == ["a", "b"]
-    assert log.dropped == 1
+    assert [row["exchange"] for row in _rows(tmp_path)] == ["a", "x", "b"]
+    assert [(row["output_cap"], row["model"]) for row in _rows(tmp_path)][1] == (2**63 - 1, "m\\ud800")
+    assert log.dropped == 0
 
 
 @pytest.mark.parametrize(

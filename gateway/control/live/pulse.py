@@ -13,6 +13,7 @@ from aiohttp import web
 
 from gateway.history.columns import AT, EVENT, Event
 from gateway.history.recent import Recent
+from gateway.history.spool import mended
 from gateway.telemetry.counters import Counters
 from gateway.telemetry.lag import Lag
 from gateway.telemetry.sums import Sums
@@ -67,7 +68,7 @@ class Live:
             "decision": [counters.decision.counts, counters.decision.total],
             "active": counters.active,
             "events_dropped": counters.events_dropped,
-            "sums": self.sums.take(),
+            "sums": sendable(self.sums.take()),
             "crowded": self.sums.crowded,
             **self._state(),
         }
@@ -101,24 +102,16 @@ class Live:
         event = self.recent.find(request.match_info["id"], IDS)
         if event is None:
             return _answer({}, 404)
-        return _answer({"worker": self._name, "columns": EVENT, "event": event})
+        return _answer({"worker": self._name, "columns": EVENT, "event": sendable([event])[0]})
 
 
-def sendable(events: list[Event]) -> list[Any]:
-    """Without what JSON cannot hold: one number of 70 digits in a request must not cost others their rows."""
+def sendable(events: list[Event]) -> list[Event]:
+    """As JSON can hold them: a number of 70 digits in a request must not cost others their rows."""
     try:
         orjson.dumps(events)
     except TypeError:
-        return [event for event in events if _fits(event)]
-    return list(events)
-
-
-def _fits(event: Event) -> bool:
-    try:
-        orjson.dumps(event)
-    except TypeError:
-        return False
-    return True
+        return [mended(event) for event in events]
+    return events
 
 
 def memory() -> int:
@@ -130,5 +123,4 @@ def memory() -> int:
 
 
 def _answer(content: dict[str, Any], status: int = 200) -> web.Response:
-    body = orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS)
-    return web.Response(body=body, status=status, content_type="application/json")
+    return web.Response(body=orjson.dumps(content), status=status, content_type="application/json")
