@@ -8,6 +8,7 @@ its own address (`gateway.feeds.signing_keys`).
 from __future__ import annotations
 
 import asyncio
+import base64
 import hmac
 import json
 from collections.abc import Callable, Collection, Mapping
@@ -119,8 +120,8 @@ class Provider:
         fields: dict[str, str] = {}
         if settings.client_secret and not places.by_post:
             # Both are form-encoded before they are put together (RFC 6749, section 2.3.1).
-            secret = aiohttp.BasicAuth(quote(settings.client_id, safe=""), quote(settings.client_secret, safe=""))
-            fields["Authorization"] = secret.encode()
+            both = f"{quote(settings.client_id, safe='')}:{quote(settings.client_secret, safe='')}"
+            fields["Authorization"] = f"Basic {base64.b64encode(both.encode()).decode()}"
         else:
             form["client_id"] = settings.client_id
             if settings.client_secret:

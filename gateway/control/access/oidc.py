@@ -41,7 +41,7 @@ COOKIE: Final = "tidegate_oidc"
 BACK: Final = "/session/oidc/back"
 SPENT: Final = 1024
 """Sign-ins that came back and are remembered, so that none comes back twice."""
-_SAFE: Final = re.compile(r"/console/(?:[A-Za-z0-9_~%=&?+#-]|\.(?!\.)|/(?!/))*")
+_SAFE: Final = re.compile(r"/console(?=/)(?:[A-Za-z0-9_~%=&?+#-]|\.(?!\.)|/(?!/))*")
 """A place of the console: nothing that a browser could take for another host."""
 
 
@@ -166,7 +166,8 @@ class OidcApi:
         value: Any = claims
         for part in self._provider.settings.claim.split("."):
             value = value.get(part) if isinstance(value, dict) else None
-        stated = {value} if isinstance(value, str) else {one for one in value or () if isinstance(one, str)}
+        several = value if isinstance(value, list) else [value]
+        stated = {one for one in several if isinstance(one, str)}
         earned = [role for role in Role if stated & set(self._provider.settings.roles.get(str(role), ()))]
         return max(earned, key=lambda role: len(MAY[role]), default=None)
 
