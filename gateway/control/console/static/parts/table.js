@@ -95,7 +95,7 @@ export function Table({ columns, rows, rowKey = "id", caption, empty = "Nothing 
         ${filename ? html`<${Button} class="small" disabled=${!shown.length} onClick=${() => download(`${filename}.csv`, "text/csv", exported(columns, shown, "csv"))}>CSV<//>
           <${Button} class="small" disabled=${!shown.length} onClick=${() => download(`${filename}.json`, "application/json", exported(columns, shown, "json"))}>JSON<//>` : null}</div>
     </div>` : null}
-    ${!rows.length ? html`<${Empty}>${empty}<//>` : html`<div class=${`scroll${virtual ? " virtual" : ""}`} ref=${box} tabindex="0" role="region" aria-label=${caption}
+    ${!rows.length ? html`<${Empty}>${empty}<//>` : html`<div class=${`scroll${virtual ? " virtual" : ""}`} ref=${box} tabindex="0" role="region" aria-label=${`${caption}: table`}
       onScroll=${virtual ? (event) => setTop(event.target.scrollTop) : undefined}>
       <table aria-rowcount=${virtual ? shown.length + 1 : undefined}>
         ${caption ? html`<caption class=${hideCaption ? "unseen" : ""}>${caption}</caption>` : null}

@@ -1,0 +1,48 @@
+"""The audit in the console."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+from gateway.control.access.roles import Role
+from tests.browser.chromium import missing
+from tests.browser.console.conftest import ConsolePage, shot
+from tests.browser.console.deployment import HOSTILE, Deployment
+from tests.browser.console.looked import LOOKS, faults
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.skipif(bool(missing()), reason=missing() or "there is one"),
+]
+
+
+@pytest.mark.parametrize(("scheme", "size"), LOOKS, ids=["light", "dark", "phone"])
+async def test_lines_are_read_and_verified(
+    deployment: Deployment, console_page: ConsolePage, scheme: str, size: tuple[int, int]
+) -> None:
+    """What somebody wrote as a reason is text, whatever it is; the chain is looked at, and its head told."""
+    await deployment.ask("POST", "/accounts/pro-9/suspend", {"reason": HOSTILE})
+    await deployment.ask("POST", "/accounts/pro-9/restore", {"reason": "a test"})
+    async with console_page(Role.ADMIN, "audit", scheme=scheme, size=size) as page:
+        await expect(page.get_by_text(HOSTILE).first).to_be_visible()
+        await page.get_by_role("button", name="Verify").click()
+        await expect(page.get_by_text("Nobody changed the audit")).to_be_visible()
+        assert await page.evaluate("window.broken") is None
+        assert await faults(page) == []
+        await shot(page, f"audit-{scheme}-{size[0]}")
+
+
+async def test_lines_are_filtered_by_address(deployment: Deployment, console_page: ConsolePage) -> None:
+    """A link from elsewhere leads to the lines of one operator, or of one account; the fields say so."""
+    await deployment.ask("POST", "/accounts/pro-8/suspend", {"reason": "of pro-8"})
+    await deployment.ask("POST", "/accounts/pro-8/restore", {"reason": "of pro-8"})
+    async with console_page(Role.OPERATOR, "audit?subject=pro-8") as page:
+        await expect(page.get_by_label("To what")).to_have_value("pro-8")
+        await expect(page.locator("tbody tr")).to_have_count(2)
+        await expect(page.get_by_role("button", name="Verify")).to_have_count(0)
+        async with page.expect_download() as started:
+            await page.get_by_role("button", name="Export with links").click()
+        assert (await started.value).suggested_filename == "audit.jsonl"
+        await page.get_by_role("button", name="All", exact=True).click()
+        await expect(page.locator("tbody tr")).not_to_have_count(2)

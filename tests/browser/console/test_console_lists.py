@@ -1,0 +1,46 @@
+"""Lists in the console."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from gateway.control.access.roles import Role
+from tests.browser.chromium import missing
+from tests.browser.console.conftest import ConsolePage, shot
+from tests.browser.console.deployment import Deployment
+from tests.browser.console.looked import LOOKS, faults
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.skipif(bool(missing()), reason=missing() or "there is one"),
+]
+
+
+@pytest.mark.parametrize(("scheme", "size"), LOOKS, ids=["light", "dark", "phone"])
+async def test_lists_and_their_entries(
+    deployment: Deployment, console_page: ConsolePage, scheme: str, size: tuple[int, int]
+) -> None:
+    """Each with its age and readers; an entry is found. Axe-core has nothing to say."""
+    async with console_page(Role.ADMIN, "lists", scheme=scheme, size=size) as page:
+        await expect(page.get_by_role("meter").first).to_be_visible()
+        await expect(page.get_by_role("link", name="blocked", exact=True)).to_be_visible()
+        assert await faults(page) == []
+        await shot(page, f"lists-{scheme}-{size[0]}")
+        await page.get_by_role("button", name="Search in disposable_domains").click()
+        await page.get_by_label("Look for").fill("mailinator.com")
+        await expect(page.get_by_text(re.compile("is in the list that is in force|is not in the list"))).to_be_visible()
+        assert await faults(page) == []
+        await shot(page, f"lists-search-{scheme}-{size[0]}")
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+async def test_whose_accounts_are_suspected_is_not_for_all(console_page: ConsolePage) -> None:
+    """A viewer sees that there is such a list, and cannot look into it."""
+    async with console_page(Role.VIEWER, "lists") as page:
+        await expect(page.get_by_text("suspected_accounts").first).to_be_visible()
+        await expect(page.get_by_role("button", name="Search in suspected_accounts")).to_have_count(0)
+        await expect(page.get_by_role("button", name="Search in disposable_domains")).to_be_visible()

@@ -1,0 +1,79 @@
+"""One exchange: from the id that a caller got to who refused it, why, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+
+from gateway.control.access.roles import Role
+from gateway.control.console import Console
+from tests.browser.chromium import missing, tab
+from tests.browser.console import made
+from tests.browser.console.conftest import ConsolePage, shot
+from tests.browser.console.deployment import Deployment
+from tests.browser.console.fake import Fake, fake
+from tests.browser.console.looked import LOOKS, faults
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.skipif(bool(missing()), reason=missing() or "there is one"),
+]
+PACKED: Final = Console()
+REFUSED: Final = "0000000000000007"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def api() -> AsyncIterator[Fake]:
+    """The port, with a refusal to look at."""
+    async with fake(PACKED) as one:
+        made.fill(one)
+        yield one
+
+
+async def test_why_was_i_refused(console_page: ConsolePage, deployment: Deployment) -> None:
+    """The id of the answer, pasted, tells the entry that refused, the reason, and the way on; a wrong one says so."""
+    answers = [await deployment.chat("default-2", "NG") for _ in range(11)]
+    status, refused = answers[-1]
+    assert status == 429
+    async with console_page(Role.OPERATOR, "exchanges", refusals=True) as page:
+        await page.keyboard.press("/")
+        await page.keyboard.type(f"  {refused} ")
+        await page.keyboard.press("Enter")
+        verdict = page.get_by_role("region", name="What happened")
+        await expect(verdict).to_contain_text("was refused by quota")
+        await expect(verdict).to_contain_text("What to do:")
+        steps = page.locator(".step")
+        await expect(steps.filter(has_text="quota").locator(".said")).to_have_text("Denied")
+        await expect(steps.last).to_contain_text("The inference API never saw it")
+        await expect(page.get_by_role("link", name="default-2")).to_have_attribute(
+            "href", "/console/accounts/default-2"
+        )
+        await page.get_by_label("Request id").fill("nobody-had-this")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_text("No such exchange")).to_be_visible()
+
+
+async def test_the_chain(browser: Browser, api: Fake) -> None:
+    """Each entry is a step in its order; the one that refused stands out, what is in shadow is dashed."""
+    async with tab(browser, api.origin) as page:
+        await page.goto(f"{api.origin}/console/exchanges/{REFUSED}")
+        names = await page.locator(".step > div > b").all_text_contents()
+        assert names[1:-1] == ["flood", "auth", "risk", "tiers", "rules", "quota", "after"]
+        await expect(page.locator(".step.bad > div > b")).to_have_text("quota")
+        await expect(page.locator(".step.shadow .shadowed")).to_contain_text("free-long-prompts")
+        await expect(page.get_by_role("region", name="Who", exact=True)).to_contain_text(made.HOSTILE)
+        assert await page.evaluate("[window.broken, document.querySelectorAll('img[onerror]').length]") == [None, 0]
+
+
+@pytest.mark.parametrize(("scheme", "size"), LOOKS)
+async def test_for_everybody(browser: Browser, api: Fake, scheme: Any, size: tuple[int, int]) -> None:
+    """For screen readers and every eye, in both themes and on a phone."""
+    async with tab(browser, api.origin, size=size, scheme=scheme) as page:
+        await page.goto(f"{api.origin}/console/exchanges/{REFUSED}")
+        await expect(page.get_by_role("heading", name="Answered")).to_be_visible()
+        assert await faults(page) == []
+        await shot(page, f"exchange-{scheme}-{size[0]}")
