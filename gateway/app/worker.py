@@ -103,15 +103,7 @@ class Worker:
         """Serve on a bound socket, by what is in force in `wholes`. Raises Problems where files are wrong."""
         file = self.configuration.file
         base = self.configuration.path.parent
-        kept = wholes.parent / "accounts-last-good.yaml"
-        accounts = AccountsWatcher(
-            self.configuration.accounts,
-            self.directory,
-            self.environment,
-            last_good=kept,
-            required=self.configuration.accounts_required,
-        )
-        accounts.load()
+        accounts = self._watch_accounts(wholes.parent)
         self._open_durable()
         redis_url = file.redis.get_secret_value()
         self._redis = client(redis_url)
@@ -166,6 +158,18 @@ class Worker:
             for upstream in route.upstreams:
                 if upstream.origin.health_path:
                     self._tasks.append(spawn(upstream.probe(), name=f"health of {upstream.origin.name}"))
+
+    def _watch_accounts(self, runtime: Path) -> AccountsWatcher:
+        """accounts.yaml, read for the first time."""
+        accounts = AccountsWatcher(
+            self.configuration.accounts,
+            self.directory,
+            self.environment,
+            last_good=runtime / "accounts-last-good.yaml",
+            required=self.configuration.accounts_required,
+        )
+        accounts.load()
+        return accounts
 
     async def catch_up(self, wholes: Path) -> None:
         """Take what came into force while this worker started. Until it next waits it is up to date."""

@@ -12,8 +12,10 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.accounts.secrets import Secrets
-from gateway.accounts.sql import accounts, erase, identities, keys, standing, tables, visits
+from gateway.accounts.sql import accounts, erase, identities, keys, overrides, standing, tables, visits
 from gateway.accounts.sql.database import Change, Database, Writing, changes_since
+from gateway.overrides.override import Kind, Scope
+from gateway.overrides.written import Change as To
 from gateway.testing import Clock
 
 WHO = "jo-somebody"
@@ -52,6 +54,7 @@ def fill(writing: Writing, secrets: Secrets) -> list[bytes]:
     standing.add_fall(writing, WHO, "analyst", "a note on Jo")
     accounts.suspend(writing, WHO, "because Jo wrote")
     accounts.override_tier(writing, WHO, "pro", None, "because Jo wrote")
+    overrides.create(writing, "rpm", Scope(account=WHO), To(Kind.FREEZE), "because Jo wrote")
     standing.add_link(writing, secrets, WHO, "phone", "7")
     standing.add_link(writing, secrets, WHO, "payment", "pm")
     visits.add_member(writing, secrets, WHO, "jo@somebody.example")
