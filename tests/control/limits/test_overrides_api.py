@@ -215,7 +215,7 @@ async def test_what_names_accounts_is_for_those_who_may_see_people(port: Port) -
 
 
 async def test_a_worker_that_is_late_is_named(port: Port) -> None:
-    """ "applied" is a fact: not before all hold it."""
+    """That it is applied is a fact: not before all hold it."""
     port.workers.late = ["worker-1"]
     port.workers.others = [Holds("there", "worker-0", 10**9, NOW), Holds("there", "worker-1", 0, NOW)]
     asked = {"limit": "rpm", "scope": {"account": port.account}, "change": SET, **WHY}
