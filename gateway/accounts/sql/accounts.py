@@ -95,12 +95,11 @@ def move(
     if organisation is not None:
         ensure_organisation(writing, organisation)
         values["organisation"] = organisation or None
-    before = row(writing.connection, account)
+    there = row(writing.connection, account)
     _change(writing, account, **values)
-    was = {name: getattr(before, name) or "" for name in values}
-    writing.audit(
-        "account.move", account, was=was, now={name: value or "" for name, value in values.items()}, reason=reason
-    )
+    before = {name: getattr(there, name) or "" for name in values}
+    after = {name: value or "" for name, value in values.items()}
+    writing.audit("account.move", account, before=before, after=after, reason=reason)
 
 
 def override_tier(writing: Writing, account: str, tier: str, expires: float | None, reason: str) -> None:

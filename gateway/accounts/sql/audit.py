@@ -22,7 +22,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -260,17 +260,14 @@ def _counted(*texts: str) -> bytes:
     return b"".join(struct.pack(">q", len(part)) + part for part in parts)
 
 
-_KINDS: Final[Mapping[str, type]] = {
-    "id": int, "at": float, "who": str, "did": str, "subject": str, "detail": str, "digest": bytes, "link": bytes,
-    "erased": str,
-}  # fmt: skip
+_KINDS: Final = (int, float, str, str, str, str, bytes, bytes, bytes, str)
+_ERASED: Final = (int, float, str, str, str, str, type(None), bytes, bytes, str)
 
 
 def _readable(row: _Row) -> bool:
     """SQLite keeps anything in any column; who broke in may have, too."""
-    return all(isinstance(getattr(row, name), kind) for name, kind in _KINDS.items()) and (
-        row.salt is None or isinstance(row.salt, bytes)
-    )
+    kinds = tuple(map(type, row))
+    return kinds in (_KINDS, _ERASED)
 
 
 def _raw(connection: Connection, *where: sql.ColumnElement[bool]) -> Iterator[_Row]:
@@ -281,7 +278,7 @@ def _raw(connection: Connection, *where: sql.ColumnElement[bool]) -> Iterator[_R
     while True:
         page = connection.execute(found.where(columns.id > after, *where).order_by(columns.id).limit(CHUNK)).all()
         for row in page:
-            yield _Row._make(bytes(cell) if isinstance(cell, memoryview) else cell for cell in row)
+            yield _Row._make(row)
         if len(page) < CHUNK:
             return
         after = page[-1].id

@@ -79,19 +79,19 @@ def test_remembered_where_it_is_new(acme: Database) -> None:
         ),
         pytest.param(
             lambda w: accounts.move(w, "a", tier="free", reason="asked"),
-            ("account.move", {"was": {"tier": "pro"}, "now": {"tier": "free"}, "reason": "asked"}),
+            ("account.move", {"before": {"tier": "pro"}, "after": {"tier": "free"}, "reason": "asked"}),
             {"tier": "free", "organisation": "acme"},
             id="tier",
         ),
         pytest.param(
             lambda w: accounts.move(w, "a", organisation="bolt", reason="sold"),
-            ("account.move", {"was": {"organisation": "acme"}, "now": {"organisation": "bolt"}, "reason": "sold"}),
+            ("account.move", {"before": {"organisation": "acme"}, "after": {"organisation": "bolt"}, "reason": "sold"}),
             {"tier": "pro", "organisation": "bolt"},
             id="organisation",
         ),
         pytest.param(
             lambda w: accounts.move(w, "a", organisation="", reason="left"),
-            ("account.move", {"was": {"organisation": "acme"}, "now": {"organisation": ""}, "reason": "left"}),
+            ("account.move", {"before": {"organisation": "acme"}, "after": {"organisation": ""}, "reason": "left"}),
             {"organisation": None},
             id="to-nobody",
         ),
