@@ -155,9 +155,8 @@ def test_nothing_of_it_is_left_in_the_files(
 def test_the_audit_tells_its_story_under_a_pseudonym(database: Database, secrets: Secrets, traces: list[bytes]) -> None:
     """What was done, when, by whom, in codes; and the erasure itself."""
     erased = gone(database, secrets)
-    lines = database.read(
-        lambda it: it.execute(sql.select(tables.audit).where(tables.audit.c.subject == erased.pseudonym)).all()
-    )
+    own = sql.select(tables.audit).where(tables.audit.c.subject == erased.pseudonym).order_by(tables.audit.c.id)
+    lines = database.read(lambda it: it.execute(own).all())
     done = [line.did for line in lines]
     assert done[0] == "account.create"
     assert done[-1] == "account.erase"
