@@ -111,6 +111,7 @@ async def test_the_editor_is_left_by_keys_and_completes(kept: Deployment, consol
     """Escape, then Tab; keys of a rule by its shape, variables within a condition. What is not saved is kept."""
     async with console_page(Role.AUTHOR, "rules") as page:
         await opened(page)
+        await expect(page.locator(".editor[data-completes]")).to_be_visible()
         await append(page, "\n  - name: completed\n    when: account.ti")
         await page.keyboard.press("Control+Space")
         await expect(page.locator(".cm-tooltip-autocomplete")).to_contain_text("account.tier")

@@ -43,7 +43,7 @@ const columns = (onDialog) => [
   { key: "size", title: "Size", align: "right", render: (row) => (row.size === null ? "–" : bytes(row.size)) },
   { key: "source", title: "From", render: (row) => html`<span class="small">${row.source}</span>${row.every ? html`<br /><span class="soft small">every ${duration(row.every)}</span>` : null}` },
   { key: "readers", title: "Read by", sort: (row) => row.readers.length, filter: (row) => row.readers.map((one) => one.what).join(" "), value: (row) => row.readers.map((one) => `${one.path}:${one.line}`).join(" "), render: (row) => html`<${Readers} row=${row} />` },
-  { key: "act", title: "", sort: false, filter: false, value: () => "", render: (row) => html`<div class="row end">
+  { key: "act", title: "Actions", sort: false, filter: false, value: () => "", render: (row) => html`<div class="row end">
     ${row.what === "list" && (row.kind !== "accounts" || may("people")) ? html`<${Button} class="small" aria-label=${`Search in ${row.name}`} onClick=${() => onDialog({ search: row.name })}>Search<//>` : null}
     ${row.fetched && may("write") ? html`<${Button} class="small" aria-label=${`Fetch ${row.name} now`} onClick=${() => onDialog({ fetch: row.name })}>Fetch<//>` : null}</div>` },
 ];

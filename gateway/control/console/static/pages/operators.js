@@ -32,7 +32,7 @@ const columns = (onDialog) => [
   { key: "used", title: "Last used", render: (row) => (row.used ? html`<span title=${time(row.used, { whole: true })}>${ago(row.used)}</span>` : html`<span class="soft">never</span>`) },
   { key: "expires", title: "Expires", render: (row) => html`<${Expires} row=${row} />` },
   { key: "created", title: "Made", render: (row) => html`<span title=${time(row.created, { whole: true })}>${ago(row.created)}</span> <span class="soft small">by ${row.by}</span>`, filter: (row) => row.by },
-  { key: "act", title: "", sort: false, filter: false, value: () => "", render: (row) => (row.state === "revoked" ? null : html`<div class="row end">
+  { key: "act", title: "Actions", sort: false, filter: false, value: () => "", render: (row) => (row.state === "revoked" ? null : html`<div class="row end">
     <${Link} to="audit" query=${{ who: `token:${row.name}` }} class="small" aria-label=${`What ${row.name} did`}>What it did<//>
     <${Button} class="small" aria-label=${`Role of ${row.name}`} onClick=${() => onDialog({ role: row })}>Role …<//>
     <${Button} class="small" tone="danger" aria-label=${`Revoke ${row.name}`} onClick=${() => onDialog({ revoke: row })}>Revoke<//></div>`) },
@@ -47,7 +47,7 @@ function Expires({ row }) {
 }
 
 function May() {
-  return html`<div class="scroll may-table" tabindex="0" role="region" aria-label="What each role may do"><table>
+  return html`<div class="scroll may-table" tabindex="0" role="region" aria-label="Roles and permissions"><table>
     <caption class="unseen">What each role may do</caption>
     <thead><tr><th scope="col">Permission</th>${ROLES.map(({ name }) => html`<th key=${name} scope="col">${name}</th>`)}</tr></thead>
     <tbody>${PERMISSIONS.map(({ name, doc }) => html`<tr key=${name}><th scope="row"><b>${name}</b><br /><span class="soft small">${doc}</span></th>

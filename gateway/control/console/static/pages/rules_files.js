@@ -65,9 +65,9 @@ function Desk({ tree, words, query, again }) {
 }
 
 function Verdict({ check }) {
-  if (check.error) return html`<span class="verdict"><${Tag} tone="warn">not checked<//> <span class="soft">${check.error.message}</span></span>`;
-  if (check.busy) return html`<span class="verdict soft"><span class="spinner" aria-hidden="true"></span> checking</span>`;
-  return html`<span class="verdict"><${Tag} tone=${check.ok ? "ok" : "bad"}>${check.ok ? "✓ could be in force" : "✕ would be refused"}<//><span class="soft">${counted(check.problems)}</span></span>`;
+  if (check.error) return html`<span class="check-state"><${Tag} tone="warn">not checked<//> <span class="soft">${check.error.message}</span></span>`;
+  if (check.busy) return html`<span class="check-state soft"><span class="spinner" aria-hidden="true"></span> checking</span>`;
+  return html`<span class="check-state"><${Tag} tone=${check.ok ? "ok" : "bad"}>${check.ok ? "✓ could be in force" : "✕ would be refused"}<//><span class="soft">${counted(check.problems)}</span></span>`;
 }
 
 function Tree({ files: all, path, onOpen, onNew }) {

@@ -14,13 +14,13 @@ export function History({ standing, onDone }) {
   const now = standing.data?.generation;
   const columns = [
     { key: "generation", title: "Generation", align: "right", render: (row) => html`<b>${row.generation}</b>` },
-    { key: "in_force", title: "", sort: false, render: (row) => (row.in_force ? html`<${Tag} tone="ok">in force<//>` : ""), filter: (row) => (row.in_force ? "in force" : "") },
+    { key: "in_force", title: "State", sort: false, render: (row) => (row.in_force ? html`<${Tag} tone="ok">in force<//>` : ""), filter: (row) => (row.in_force ? "in force" : "") },
     { key: "digest", title: "Digest", render: (row) => html`<code>${row.digest.slice(0, 12)}</code>` },
     { key: "since", title: "Since", render: (row) => html`<span title=${time(row.since, { whole: true })}>${ago(row.since)}</span>` },
     { key: "action", title: "How", render: (row) => DID[row.action] ?? row.action },
     { key: "who", title: "By" },
     ...(may("write") ? [{
-      key: "act", title: "", sort: false, filter: false, value: () => "",
+      key: "act", title: "Actions", sort: false, filter: false, value: () => "",
       render: (row) => (row.in_force ? "" : html`<div class="row end"><${Button} class="small" aria-label=${`What differs between ${row.generation} and what is in force`} onClick=${() => setDialog({ from: row.generation, to: now })}>Differences<//>
         <${Button} class="small" aria-label=${`Go back to generation ${row.generation}`} onClick=${() => setDialog({ back: row })}>Go back<//></div>`),
     }] : []),

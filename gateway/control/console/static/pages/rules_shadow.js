@@ -34,7 +34,7 @@ function Found({ data, pick }) {
     { key: "shadow", title: "In shadow", align: "right", sort: (row) => row.live.shadow, value: (row) => row.live.shadow, render: (row) => number(row.live.shadow) },
     { key: "newly", title: "Would newly refuse", align: "right", render: (row) => (row.would ? number(row.newly) : "–") },
     { key: "accounts", title: "Accounts", align: "right", sort: (row) => row.would?.newly_refused_accounts ?? 0, value: (row) => row.would?.newly_refused_accounts ?? 0, render: (row) => (row.would ? number(row.would.newly_refused_accounts) : "–") },
-    ...(may("write") ? [{ key: "edit", title: "", sort: false, filter: false, value: () => "", render: (row) => html`<${Button} class="small" aria-label=${`Rollout of ${row.name}`} onClick=${() => edit(row)}>Rollout …<//>` }] : []),
+    ...(may("write") ? [{ key: "edit", title: "Actions", sort: false, filter: false, value: () => "", render: (row) => html`<${Button} class="small" aria-label=${`Rollout of ${row.name}`} onClick=${() => edit(row)}>Rollout …<//>` }] : []),
   ];
   return html`<div class="stack"><${Section} title="Not enforced for everybody" note="Counted by the workers since they serve by these rules; the last two by the exchange log." actions=${pick}>
       ${data.log.error ? html`<${Notice} tone="warn">${data.log.error}<//>` : html`<p class="soft">${number(data.log.exchanges)} exchanges of ${number(data.log.accounts)} accounts in ${duration(data.log.last - data.log.first)}; ${number(data.log.refused)} were refused by what is enforced.</p>`}

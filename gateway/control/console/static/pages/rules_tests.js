@@ -9,7 +9,7 @@ import { files } from "./rules_drafts.js";
 
 const open = (path, line, column) => setQuery({ tab: "files", file: path, line, column });
 const TESTS = [
-  { key: "passed", title: "", render: (row) => html`<${Tag} tone=${row.passed ? "ok" : "bad"}>${row.passed ? "✓ passed" : "✕ failed"}<//>`, sort: (row) => Number(row.passed), filter: (row) => (row.passed ? "passed" : "failed") },
+  { key: "passed", title: "Result", render: (row) => html`<${Tag} tone=${row.passed ? "ok" : "bad"}>${row.passed ? "✓ passed" : "✕ failed"}<//>`, sort: (row) => Number(row.passed), filter: (row) => (row.passed ? "passed" : "failed") },
   { key: "name", title: "What it states" },
   { key: "path", title: "Where", render: (row) => html`<button type="button" class="quiet small" onClick=${() => open(row.path, row.line)}>${row.path}:${row.line}</button>` },
   { key: "requests", title: "Requests", align: "right" },
@@ -41,7 +41,7 @@ function Found({ found }) {
   if (!found.tests.length) return html`<${Empty} title="There are no tests">A test states an exchange and what is expected of it: make tests/first.yaml.<//>`;
   const failed = found.tests.filter((one) => !one.passed);
   return html`<div class="stack">
-    <p class="verdict"><${Tag} tone=${found.ok ? "ok" : "bad"}>${found.ok ? `all ${found.passed} passed` : `${found.failed} of ${found.tests.length} failed`}<//>
+    <p class="check-state"><${Tag} tone=${found.ok ? "ok" : "bad"}>${found.ok ? `all ${found.passed} passed` : `${found.failed} of ${found.tests.length} failed`}<//>
       <span class="soft">in ${number(found.seconds)} s; they reach ${percent(found.coverage.reached / Math.max(1, found.coverage.of))} of the rules and limits</span></p>
     ${failed.length ? html`<div>${failed.map((one) => html`<${Failure} key=${`${one.path}:${one.name}`} test=${one} />`)}</div>` : null}
     <${Table} caption="Tests of the policies" hideCaption columns=${TESTS} rows=${found.tests} rowKey=${(row) => `${row.path}:${row.name}`} filename="policy-tests" order=${{ key: "passed" }} />

@@ -92,7 +92,7 @@ const SPOKEN = { "+": "added: ", "-": "removed: " };
 /** Lines of a unified diff. `cut`: how many more there are. */
 export function Diff({ lines, label, cut = 0 }) {
   const shown = lines.filter((line) => !line.startsWith("---") && !line.startsWith("+++"));
-  return html`<div class="diff" role="region" aria-label=${label} tabindex="0"><div class="diff-lines">
+  return html`<div class="text-diff" role="region" aria-label=${label} tabindex="0"><div class="diff-lines">
     ${shown.map((line, index) => html`<div key=${index} class=${KINDS[line[0]] ?? ""}><span class="unseen">${SPOKEN[line[0]] ?? ""}</span><span aria-hidden="true" class="sign">${line[0] === "@" ? "" : line[0]}</span>${line[0] === "@" ? line : line.slice(1) || " "}</div>`)}
     ${cut > 0 ? html`<div class="place">and ${cut} more lines</div>` : null}</div></div>`;
 }

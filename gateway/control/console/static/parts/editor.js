@@ -104,6 +104,6 @@ export function Editor({ path, text, onChange, problems, words, jump, onSave, re
     view.current.dispatch({ selection: { anchor: at }, effects: EditorView.scrollIntoView(at, { y: "center" }) });
     view.current.focus();
   }, [jump?.at, path]);
-  return html`<div class="editor"><div class="editor-box" ref=${box}></div>
+  return html`<div class="editor" data-completes=${words ? "yes" : undefined}><div class="editor-box" ref=${box}></div>
     <p class="hint" id=${hint}><kbd>Ctrl</kbd>+<kbd>Space</kbd> completes, <kbd>Ctrl</kbd>+<kbd>F</kbd> searches, <kbd>Ctrl</kbd>+<kbd>S</kbd> saves. <kbd>Tab</kbd> indents: to leave the editor press <kbd>Esc</kbd>, then <kbd>Tab</kbd>.</p></div>`;
 }
