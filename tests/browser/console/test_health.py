@@ -33,7 +33,7 @@ async def api() -> AsyncIterator[Fake]:
 
 
 async def test_as_it_is(console_page: ConsolePage) -> None:
-    """A viewer sees both workers by their processes, with the same rules, and that Redis and the directory are there."""
+    """A viewer sees both workers, with the same rules, and that Redis and the directory are there."""
     async with console_page(Role.VIEWER, "health") as page:
         workers = page.get_by_role("region", name="Workers", exact=True)
         await expect(workers.get_by_role("row")).to_have_count(3)

@@ -10,7 +10,7 @@ const writes = (element) => element.matches?.("input:not([type=checkbox]):not([t
 
 /** Listens until the answer is called. Pages have {key, path, needs}. */
 export function listen(pages, onHelp) {
-  let going = 0;
+  let going = -Infinity;
   const pressed = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || event.isComposing) return;
     const modal = document.querySelector("dialog[open]");
@@ -18,7 +18,7 @@ export function listen(pages, onHelp) {
     if (writes(event.target) || modal) return;
     const now = performance.now();
     const page = now - going < PATIENCE && pages.find((one) => one.key === event.key && may(one.needs));
-    going = 0;
+    going = -Infinity;
     if (page) navigate(ROOT + page.path);
     else if (event.key === "g") going = now;
     else if (event.key === "?") onHelp();
