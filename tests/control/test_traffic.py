@@ -62,6 +62,14 @@ async def test_it_is_added_up_from_parts_and_spool(tmp_path: Path, recorded: int
     assert (told["first_seen"], told["last_seen"]) == (NOON - HOUR, NOON + 2)
 
 
+async def test_what_is_recorded_while_one_looks_is_counted_once(tmp_path: Path) -> None:
+    """A segment whose events are in a part by then."""
+    log(tmp_path, made())
+    segment(tmp_path, made(), now=NOON + 60)
+    _, told = await ask(tmp_path, "/accounts/acme/traffic")
+    assert told["hours"]["series"]["requests"][-2:] == [1, 2]
+
+
 async def test_an_unknown_account_did_nothing(tmp_path: Path) -> None:
     """Zeros, as an account that nobody used has."""
     log(tmp_path, made())
