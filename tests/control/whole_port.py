@@ -81,7 +81,7 @@ async def whole_port(folder: Path, redis: str, **settings: Any) -> AsyncIterator
     notes = Notes(durable.database)
     rules, refresh = rulesets(configuration, whole, ruleset, fleet, notes)
     accounts = AccountsAdmin(configuration, whole.folder.parent, durable)
-    port = OperatorsPort(configuration, fleet, rules, accounts, notes)
+    port = OperatorsPort(configuration, fleet, rules, accounts, notes, (), refresh)
     bound = socket.create_server(("127.0.0.1", 0))
     await port.serve(bound)
     tokens = {role: _minted(durable, role) for role in Role}
