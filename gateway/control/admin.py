@@ -23,6 +23,7 @@ from gateway.control.operations import Operation, who
 from gateway.control.rulesets import Outcome, Rulesets
 from gateway.telemetry.exposition import render
 
+OPENMETRICS: Final = "application/openmetrics-text"
 STATUS: Final = {"refused": 422, "unknown": 404, "set_aside": 409}
 """Of a change that did not come into force; 200 for the rest."""
 
@@ -105,10 +106,14 @@ class PoliciesApi:
         }
         return said(answer, 200 if ready else 503)
 
-    async def metrics(self, _: web.Request) -> web.Response:
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Text format 0.0.4; OpenMetrics, which has exemplars, for who asks for it."""
+        openmetrics = OPENMETRICS in request.headers.get("Accept", "")
         snapshots = await self.fleet.snapshots()
-        text = await asyncio.to_thread(render, snapshots, self.fleet.restarts(), self.rulesets.status())
-        return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+        status, restarts = self.rulesets.status(), self.fleet.restarts()
+        text = await asyncio.to_thread(render, snapshots, restarts, status, openmetrics=openmetrics)
+        kind = f"{OPENMETRICS}; version=1.0.0" if openmetrics else "text/plain; version=0.0.4"
+        return web.Response(body=text, headers={"Content-Type": f"{kind}; charset=utf-8"})
 
     async def status(self, _: web.Request) -> web.Response:
         """The rules in force, those of each worker, and what is wrong with the files on disk."""

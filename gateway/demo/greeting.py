@@ -24,16 +24,16 @@ class Ready(NamedTuple):
 def greeting(ready: Ready) -> str:
     """The text. Its snippets are whole: each is run by tests/demo/test_greeting.py as it stands."""
     keys = "\n".join(f"    {account:<10} {key}" for account, key in ready.keys.items())
-    pasted = {**commands(ready), **ladder(ready), **friction(ready), **rules(ready)}
+    pasted = {**commands(ready), **operations(ready), **ladder(ready), **friction(ready), **rules(ready)}
     snippets = "\n\n".join(f"  {title}\n\n{snippet}" for title, snippet in pasted.items())
     return f"""
   Tidegate serves.
 
     gateway    {ready.gateway}
-    admin      {ready.admin}   (/healthz, /readyz, /metrics)
+    admin      {ready.admin}   (/healthz, /readyz, /metrics; the rest with a token)
     upstream   {ready.upstream}
     redis      {ready.redis}
-    console    {ready.admin}/   (the rules in force, and what they did)
+    console    {ready.admin}/console/   (a link that signs you in: below)
     provider   {ready.provider}   (of verifications: a stand-in)
     folder     {ready.folder}   (rules are read again when they change)
 
@@ -81,6 +81,19 @@ print(message.content[0].text, message.usage)'""",
 for i in $(seq 30); do curl -s -o /dev/null -w '%{{http_code}} ' {ready.gateway}/v1/chat/completions \\
   -H 'authorization: Bearer {ready.keys["free"]}' -H 'content-type: application/json' \\
   -d '{{"model": "m-small", "max_tokens": 5, "messages": [{{"role": "user", "content": "Hi"}}]}}'; done; echo""",
+    }
+
+
+def operations(ready: Ready) -> Mapping[str, str]:
+    """Title -> a shell command of somebody who runs it."""
+    config = f"--config {ready.folder}/tidegate.yaml"
+    return {
+        "The console: open this link within five minutes. In a terminal: tidegate top": f"""\
+.venv/bin/tidegate console {config}""",
+        "What an account has used; three times as much for ten minutes; and take that back:": f"""\
+.venv/bin/tidegate quota show free {config}
+.venv/bin/tidegate quota boost free-requests --account free --times 3 --for 10m --reason "a demo" {config}
+.venv/bin/tidegate quota undo 1 --reason "seen" {config}""",
     }
 
 
