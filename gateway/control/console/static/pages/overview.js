@@ -90,7 +90,7 @@ function Refusals({ data }) {
   const made = columns(data.times, rows.map(([, values]) => values), COLUMNS, data.step);
   const names = made.columns.map((one) => time(one).slice(-8, data.step === 1 ? undefined : -3));
   const pick = may("people") ? (reason) => navigate("decisions", { query: { reason } }) : undefined;
-  return html`<${Section} title="When what was refused" note="The darker, the more refusals. A square leads to the decisions.">
+  return html`<${Section} title="When what was refused" note="The stronger the colour, the more refusals. A square leads to the decisions.">
     ${rows.length ? html`<${HeatMap} title="Refusals by reason and time" rows=${rows.map(([name]) => name)} columns=${names} values=${made.values} onPick=${pick} />
       ${may("people") ? html`<ul class="inline small" aria-label="Decisions by reason">${rows.map(([name]) => html`<li key=${name}><${Link} to="decisions" query=${{ reason: name }}>${name}<//></li>`)}</ul>` : null}`
       : html`<${Empty} title="No refusals">When somebody is refused, it shows here by reason and time.<//>`}<//>`;

@@ -50,7 +50,7 @@ function options({ series, unit, stacked, height, width, onZoom, hidden, zones }
   const font = "12px system-ui, sans-serif";
   const axis = { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
   return {
-    width, height, legend: { show: false }, padding: [8, 8, 0, 0],
+    width, height, legend: { show: false }, padding: [8, 18, 0, 0],
     cursor: { y: false, drag: { x: Boolean(onZoom), y: false }, points: { size: 6 } },
     scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.08 : 1] } },
     axes: [{ ...axis, size: 30, space: 70, values: (_, splits) => splits.map((one) => clock(one, splits[1] - splits[0] < 60)) },
