@@ -29,7 +29,7 @@ export function AccountQuotas({ id, onDo, round }) {
     ${data.shadow ? html`<${Notice} tone="warn" title="Everything is in shadow: no limit refuses anybody just now.">${data.shadow.reason}<//>` : null}
     <div class="quotas">${(all ? data.limits : own).map((row) => html`<${Quota} key=${row.name} row=${row} onDo=${onDo} />`)}</div>
     ${own.length ? null : html`<${Notice} tone="warn">No limit of the rules is for its tier: the rules say what becomes of its requests (<code>unmatched</code>).<//>`}
-    ${own.length && may("tune") ? html`<${WhatIf} id=${id} rows=${own} onDo=${onDo} />` : null}<//>`;
+    ${own.length && may("tune") ? html`<${WhatIf} id=${id} rows=${own.filter((row) => row.store !== "local")} onDo=${onDo} />` : null}<//>`;
 }
 
 function Quota({ row, onDo }) {
@@ -39,8 +39,10 @@ function Quota({ row, onDo }) {
     <div class="quota-name"><b>${row.name}</b><br /><span class="soft small">${holds ? numbers(holds) : "not asked"}</span></div>
     <div class="stack">${!row.applies ? html`<span class="soft">${row.why_not}</span>` : row.buckets === null ? html`<span class="soft">What is used is not known just now.</span>`
       : !holds ? html`<span class="soft">Nothing is counted.</span>`
+      : row.store === "local" ? html`<span class="soft">${row.buckets_note || "counted in each worker apart"}</span>`
       : buckets.length ? buckets.slice(0, MOST).map((bucket) => html`<${Bucket} key=${bucket.partition} bucket=${bucket} row=${row} many=${buckets.length > 1} />`)
       : html`<${Bar} used=${0} capacity=${holds.capacity} unit=${row.measure} label=${`Used of ${row.name}`} />`}
+      ${row.store !== "local" && row.buckets_note ? html`<span class="soft small">${row.buckets_note}</span>` : null}
       ${buckets.length > MOST ? html`<span class="soft small">and ${number(buckets.length - MOST)} more that are less full</span>` : null}</div>
     <div class="row tight">${row.applies && may("tune") ? html`<${Button} class="small" aria-label=${`Change ${row.name}`} onClick=${() => onDo({ kind: "override", given: { limit: row.name } })}>Change<//>
       ${row.store === "shared" && row.measure !== "concurrency" ? html`<${Button} class="small" tone="quiet" aria-label=${`Reset usage of ${row.name}`} onClick=${() => onDo({ kind: "reset", limit: row.name })}>Reset<//>` : null}` : null}</div>

@@ -29,7 +29,7 @@ export function each(seconds) {
 export function numbers(limit) {
   const { measure, capacity, refill, every } = limit;
   if (!(capacity > 0)) return "nothing";
-  const most = measure === "spend" ? money(capacity) : `${number(capacity)} ${unit(measure)}`;
+  const most = measure === "spend" ? money(capacity) : `${number(capacity)} ${capacity === 1 ? unit(measure).replace(/s(?= |$)/, "") : unit(measure)}`;
   if (measure === "concurrency" || !refill) return most;
   if (capacity === refill) return `${most} ${each(every)}`;
   return `${most} at most, ${amount(refill, measure)} back ${each(every)}`;

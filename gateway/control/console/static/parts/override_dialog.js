@@ -87,5 +87,5 @@ function Said({ wish, limits }) {
   const limit = wish.limit === ALL_LIMITS ? null : limits.find((one) => one.name === wish.limit);
   return html`<div class="said" role="status" aria-label="What will happen">
     ${wrong || limit === undefined ? html`<p class="soft">What will happen stands here as you type.</p>`
-      : said(wish.change, wish.scope, limit, wish.expires, clock()).map((line, index) => html`<p key=${index} class=${index ? "soft" : ""}>${line}</p>`)}</div>`;
+      : said(wish.change, wish.scope, limit, wish.end.lasts ? clock() + wish.end.lasts : wish.expires, clock()).map((line, index) => html`<p key=${index} class=${index ? "soft" : ""}>${line}</p>`)}</div>`;
 }
