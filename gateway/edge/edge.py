@@ -111,8 +111,8 @@ class Edge:
         self.recent = recent
         """The last that ended, for whoever follows live; it shares its events with the log."""
         self.sums = sums
-        self.traces = traces
         """Who used what lately."""
+        self.traces = traces
         self._hand_over = hand_over
         self.budget = BodyBudget(settings.body_budget)
         self.connections: set[ClientConnection] = set()

@@ -82,7 +82,7 @@ def test_it_starts_the_gateway_without_a_shell(final: list[Instruction]) -> None
 
 def _pins(name: str) -> dict[str, str]:
     text = (ROOT / name).read_text()
-    assert "http" not in re.sub(r"httptools|httpx\d?|httpcore\d?|aiohttp", "", text), f"{name} names an address"
+    assert "://" not in text, f"{name} names an address"
     pins = dict(re.findall(r"^([a-z0-9._-]+)==([^\s;\\]+)", text, re.MULTILINE))
     assert text.count("--hash=sha256:") >= len(pins), f"{name}: a pin without a hash"
     return pins
