@@ -93,7 +93,7 @@ class Deployment:
         for turn in range(rounds):
             await asyncio.gather(
                 *(self.chat(name, places[(at + turn) % len(places)]) for at, name in enumerate(self.keys)),
-                *(self.chat("default-1", "NG") for _ in range(8)),
+                *(self.chat("default-1", "NG") for _ in range(20)),
                 *(self.chat("pro-1", "US", max_tokens=400) for _ in range(8)),
                 self.chat("pro-2", "FR", model=HOSTILE),
                 self.chat("pro-3", "JP", key="tg_wrong"),

