@@ -63,15 +63,16 @@ def scope_of(
     return found
 
 
-def end_of(lasts: str, until: str) -> dict[str, float]:
-    """`expires`, or nothing."""
+def end_of(lasts: str, until: str) -> dict[str, float | str]:
+    """`lasts`, by the gateway's clock, or `expires`, or nothing."""
     if lasts and until:
         fail("state --for or --until, not both", 2)
     if lasts:
         try:
-            return {"expires": wall() + duration(lasts)}
+            duration(lasts)
         except ValueError as error:
             fail(f"--for {lasts}: {error}", 2)
+        return {"lasts": lasts}
     return {"expires": moment(until, "--until")} if until else {}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -136,9 +135,7 @@ def _applied(applied: Said) -> str:
 
 def take_back(override: Said) -> str:
     """Exact: where somebody changes it meanwhile, it is refused."""
-    return shlex.join(
-        ["tidegate", "quota", "undo", str(override["id"]), "--revision", str(override["revision"]), "--reason", "…"]
-    )
+    return f"tidegate quota undo {override['id']} --revision {override['revision']} --reason WHY"
 
 
 def history(found: Said) -> str:

@@ -14,9 +14,10 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import time
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +33,8 @@ from gateway.policies.kyc.config import KycConfig
 from gateway.policies.quota.config import QuotaConfig
 from gateway.policy import PolicyKind
 from gateway.rehearsal.buckets import Buckets
-from gateway.rehearsal.past import ALLOWED, COLUMNS, Past, Reader, Verdict
+from gateway.rehearsal.past import ALLOWED, COLUMNS, Past, Reader
+from gateway.rehearsal.preview_sums import HOUR, Sums, told
 from gateway.rehearsal.rehearsal import Rehearsal
 from gateway.rehearsal.replay import Side, identifying
 from gateway.rules.ruleset import Entry
@@ -40,11 +42,10 @@ from gateway.rules.ruleset import Entry
 Tell = Callable[[float], None]
 """Hears the share that is done."""
 
-AT_MOST: Final = 1_500_000
-"""Exchanges that are asked twice: what takes about a minute of one processor."""
-TOP: Final = 50
-"""Accounts that are named."""
-HOUR: Final = 3600.0
+PATIENCE: Final = 50.0
+"""Seconds for all: a log that would take longer is not looked at whole."""
+TRIED: Final = 4_000
+"""Exchanges by which it is found out how fast this machine is just now."""
 EVERY: Final = 5_000
 """Exchanges between two words about how far it is."""
 OWN: Final = frozenset({"account", "key"})
@@ -53,77 +54,9 @@ HARMLESS: Final = ("request.", "account.", "client.", "time.")
 """What a condition may read for limits to be asked without the entries before them."""
 
 
-@dataclass(slots=True)
-class Account:
-    """One, as far as it would notice."""
-
-    tier: str
-    exchanges: int = 0
-    before: int = 0
-    after: int = 0
-    more: int = 0
-    less: int = 0
-    first: float = 0.0
-    """Unix time of the first that would go another way."""
-
-
-@dataclass(slots=True)
-class Sums:
-    """All of a preview. Hours are of Unix time: exchanges, refused without, refused with, more, less."""
-
-    seen: int = 0
-    unjudged: int = 0
-    then: int = 0
-    first: float = 0.0
-    last: float = 0.0
-    hours: dict[int, list[int]] = field(default_factory=dict)
-    accounts: dict[str, Account] = field(default_factory=dict)
-    limits: dict[str, list[int]] = field(default_factory=dict)
-
-    def add(self, past: Past, before: Verdict | None, after: Verdict | None) -> None:
-        """None where nobody can tell."""
-        now = past.exchange.now
-        self.seen += 1
-        self.first = self.first or now
-        self.last = now
-        refused_then = past.verdict.action not in ("", "allow")
-        self.then += refused_then
-        if before is None or after is None:
-            self.unjudged += 1
-            return
-        hour = self.hours.get(int(now // HOUR))
-        if hour is None:
-            hour = self.hours[int(now // HOUR)] = [0, 0, 0, 0, 0]
-        hour[0] += 1
-        principal = past.exchange.principal
-        name = principal.account if principal is not None else ""
-        account = self.accounts.get(name)
-        if account is None:
-            account = self.accounts[name] = Account(principal.tier if principal is not None else "")
-        account.exchanges += 1
-        if before is ALLOWED and after is ALLOWED:
-            return
-        one, other = before.action != "allow", after.action != "allow"
-        hour[1] += one
-        hour[2] += other
-        account.before += one
-        account.after += other
-        if one == other:
-            return
-        hour[3 if other else 4] += 1
-        account.first = account.first or now
-        limit = self.limits.setdefault((after if other else before).rule, [0, 0])
-        if other:
-            account.more += 1
-            limit[0] += 1
-        else:
-            account.less += 1
-            limit[1] += 1
-
-
 def keeps(entry: Entry) -> bool:
-    """What limits go by, and limits."""
-    return entry.kind.identifies or isinstance(entry.config, KycConfig | QuotaConfig)
+    """What limits go by, and limits; but for what is in shadow for everybody, and refuses nobody."""
+    return entry.kind.identifies or (entry.rollout > 0.0 and isinstance(entry.config, KycConfig | QuotaConfig))
 
 
 def is_apart(entries: Sequence[Entry]) -> bool:
@@ -159,7 +92,9 @@ class Wanted:
     after: Sequence[Override]
     changed: Sequence[Override]
     """Those that differ: whom they mean is looked at."""
-    at_most: int = AT_MOST
+    at_most: int | None = None
+    """Exchanges; as many as are read within PATIENCE if not stated."""
+    stopwatch: Callable[[], float] = time.perf_counter
 
 
 def preview(
@@ -214,11 +149,12 @@ def _asked(wanted: Wanted, old: Rehearsal, new: Rehearsal, tell: Tell, *, apart:
     entries = old.ruleset.entries
     limiting = frozenset(entry.name for entry in entries if isinstance(entry.config, QuotaConfig | KycConfig))
     whom = _whom(wanted.changed) if are_own(entries) else None
-    try:
-        log, factor, since = _opened(wanted, whom, own=are_own(entries), notes=notes)
-    except HistoryError as error:
-        return _told(Sums(), 1, [str(error)], wanted)
     names = identifying(old)
+    try:
+        at_most = wanted.at_most if wanted.at_most is not None else _at_most(wanted, old, new, names)
+        log, factor, since = _opened(wanted, whom, at_most, own=are_own(entries), notes=notes)
+    except HistoryError as error:
+        return told(Sums(), 1, [str(error)], wanted.since, wanted.until)
     before = None if any(one.kind is Kind.SHADOW for one in wanted.before) else Side(old)
     after = None if any(one.kind is Kind.SHADOW for one in wanted.after) else Side(new)
     sums = Sums()
@@ -241,7 +177,29 @@ def _asked(wanted: Wanted, old: Rehearsal, new: Rehearsal, tell: Tell, *, apart:
     if sums.unjudged:
         notes.append(f"{sums.unjudged:,} cannot be judged: who asked is not in the log.")
     notes += [f"{entry} failed {count:,} times ({what})" for (entry, what), count in new.failures.items()]
-    return _told(sums, factor, notes, wanted)
+    return told(sums, factor, notes, wanted.since, wanted.until)
+
+
+def _at_most(wanted: Wanted, old: Rehearsal, new: Rehearsal, names: frozenset[str]) -> int:
+    """How many exchanges can be asked within PATIENCE, by trying some; both are as they were before."""
+    log = open_log(wanted.log, wanted.since, wanted.until, COLUMNS)
+    if log.rows <= TRIED:
+        return TRIED
+    sides = (Side(old), Side(new))
+    # The clock is looked at after the first, which makes what is made once.
+    began = 0.0
+    for number, past in enumerate(_pasts(log, names, None, 1, lambda _: None)):
+        for side in sides:
+            if past.verdict.action:
+                side.ask(past)
+        if number == TRIED // 8:
+            began = wanted.stopwatch()
+        if number == TRIED:
+            break
+    spent = wanted.stopwatch() - began
+    old.reset()
+    new.reset()
+    return max(TRIED, int((TRIED - TRIED // 8) / max(spent, 1e-6) * PATIENCE))
 
 
 def _whom(changed: Sequence[Override]) -> tuple[frozenset[str], frozenset[str]] | None:
@@ -260,24 +218,24 @@ def _whom(changed: Sequence[Override]) -> tuple[frozenset[str], frozenset[str]] 
 
 
 def _opened(
-    wanted: Wanted, whom: tuple[frozenset[str], frozenset[str]] | None, *, own: bool, notes: list[str]
+    wanted: Wanted, whom: tuple[frozenset[str], frozenset[str]] | None, at_most: int, *, own: bool, notes: list[str]
 ) -> tuple[Log, int, float]:
     """The log, of how many accounts one is looked at, and since when."""
     log = open_log(wanted.log, wanted.since, wanted.until, COLUMNS)
     rows = log.rows
-    if whom is not None and rows > wanted.at_most:
+    if whom is not None and rows > at_most:
         names = open_log(wanted.log, wanted.since, wanted.until, ("account", "organisation"))
         rows = sum(_chosen(table, whom, 1).num_rows for table in names.batches())
-    if rows <= wanted.at_most:
+    if rows <= at_most:
         return log, 1, wanted.since
     if own:
-        factor = math.ceil(rows / wanted.at_most)
+        factor = math.ceil(rows / at_most)
         notes.append(
             f"Sampled: one account of {factor} was looked at, {rows:,} exchanges being too many for a minute;"
             f" for the whole, multiply by {factor}."
         )
         return log, factor, wanted.since
-    since = _later(log, wanted.at_most)
+    since = _later(log, at_most)
     hours = (wanted.until - since) / HOUR
     notes.append(
         f"Only the last {hours:.1f} h: {rows:,} exchanges are too many for a minute, and accounts share limits, so none"
@@ -331,63 +289,3 @@ def _pasts(
             yield past
         done += table.num_rows
         tell(min(1.0, done / total))
-
-
-# -- what is told -----------------------------------------------------------------------------------------------------
-
-
-def _told(sums: Sums, factor: int, notes: list[str], wanted: Wanted) -> dict[str, Any]:
-    """As JSON has it. Nothing is multiplied by `factor`."""
-    total = [sum(column) for column in zip(*sums.hours.values(), strict=True)] or [0] * 5
-    noticing = {name: one for name, one in sums.accounts.items() if one.more or one.less}
-    by_harm = sorted(noticing, key=lambda name: (-noticing[name].more, -noticing[name].less, name))
-    return {
-        "since": wanted.since,
-        "until": wanted.until,
-        "first": sums.first or None,
-        "last": sums.last or None,
-        "seen": sums.seen,
-        "exchanges": total[0],
-        "refused_then": sums.then,
-        "refused_before": total[1],
-        "refused_after": total[2],
-        "more": total[3],
-        "less": total[4],
-        "accounts_seen": len(sums.accounts.keys() - {""}),
-        "accounts_more": sum(one.more > 0 for one in noticing.values()),
-        "accounts_less": sum(one.less > 0 for one in noticing.values()),
-        "accounts_newly_refused": sum(one.after > 0 and one.before == 0 for one in noticing.values()),
-        "accounts_no_longer_refused": sum(one.before > 0 and one.after == 0 for one in noticing.values()),
-        "accounts": [_account(name, noticing[name]) for name in by_harm[:TOP]],
-        "hours": [
-            {
-                "at": hour * HOUR,
-                "exchanges": counts[0],
-                "before": counts[1],
-                "after": counts[2],
-                "more": counts[3],
-                "less": counts[4],
-            }
-            for hour, counts in sorted(sums.hours.items())
-        ],
-        "limits": [
-            {"limit": name, "more": counts[0], "less": counts[1]}
-            for name, counts in sorted(sums.limits.items(), key=lambda pair: -sum(pair[1]))
-        ],
-        "factor": factor,
-        "sampled": factor > 1,
-        "notes": notes,
-    }
-
-
-def _account(name: str, one: Account) -> dict[str, Any]:
-    return {
-        "account": name,
-        "tier": one.tier,
-        "exchanges": one.exchanges,
-        "refused_before": one.before,
-        "refused_after": one.after,
-        "more": one.more,
-        "less": one.less,
-        "first": one.first or None,
-    }

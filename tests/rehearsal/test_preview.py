@@ -18,7 +18,8 @@ from gateway.policies import auth, quota, rules
 from gateway.rehearsal.buckets import Buckets
 from gateway.rehearsal.comparison import Change
 from gateway.rehearsal.past import COLUMNS, Reader
-from gateway.rehearsal.preview import TOP, Wanted, is_sampled, preview
+from gateway.rehearsal.preview import Wanted, is_sampled, preview
+from gateway.rehearsal.preview_sums import TOP
 from gateway.rehearsal.rehearsal import Rehearsal
 from gateway.rehearsal.replay import Side, identifying, pasts, replay
 from tests.history.logs import NOON, event, log, refused
