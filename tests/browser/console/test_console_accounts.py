@@ -34,7 +34,7 @@ async def test_who_eats_the_capacity_is_found(console_page: ConsolePage, deploym
     for _ in range(6):
         await deployment.chat("pro-12", "US", max_tokens=400)
     async with console_page(Role.OPERATOR, "accounts", refusals=True) as page:
-        await page.get_by_label("By", exact=True).select_option("requests")
+        await page.get_by_label("Busiest by").select_option("requests")
         busiest = page.get_by_role("table", name="Accounts that used most")
         await expect(busiest.get_by_role("link", name="pro-12", exact=True)).to_be_visible()
         await shot(page, "accounts")
@@ -88,7 +88,7 @@ async def test_freeze_boost_and_suspend(console_page: ConsolePage, deployment: D
         await dialog(page).get_by_label("Reason").fill(WHY)
         await press(dialog(page), "Apply")
         await expect(dialog(page)).to_contain_text("In force on 2 of 2 workers")
-        await press(dialog(page), "Close")
+        await press(dialog(page), "Done")
         assert (await deployment.chat("pro-8"))[0] == 429
         await expect(page.get_by_text("Frozen: nothing of it passes.")).to_be_visible()
         await page.locator(".toast").get_by_role("button", name="Undo").click()
@@ -128,7 +128,8 @@ async def test_a_key_is_revoked(console_page: ConsolePage, deployment: Deploymen
         await expect(dialog(page)).to_contain_text("there is no way back")
         await dialog(page).get_by_label("Reason").fill(WHY)
         await press(dialog(page), "Revoke")
-        await expect(page.get_by_role("row").filter(has_text=made["prefix"])).to_contain_text("revoked")
+        keys = page.get_by_role("table", name="Keys of the account, by prefix")
+        await expect(keys.get_by_role("row").filter(has_text=made["prefix"])).to_contain_text("revoked")
         await expect(page.get_by_role("button", name="Boost")).to_have_count(0)
     assert (await deployment.chat("default-4", key=made["key"]))[0] == 401
 

@@ -47,7 +47,7 @@ async def test_a_change_bites_and_is_undone(console_page: ConsolePage, deploymen
         await press(box, "Apply")
         await expect(box).to_contain_text(HELD)
         await shot(page, "limits-applied")
-        await press(box, "Close")
+        await press(box, "Done")
         (one,) = await overrides(deployment)
         assert (one["limit"], one["scope"], one["change"], one["by"], one["reason"]) == (
             "free-requests", {"account": "free-7"}, {"kind": "set", "capacity": 1.0}, "token:night-operator", WHY,
@@ -123,7 +123,7 @@ async def test_a_model_is_frozen_and_let_go(console_page: ConsolePage, deploymen
         await shot(page, "limits-incident")
         await sure.click()
         await expect(box).to_contain_text(HELD)
-        await press(box, "Close")
+        await press(box, "Done")
         assert (await deployment.chat("pro-5"))[0] == 429
         assert (await deployment.chat("pro-5", model="m-small"))[0] == 200
         await expect(page.locator(".grave-what")).to_have_text("Frozen: everybody asking for m-large")

@@ -43,7 +43,7 @@ async def save(deployment: Deployment, text: str) -> None:
 
 
 async def opened(page: Page) -> None:
-    await expect(page.locator(".cm-content")).to_contain_text("free-long-prompts")
+    await expect(page.locator(".cm-content")).to_contain_text("Who may do what")
 
 
 async def append(page: Page, text: str) -> None:

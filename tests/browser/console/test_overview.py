@@ -45,7 +45,7 @@ async def test_live(console_page: ConsolePage, deployment: Deployment) -> None:
         where = page.get_by_role("region", name="Where requests come from", exact=True)
         await expect(where.get_by_role("link", name="Nigeria")).to_be_visible()
         busy = page.get_by_role("region", name="Who eats the capacity", exact=True)
-        await busy.get_by_role("button", name="Requests").click()
+        await busy.get_by_role("button", name="Requests", exact=True).first.click()
         await busy.get_by_role("link", name="default-1").click()
         await expect(page).to_have_url(f"{deployment.origin}/console/accounts/default-1")
 
