@@ -30,7 +30,7 @@ from gateway.tasks import spawn
 
 HOST = "127.0.0.1"
 USUAL_PORT = 8080
-START_TIME = 30.0
+START_TIME = 90.0
 """Seconds for a child to serve."""
 
 GATEWAY: Sequence[str] = (sys.executable, "-m", "gateway", "serve", "--config")

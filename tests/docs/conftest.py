@@ -14,7 +14,7 @@ import pytest
 
 from gateway.demo.greeting import Ready
 
-PATIENCE = 60.0
+PATIENCE = 100.0
 """Seconds until a demo serves, on a machine that is busy."""
 
 

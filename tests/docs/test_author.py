@@ -37,10 +37,11 @@ THERE: Final = {
 ROWS: Final = 6000
 PATIENCE: Final = 30.0
 SERVING: Final = re.compile(r"serving on (\S+) with \d+ worker\(s\); admin on (\S+)")
+TOKEN: Final = "0123456789abcdef0123456789abcdef"
 CONFIG: Final = """\
 listen: 127.0.0.1:0
 admin: {admin}
-admin_token: 0123456789abcdef0123456789abcdef
+admin_token: {token}
 redis: {redis}
 upstreams: [{{url: {upstream}, bearer: upstream-secret}}]
 exchange_log: {{folder: exchanges}}
@@ -95,7 +96,7 @@ def _start(folder: Path) -> None:
     for name, text in THERE.items():
         (folder / "policies" / name).write_text(text)
     (folder / "accounts.yaml").write_text("accounts: [{id: acme, tier: pro}]\n")
-    config = CONFIG.format(admin="127.0.0.1:0", redis="redis://127.0.0.1:6379/0", upstream="http://127.0.0.1:1")
+    config = CONFIG.format(token=TOKEN, admin="127.0.0.1:0", redis="redis://127.0.0.1:6379/0", upstream="http://127.0.0.1:1")
     (folder / "tidegate.yaml").write_text(config)
 
 
@@ -172,7 +173,7 @@ def test_the_way_back(demo: Ready, tmp_path: Path) -> None:
     first, edited = files[:2], files[2:]
     for block in first:
         _write(block, tmp_path)
-    config = CONFIG.format(admin="127.0.0.1:0", redis=demo.redis, upstream=demo.upstream)
+    config = CONFIG.format(token=TOKEN, admin="127.0.0.1:0", redis=demo.redis, upstream=demo.upstream)
     (tmp_path / "tidegate.yaml").write_text(config)
     with subprocess.Popen(
         ["tidegate", "serve", "--config", "tidegate.yaml"],
@@ -223,7 +224,8 @@ def _ready(admin: str) -> bool:
 
 
 def _in_force(admin: str) -> str:
-    with urllib.request.urlopen(f"http://{admin}/policies", timeout=5) as answer:
+    asked = urllib.request.Request(f"http://{admin}/policies", headers={"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(asked, timeout=5) as answer:
         return str(json.loads(answer.read())["digest"])
 
 

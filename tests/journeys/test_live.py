@@ -51,7 +51,7 @@ class Live:
     account: Account
 
     async def status(self) -> dict[str, Any]:
-        async with self.http.get(f"{self.gateway.admin}/policies") as answer:
+        async with self.http.get(f"{self.gateway.admin}/policies", headers=BEARER) as answer:
             return orjson.loads(await answer.read())  # type: ignore[no-any-return]
 
     async def post(self, path: str, **more: Any) -> tuple[int, dict[str, Any]]:
