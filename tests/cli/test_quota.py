@@ -33,7 +33,7 @@ async def well(port: Port, *words: object) -> str:
 
 
 async def test_a_night(port: Port) -> None:
-    """Set, told that one is there, changed, looked at, undone by the command that was printed, told of somebody else."""
+    """Set, told that one is there, changed, looked at, undone as printed, told of somebody else."""
     account, why = ("--account", port.account), ("--reason", "ticket 7")
     numbers = ("--capacity", "1.2k", "--refill", "1200", "--until", "2030-01-01")
     said = await well(port, "set", "rpm", *account, *numbers, *why)

@@ -137,12 +137,10 @@ def test_usage_is_settled_as_it_was(tmp_path: Path) -> None:
 
 
 def test_what_another_entry_refused_takes_nothing(tmp_path: Path) -> None:
-    """It is refused on both sides; and limits are as they were for the others."""
-    events = [
-        refused("rules", "rule_denied", account="a", time=NOON + number, exchange=f"r{number}") for number in range(5)
-    ]
-    found = run(wanted(tmp_path, events + burst("a", 4, at=60.0), override(Kind.SET, capacity=3.0)))
-    assert (found["refused_then"], found["refused_before"], found["refused_after"], found["more"]) == (5, 5, 6, 1)
+    """It is refused on both sides, and leaves limits as they were for the others."""
+    events = [refused("rules", "rule_denied", account="a", exchange="r"), *burst("a", 3, at=60.0)]
+    found = run(wanted(tmp_path, events, override(Kind.SET, capacity=3.0)))
+    assert (found["refused_then"], found["refused_before"], found["refused_after"]) == (1, 1, 1)
 
 
 def test_shadow_lets_pass_what_rules_refused_but_not_who_is_unknown(tmp_path: Path) -> None:

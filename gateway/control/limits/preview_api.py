@@ -27,6 +27,8 @@ from gateway.overrides.written import document_of
 
 COMMAND: Final = ("quota", "rehearse")
 """What does the work: `python -m gateway quota rehearse`."""
+LOOKED: Final = "preview"
+"""Stands for why, and by whom, of what nobody sets."""
 NO_LOG: Final = (
     "there is no exchange log, so nobody knows what was asked for: state `exchange_log` in tidegate.yaml, start again"
 )
@@ -125,7 +127,7 @@ def _new(asked: PreviewShape) -> NewShape:
         change=asked.change,
         lasts=stated.get("lasts"),
         expires=stated.get("expires"),
-        reason=asked.reason or "preview",
+        reason=asked.reason or LOOKED,
         # To look at it does nothing to anybody.
         confirm=True,
     )
