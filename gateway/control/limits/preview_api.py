@@ -27,7 +27,7 @@ from gateway.overrides.written import document_of
 
 COMMAND: Final = ("quota", "rehearse")
 """What does the work: `python -m gateway quota rehearse`."""
-LOOKED: Final = "preview"
+LOOKED: Final = "a preview"
 """Stands for why, and by whom, of what nobody sets."""
 NO_LOG: Final = (
     "there is no exchange log, so nobody knows what was asked for: state `exchange_log` in tidegate.yaml, start again"
@@ -138,5 +138,5 @@ def _override(meant: Meant, number: int, now: float) -> Override:
     return Override(
         number, 2**52, meant.limit, meant.scope,
         change.kind, change.capacity, change.refill, change.every, change.factor,
-        "preview", "preview", now, math.inf if meant.expires == UNCHANGED else meant.expires,
+        LOOKED, LOOKED, now, math.inf if meant.expires == UNCHANGED else meant.expires,
     )  # fmt: skip

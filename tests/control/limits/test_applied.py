@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,10 @@ async def workers(tmp_path: Path) -> AsyncIterator[list[Worker]]:
     yield made
     for runner in runners:
         await runner.cleanup()
+
+
+def _held(revision: int) -> tuple[int, float]:
+    return revision, 3.0
 
 
 async def nobody() -> Sequence[Holds]:
@@ -83,7 +88,7 @@ async def test_others_by_redis_and_not_ourselves_twice(workers: list[Worker], re
     await redis.delete("tg:live")
     now = [1000.0]
     for gateway, worker, revision in (("here", "worker-0", 1), ("there", "worker-0", 7), ("there", "worker-1", 6)):
-        await Telling(redis, gateway, worker, lambda revision=revision: (revision, 3.0), lambda: now[0]).tell()
+        await Telling(redis, gateway, worker, partial(_held, revision), lambda: now[0]).tell()
     for one in workers:
         one.revision = 7
     ours = by_sockets(lambda: [one.path for one in workers], "here")
