@@ -96,6 +96,11 @@ async def seconds(writer: Writer) -> None:
         await asyncio.sleep(1.0)
 
 
+async def silence(_: Writer) -> None:
+    """A feed in which nothing happens."""
+    await asyncio.sleep(3600)
+
+
 def fill(fake: Fake) -> None:
     """Everything that the pages of this folder ask for."""
     steps = {"1": (1, 300), "10": (10, 360), "60": (60, 1440)}

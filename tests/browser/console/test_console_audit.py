@@ -44,7 +44,7 @@ async def test_lines_are_filtered_by_address(deployment: Deployment, console_pag
         count = await rows.count()
         await expect(page.get_by_role("button", name="Verify")).to_have_count(0)
         async with page.expect_download() as started:
-            await page.get_by_role("button", name="Export with links").click()
+            await page.get_by_role("link", name="Export with links").click()
         assert (await started.value).suggested_filename == "audit.jsonl"
         await page.get_by_role("button", name="All", exact=True).click()
         await expect(rows).not_to_have_count(count)

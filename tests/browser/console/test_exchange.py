@@ -63,6 +63,7 @@ async def test_the_chain(browser: Browser, api: Fake) -> None:
     """Each entry is a step in its order; the one that refused stands out, what is in shadow is dashed."""
     async with tab(browser, api.origin) as page:
         await page.goto(f"{api.origin}/console/exchanges/{REFUSED}")
+        await expect(page.locator(".step")).to_have_count(9)
         names = await page.locator(".step > div > b").all_text_contents()
         assert names[1:-1] == ["flood", "auth", "risk", "tiers", "rules", "quota", "after"]
         await expect(page.locator(".step.bad > div > b")).to_have_text("quota")

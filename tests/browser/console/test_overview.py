@@ -73,7 +73,7 @@ async def test_a_gateway_that_just_started(browser: Browser, api: Fake) -> None:
     empty = made.overview(1, 1, made.NOW)
     nothing: dict[str, Any] = {"times": [], "now": None, "reasons": {}, "entries": {}, "countries": {}, "models": {}}
     api.answers["/overview"] = empty | nothing | {"series": {}}
-    del api.feeds["/live/overview"]
+    api.feeds["/live/overview"] = made.silence
     async with tab(browser, api.origin, refusals=True) as page:
         await page.goto(f"{api.origin}/console/")
         await expect(page.get_by_text("No second has passed yet")).to_be_visible()

@@ -34,7 +34,7 @@ function useOverview(step) {
       // What was missed while the line was down is asked for once.
       if (now === "live" && lost) ask();
       lost = now === "lost";
-      if (now === "over") setError(failure);
+      if (now === "over") setError((old) => old ?? failure);
     });
     return () => { here = false; clearInterval(timer); close(); };
   }, [step, round]);
