@@ -22,7 +22,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.control.rules_files.check import Known, check
-from gateway.control.rules_files.draft import lay
+from gateway.control.rules_files.draft import lay, texts_of
 from gateway.control.rules_files.listing import listed, search
 from gateway.control.rules_files.replay import replay
 from gateway.control.rules_files.shadow import shadow
@@ -68,7 +68,11 @@ class Bench:
             return words([draft, *([in_force] if in_force is not None else [])])
         if log is None:
             return {"error": "there is no exchange log to replay: set `exchange_log` in tidegate.yaml"}
-        return replay(draft, in_force, data, log, period, tell)
+        against = None
+        if in_force is not None:
+            # A whole has its rules as they were written, and no list: those are of the folder.
+            against = lay(policies, texts_of(in_force), self.work / "against")
+        return replay(draft, against, data, log, period, tell)
 
 
 def serve(bench: Bench, lines: Any, out: Any) -> None:

@@ -37,6 +37,12 @@ def lay(policies: Path, texts: Mapping[str, str | None], into: Path) -> Path:
     return draft
 
 
+def texts_of(policies: Path) -> dict[str, str | None]:
+    """All files of a whole's policies. Raises OSError."""
+    paths = sorted(path for path in policies.rglob("*") if path.is_file())
+    return {path.relative_to(policies).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+
+
 def _beside(policies: Path, into: Path) -> None:
     """A list may stand at `../lists/…`."""
     for path in policies.resolve().parent.iterdir():

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from gateway.control.access.roles import Role
-from tests.control.rules_files.world import RULES, Worked, worked
+from gateway.control.rules_files import draft
+from gateway.rehearsal.rehearsal import Rehearsal
+from tests.control.rules_files.world import RULES, Worked, lay, worked
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ async def test_shadow_counts_live_and_says_whose_only_to_who_may_see(here: Worke
     """Each rule that is not enforced for all, with what the workers have counted."""
     here.snapshots.extend(
         [
-            {"matched": [["rules", "long", "deny", "rule_denied", False, 3], ["rules", "embargo", "deny", "x", True, 2]]},
+            {"matched": [["rules", "long", "deny", "denied", False, 3], ["rules", "embargo", "deny", "x", True, 2]]},
             {"matched": [["rules", "long", "deny", "rule_denied", False, 4]]},
         ]
     )  # fmt: skip
@@ -124,3 +126,15 @@ async def ended(here: Worked, asked: dict[str, Any], role: Role = Role.ADMIN) ->
             return dict(found)
         await asyncio.sleep(0.05)
     raise AssertionError("the job does not end")
+
+
+def test_rules_in_force_are_asked_with_the_lists_of_the_folder(tmp_path: Path) -> None:
+    """A whole has no lists beside its rules: what is in force is laid over the folder, and can be asked."""
+    folder = lay(tmp_path)
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    for name in ("chain.yaml", "auth.yaml", "rules.yaml", "feeds.yaml"):
+        (whole / name).write_bytes((folder / name).read_bytes())
+    (folder / "rules.yaml").write_text("rules: 5\n")
+    with Rehearsal(draft.lay(folder, draft.texts_of(whole), tmp_path / "work"), data=tmp_path) as rehearsal:
+        assert [entry.name for entry in rehearsal.ruleset.entries] == ["auth", "rules"]

@@ -53,5 +53,5 @@ def test_what_holds_already_is_not_written() -> None:
 @pytest.mark.parametrize("text", ["rules: [", "", "rules: 5", BLOCK], ids=["broken", "empty", "no list", "other"])
 def test_a_rule_that_is_not_there_is_said(text: str) -> None:
     """In words for people."""
-    with pytest.raises(NoSuchRule, match="no `nobody`|mend"):
+    with pytest.raises(NoSuchRule, match=r"no `nobody`|mend"):
         with_share(text, "nobody", 0.5)

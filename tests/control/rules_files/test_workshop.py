@@ -32,7 +32,7 @@ async def test_who_hangs_or_dies_is_given_up_and_the_next_is_answered(shop: Work
     folder = lay(tmp_path)
     assert (await shop.ask(question(folder), 20.0))["ok"]
     [process] = shop._all
-    with pytest.raises(GivenUp, match="within 0.001 s"):
+    with pytest.raises(GivenUp, match=r"within 0\.001 s"):
         await shop.ask(question(folder), 0.001)
     assert not shop._all and not process._work.exists()
     asked = spawn(shop.ask(question(folder), 20.0), "asked")

@@ -53,7 +53,8 @@ rules:
     mode: shadow
 """
 FILES = {
-    "chain.yaml": "chain:\n  - {name: auth, kind: auth, on_failure: deny}\n  - {name: rules, kind: rules, on_failure: deny}\n",
+    "chain.yaml": "chain:\n  - {name: auth, kind: auth, on_failure: deny}\n"
+    "  - {name: rules, kind: rules, on_failure: deny}\n",
     "auth.yaml": "api_keys: true\n",
     "rules.yaml": RULES,
     "feeds.yaml": "lists:\n  suspected: {kind: accounts, path: lists/suspected.txt}\n"

@@ -1,16 +1,16 @@
 // The audit: who did what, what it was before and after, and whether anybody changed the book.
 import "../parts/author_style.js";
-import { get } from "../parts/api.js";
+import { address, get } from "../parts/api.js";
 import { ago, number, time } from "../parts/format.js";
 import { ROOT, navigate } from "../parts/router.js";
 import { may } from "../parts/session.js";
 import { AccountLink, Button, Failed, Field, Link, Loading, Notice, Page, Section, Select, html, useEffect, useState } from "../parts/ui.js";
-import { Table, download } from "../parts/table.js";
+import { Table } from "../parts/table.js";
 import { changesOf, inWords } from "./audit_changes.js";
 
 const PERIODS = [["", "Any time"], ["3600", "The last hour"], ["86400", "The last 24 hours"], ["604800", "The last 7 days"], ["2592000", "The last 30 days"]].map(([value, label]) => ({ value, label }));
 const DID = [["", "Anything"], ["override.", "Overrides of limits"], ["policies.", "Rules"], ["account.", "Accounts"], ["key.", "Keys"], ["operator", "Operators"], ["sign_in", "Sign-in"], ["review.", "Reviews"], ["challenge", "Challenges"], ["lists.", "Lists"]].map(([value, label]) => ({ value, label }));
-const LIMIT = 100;
+const LIMIT = 50;
 
 export default function Audit({ query }) {
   const asked = { who: query.who, did: query.did, subject: query.subject, since: query.period ? Math.floor(Date.now() / 1000 - Number(query.period)) : undefined };
@@ -26,7 +26,7 @@ function Filters({ query }) {
   const [given, setGiven] = useState({ who: query.who ?? "", did: query.did ?? "", subject: query.subject ?? "", period: query.period ?? "" });
   const set = (name) => (value) => setGiven((old) => ({ ...old, [name]: value?.target ? value.target.value : value }));
   const look = (event) => { event?.preventDefault(); navigate(`${ROOT}audit`, { query: Object.fromEntries(Object.entries(given).map(([name, value]) => [name, value.trim()])) }); };
-  return html`<form class="filters" onSubmit=${look}>
+  return html`<form class="filters asked" onSubmit=${look}>
     <${Field} label="Who"><input data-filter value=${given.who} maxlength="256" placeholder="token:night" onInput=${set("who")} /><//>
     <${Field} label="Did"><${Select} options=${DID.some((one) => one.value === given.did) ? DID : [...DID, given.did]} value=${given.did} onChange=${set("did")} /><//>
     <${Field} label="To what"><input value=${given.subject} maxlength="256" placeholder="acme" onInput=${set("subject")} /><//>
@@ -48,17 +48,12 @@ function Lines({ asked }) {
   useEffect(() => { load(); }, []);
   const { rows, next, error, busy } = state;
   if (!rows) return error ? html`<${Failed} error=${error} retry=${() => load()} />` : html`<${Loading} lines=${6} />`;
-  const save = html`<${Button} class="small" onClick=${() => exported(asked)}>Export with links<//>`;
+  // Lines of JSON with the salt, digest and link of each: what can be verified elsewhere.
+  const save = html`<a class="button small" href=${address("/audit/export", asked)} download="audit.jsonl">Export with links</a>`;
   return html`<div class="stack">
     <${Table} caption="Lines of the audit" hideCaption columns=${COLUMNS} rows=${rows} filename="audit" actions=${save} empty="No line fits." />
     ${error ? html`<${Failed} error=${error} retry=${() => load(next)} />` : null}
     ${next ? html`<div class="row"><${Button} busy=${busy} onClick=${() => load(next)}>Older lines<//><span class="soft small">The filter above the table looks at the ${number(rows.length)} that are here.</span></div>` : rows.length ? html`<p class="soft small">That is all of them.</p>` : null}</div>`;
-}
-
-/** Lines of JSON with salt, digest and link: what `tidegate audit verify` can check elsewhere. */
-async function exported(asked) {
-  const text = await get("/audit/export", asked);
-  download("audit.jsonl", "application/x-ndjson", typeof text === "string" ? text : JSON.stringify(text));
 }
 
 const COLUMNS = [

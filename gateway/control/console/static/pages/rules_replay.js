@@ -58,7 +58,7 @@ export function Replay() {
   const runs = job && ["waiting", "running"].includes(job.state);
   const go = (event) => { event.preventDefault(); start({ files: files(), since, against }); };
   return html`<${Section} title="Replay" note="Past exchanges are asked again under what is written here. Buckets are full at the beginning; nothing is changed, and nobody is asked.">
-    <form class="filters" onSubmit=${go}>
+    <form class="filters asked" onSubmit=${go}>
       <${Field} label="Exchanges of"><${Select} options=${PERIODS} value=${since} onChange=${setSince} /><//>
       <${Field} label="Against"><${Select} options=${AGAINST} value=${against} onChange=${setAgainst} /><//>
       <div class="row">${runs ? html`<${Button} onClick=${cancel}>End it<//>` : html`<${Button} type="submit" tone="primary">Replay<//>`}</div></form>

@@ -79,7 +79,7 @@ export function Editor({ path, text, onChange, problems, words, jump, onSave, re
     const extensions = [
       keymap.of([{ key: "Mod-s", preventDefault: true, run: () => { told.current.onSave?.(); return true; } }, indentWithTab]),
       basicSetup, indentUnit.of("  "), theme, syntaxHighlighting(colours), lintGutter(), EditorView.lineWrapping,
-      EditorView.contentAttributes.of({ "aria-label": `Text of ${path}`, "aria-describedby": hint, spellcheck: "false" }),
+      EditorView.contentAttributes.of({ "aria-label": `Text of ${path}`, "aria-describedby": hint, spellcheck: "false", tabindex: "0" }),
       locked.current.of(EditorState.readOnly.of(readOnly)),
       EditorView.updateListener.of((update) => {
         if (update.docChanged && !update.transactions.some((one) => one.isUserEvent("set"))) told.current.onChange(update.state.doc.toString());
