@@ -11,6 +11,7 @@ import gc
 import os
 import queue
 import resource
+import shutil
 import signal
 import sys
 import threading
@@ -82,7 +83,8 @@ def serve(bench: Bench, lines: Any, out: Any) -> None:
     def hear() -> None:
         for line in lines:
             waiting.put(line)
-        # Whoever asked has gone: what is under way is for nobody.
+        # Whoever asked has gone: what is under way is for nobody, and nobody else tidies up.
+        shutil.rmtree(bench.work, ignore_errors=True)
         os._exit(0)
 
     threading.Thread(target=hear, name="hear", daemon=True).start()
