@@ -96,7 +96,9 @@ def _start(folder: Path) -> None:
     for name, text in THERE.items():
         (folder / "policies" / name).write_text(text)
     (folder / "accounts.yaml").write_text("accounts: [{id: acme, tier: pro}]\n")
-    config = CONFIG.format(token=TOKEN, admin="127.0.0.1:0", redis="redis://127.0.0.1:6379/0", upstream="http://127.0.0.1:1")
+    config = CONFIG.format(
+        token=TOKEN, admin="127.0.0.1:0", redis="redis://127.0.0.1:6379/0", upstream="http://127.0.0.1:1"
+    )
     (folder / "tidegate.yaml").write_text(config)
 
 

@@ -94,10 +94,11 @@ def _file_of(block: Block) -> str:
 
 STORIES: Final = {
     ROOT / "docs" / "accounts.md",
+    ROOT / "docs" / "operations.md",
     ROOT / "docs" / "policies" / "README.md",
     ROOT / "docs" / "policies" / "cookbook" / "README.md",
 }
-"""Pages whose commands are one story: test_accounts_page.py and test_author.py run them."""
+"""Pages whose commands are one story: test_accounts_page.py, test_author.py and test_operations_page.py run them."""
 
 
 def is_run_elsewhere(block: Block) -> bool:
