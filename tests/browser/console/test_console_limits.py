@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import pytest
@@ -78,8 +79,7 @@ async def test_two_people_one_limit(console_page: ConsolePage, deployment: Deplo
             await expect(dialog(one)).to_contain_text(HELD)
             await press(dialog(two), "Apply")
             await expect(dialog(two).get_by_role("heading")).to_have_text("Somebody was faster")
-            row = dialog(two).get_by_role("row").filter(has_text="What")
-            await expect(row.get_by_role("cell")).to_have_text(["× 3", "× 5"])
+            await expect(dialog(two).get_by_role("row", name="What × 3 × 5")).to_be_visible()
             assert [each["change"]["factor"] for each in await overrides(deployment)] == [3.0]
             await shot(two, "limits-two-people")
             await press(dialog(two), "Put mine instead")
@@ -182,7 +182,7 @@ async def test_who_may_not_tune_looks(console_page: ConsolePage, deployment: Dep
     async with put_back(deployment):
         await overridden(deployment, "free-spend", {"account": "free-3"}, {"kind": "unlimited"})
         async with console_page(role, "limits") as page:
-            await expect(page.get_by_text("1 more name accounts")).to_be_visible()
+            await expect(page.get_by_text(re.compile(r"\d more name accounts"))).to_be_visible()
             await expect(page.get_by_text("free-3")).to_have_count(0)
             for name in ("Change a limit", "Change free-spend", "Freeze a model …"):
                 await expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)

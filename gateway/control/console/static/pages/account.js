@@ -14,7 +14,7 @@ import { ago } from "../parts/format.js";
 import { may } from "../parts/session.js";
 import { unix } from "./challenges.js";
 
-const RECENT = 100;
+const RECENT = 50;
 
 export default function Account({ params: { id } }) {
   const path = `/accounts/${encodeURIComponent(id)}`;

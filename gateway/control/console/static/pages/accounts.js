@@ -34,8 +34,8 @@ function Busy({ query }) {
   const by = BY.some((one) => one.value === query.by) ? query.by : "tokens";
   const minutes = MINUTES.some((one) => one.value === query.minutes) ? query.minutes : "5";
   const found = useLoad((signal) => get("/accounts/busy", { by, minutes, limit: 20 }, { signal }), [by, minutes], { every: EVERY });
-  const pick = html`<div class="row"><label class="row">By <${Select} value=${by} options=${BY} onChange=${(one) => setQuery({ by: one })} /></label>
-    <label class="row">in <${Select} value=${minutes} options=${MINUTES} onChange=${(one) => setQuery({ minutes: one })} /></label></div>`;
+  const pick = html`<div class="row"><span class="row">By <${Select} aria-label="Busiest by" value=${by} options=${BY} onChange=${(one) => setQuery({ by: one })} /></span>
+    <span class="row">in <${Select} aria-label="Busiest in" value=${minutes} options=${MINUTES} onChange=${(one) => setQuery({ minutes: one })} /></span></div>`;
   return html`<${Section} title="Busiest now" actions=${pick}><${Loaded} of=${found}>${(data) => html`
     ${by === "spend" && data.priced === false ? html`<${Notice} tone="warn">No prices are stated in the rules, so nobody spends anything.<//>` : null}
     <${Table} caption="Accounts that used most" hideCaption filename=${`busiest-by-${by}`} rows=${data.accounts} rowKey="account" filter=${false} columns=${busyColumns(by)}

@@ -82,7 +82,7 @@ function Switch({ of: one, onDone, onClose }) {
     }
     setBusy(false);
   };
-  if (done) return html`<${Dialog} title="It is on" onClose=${onClose} actions=${html`<${Button} tone="primary" onClick=${onClose}>Close<//>`}><${Applied} answer=${done} /><//>`;
+  if (done) return html`<${Dialog} title="It is on" onClose=${onClose} actions=${html`<${Button} tone="primary" onClick=${onClose}>Done<//>`}><${Applied} answer=${done} /><//>`;
   const there = error && conflicting(error);
   const typed = { value: text, onInput: (event) => again(setText)(event.target.value), autocapitalize: "none", spellcheck: false };
   return html`<${Dialog} title=${one.title} wide onClose=${onClose}>

@@ -53,7 +53,7 @@ export function OverrideDialog({ limits, given, editing: first = null, onDone, o
     apply();
   };
 
-  if (done) return html`<${Dialog} title="It is in force" onClose=${onClose} actions=${html`<${Button} tone="primary" onClick=${onClose}>Close<//>`}>
+  if (done) return html`<${Dialog} title="It is in force" onClose=${onClose} actions=${html`<${Button} tone="primary" onClick=${onClose}>Done<//>`}>
     <${Applied} answer=${done} /><//>`;
   const title = editing ? `Change what ${editing.by} set` : "Change a limit";
   if (other) return html`<${Dialog} title="Somebody was faster" wide onClose=${onClose}>
