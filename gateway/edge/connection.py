@@ -374,9 +374,9 @@ class ClientConnection(asyncio.Protocol):
 
     def refuse_head(self, bad: BadHead) -> None:
         """Answer and close: what follows on this connection cannot be trusted, or is not wanted."""
-        self.edge.counters.note_malformed(bad.reason)
-        link = self.edge.link(bad.reason, self.fields, self.scheme)
-        self.transport.write(reply.refuse_head(bad, self.method, self.path, self.fields, self.edge.new_id(), link))
+        number, link = self.edge.new_id(), self.edge.link(bad.reason, self.fields, self.scheme)
+        self.transport.write(reply.refuse_head(bad, self.method, self.path, self.fields, number, link))
+        self.edge.refused_head(self, bad, number)
         self.linger()
 
     def linger(self) -> None:

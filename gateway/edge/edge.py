@@ -13,18 +13,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gateway.edge import ended
 from gateway.edge.budget import BodyBudget
 from gateway.edge.connection import ClientConnection
 from gateway.edge.traced import traced_of
 from gateway.edge.upstream import Origin, Route, Unreachable
-from gateway.history.event import event_of
 from gateway.policy import ALLOW
 from gateway.wire.fields import without
 from gateway.wire.forwarded import TrustedHops, forwarded_fields
 from gateway.wire.reasons import REASONS
 
 if TYPE_CHECKING:
-    from gateway.chain.chain import Asked, Chain
+    from gateway.chain.chain import Chain
     from gateway.edge.exchange import Exchange
     from gateway.history.columns import Event
     from gateway.history.exchange_log import ExchangeLog
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gateway.telemetry.counters import Counters
     from gateway.telemetry.sums import Sums
     from gateway.telemetry.traces import Traces
+    from gateway.wire.request_head import BadHead
 
 log = logging.getLogger(__name__)
 
@@ -265,93 +266,31 @@ class Edge:
         if usage is None and outcome.reached and 200 <= status < 300 and context is not None and context.ask.generates:
             counters.usage_missing += 1
         if self.access_log is not None:
-            self.access_log.note(self._line(exchange, outcome, reason, status, elapsed))
+            self.access_log.note(ended.line_of(exchange, outcome, reason, status, elapsed))
         asked = exchange.asked
         refused = asked.decision is not ALLOW if asked is not None else context is None
         if self.sums is not None:
             self.sums.add(context, refused, usage)
         recent = self.recent
         if self.exchange_log is not None or (recent is not None and (reason or recent.followed)):
-            event = self._event(exchange, outcome, reason, status, elapsed)
-            if self.exchange_log is not None:
-                self.exchange_log.note(event)
-            if recent is not None:
-                recent.note(event)
+            self._keep(ended.event_of_exchange(exchange, outcome, reason, status, elapsed))
         trace = exchange.trace
         if trace is not None and self.traces is not None:
             wall = self.wall()
             counters.duration.exemplify(elapsed, trace.trace, wall)
             self.traces.take(traced_of(exchange, trace, outcome, reason, status, wall, now))
 
-    def _event(self, exchange: Exchange, outcome: Outcome, reason: str, status: int, elapsed: float) -> Event:
-        context, asked = exchange.context, exchange.asked
-        return event_of(
-            exchange.id,
-            context.now if context is not None else self.wall(),
-            context.method if context is not None else exchange.method.decode("latin-1"),
-            context.path if context is not None else exchange.client.path.decode("latin-1"),
-            exchange.dialect.name,
-            context,
-            asked,
-            asked.chain.version if asked is not None else self.chain.version,
-            outcome,
-            reason,
-            status,
-            elapsed,
-            exchange.decided - exchange.began if exchange.decided else 0.0,
-            "" if exchange.request_id is exchange.id else exchange.request_id,
-        )
+    def refused_head(self, client: ClientConnection, bad: BadHead, request_id: str) -> None:
+        """What could not be read as a request has a trail as well, by the id that its answer had."""
+        self.counters.note_malformed(bad.reason)
+        if self.exchange_log is not None or self.recent is not None:
+            self._keep(ended.event_of_head(client, bad, request_id, self.wall(), self.chain.version))
 
-    def _line(
-        self, exchange: Exchange, outcome: Outcome, reason: str, status: int, elapsed: float
-    ) -> dict[str, object]:
-        context, asked, usage = exchange.context, exchange.asked, outcome.usage
-        line: dict[str, object] = {
-            "time": context.now if context is not None else self.wall(),
-            "exchange": exchange.id,
-            "request_id": exchange.request_id,
-            "method": exchange.method.decode(),
-            "path": exchange.client.path.decode(),
-            "status": status,
-            "seconds": round(elapsed, 6),
-        }
-        if exchange.decided:
-            line["decision_seconds"] = round(exchange.decided - exchange.began, 6)
-        if reason:
-            line["reason"] = reason
-        if context is not None:
-            ask = context.ask
-            line["client"] = context.client_address
-            if context.location.country:
-                line["country"] = context.location.country
-            line["route"] = ask.route
-            if ask.model:
-                line["model"] = ask.model
-            if ask.streaming:
-                line["streaming"] = True
-            if context.principal is not None:
-                line["account"] = context.principal.account
-                line["key"] = context.principal.key
-                line["tier"] = context.principal.tier
-            if context.weight:
-                line["weight"] = context.weight
-            if context.tags:
-                line["tags"] = sorted(context.tags)
-        if asked is not None:
-            line["ruleset"] = asked.chain.version
-            if asked.entry:
-                line["policy"] = asked.entry
-                if asked.decision.note:
-                    line["note"] = asked.decision.note
-            if asked.matches:
-                line["rules"] = _applied(asked, enforced=True)
-                line["shadow"] = _applied(asked, enforced=False)
-        if usage is not None:
-            line["usage"] = usage._asdict()
-        if outcome.aborted:
-            line["aborted"] = True
-            line["delivered"] = outcome.delivered
-        return line
+    def _keep(self, event: Event) -> None:
+        if self.exchange_log is not None:
+            self.exchange_log.note(event)
+        if self.recent is not None:
+            self.recent.note(event)
 
     # -- time -----------------------------------------------------------------------------------------------------
 
@@ -392,8 +331,3 @@ class Edge:
         for route in self.routes:
             for upstream in route.upstreams:
                 upstream.close()
-
-
-def _applied(asked: Asked, *, enforced: bool) -> list[str]:
-    """The rules that applied, or that would have: `entry/rule action`."""
-    return [f"{entry.name}/{match.rule} {match.action}" for entry, match in asked.matches if match.enforced is enforced]

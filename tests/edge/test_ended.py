@@ -57,3 +57,38 @@ async def test_what_is_remembered(serve: Serve, logged: bool, followed: bool, ke
         rows = edge.sums.take()
         assert sum(int(row[3]) for row in rows) == 3
         assert sum(int(row[4]) for row in rows) == 2
+
+
+MALFORMED = [
+    pytest.param(b"GARBAGE\r\n\r\n", 400, "", "", id="no request line"),
+    pytest.param(b"POST /v1/x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "POST", "/v1/x", id="a field twice"),
+    pytest.param(b"BREW /v1/x?key=secret HTTP/1.1\r\nHost: a\r\n\r\n", 400, "", "", id="a method that nobody has"),
+    pytest.param(b"GET /v1/x HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 17_000 + b"\r\n\r\n", 431, "", "", id="too large"),
+    pytest.param(
+        b"POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        400,
+        "POST",
+        "/v1/x",
+        id="a bad chunk",
+    ),
+]
+
+
+@pytest.mark.parametrize(("sent", "status", "method", "path"), MALFORMED)
+async def test_a_head_that_cannot_be_read_leaves_an_event(
+    serve: Serve, sent: bytes, status: int, method: str, path: str
+) -> None:
+    """By the request id that its answer had; with nothing of what was not checked."""
+    async with serve() as served:
+        log = Log()
+        served.edge.exchange_log = log  # type: ignore[assignment]
+        served.edge.recent = Recent(time.monotonic)
+        answer = await served.exchange(sent)
+        (event,) = log.events
+        assert served.edge.recent.since(0, 9).events == [event]
+        assert event[AT["exchange"]].encode() in answer.split(b"\r\n\r\n")[0]
+        assert (event[AT["status"]], event[AT["method"]], event[AT["path"]]) == (status, method, path)
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
+        assert event[AT["reason"]].encode() in answer
+        assert (event[AT["action"]], event[AT["route"]], event[AT["reached"]]) == ("", "malformed", False)
+        assert b"secret" not in repr(event).encode()
