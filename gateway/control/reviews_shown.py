@@ -6,7 +6,7 @@ what was read of it. What an owner has written stands with its case alone, for w
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
 import sqlalchemy as sql
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +18,9 @@ from gateway.control.account_shapes import ONE_LINE, Reason, Shape
 from gateway.control.account_shown import shown as account_shown
 from gateway.verification import inbox, review
 from gateway.verification.consequences import IN_USE, kinds_of
+
+Subject = Literal["verification", "appeal"]
+State = Literal["open", "seconded", "approved", "declined"]
 
 MOST: Final = 1000
 LETTERS: Final = 20
@@ -91,10 +94,10 @@ class CaseBrief(Answer):
 
     number: int
     account: str
-    subject: Literal["verification", "appeal"]
+    subject: Subject
     kinds: list[str]
     provider: str
-    state: Literal["open", "seconded", "approved", "declined"]
+    state: State
     opened: float
     first: str
     first_at: float | None
@@ -153,7 +156,9 @@ class CaseShown(CaseBrief):
 def listed(connection: Connection, asked: ReviewsQuery) -> CasesShown:
     """One page."""
     waits = asked.state in {"pending", "open", "seconded"}
-    wanted = [cases.c.state.in_(STATES[asked.state])] if STATES[asked.state] else []
+    wanted: list[sql.ColumnElement[bool]] = []
+    if STATES[asked.state]:
+        wanted.append(cases.c.state.in_(STATES[asked.state]))
     if asked.after:
         wanted.append(cases.c.id > asked.after if waits else cases.c.id < asked.after)
     order = cases.c.id if waits else cases.c.id.desc()
@@ -176,9 +181,10 @@ def case(connection: Connection, number: int, ladder: Ladder | None, now: float,
     stands = known["standing"]
     pending = found.state in review.PENDING
     in_use = verified is not None and verified.reason == IN_USE
+    subject, state = cast("Subject", found.subject), cast("State", found.state)
     return CaseShown(
-        number=found.id, account=found.account, subject=found.subject, kinds=list(found.kinds),
-        provider=verified.provider if verified is not None else "", state=found.state, opened=found.opened,
+        number=found.id, account=found.account, subject=subject, kinds=list(found.kinds),
+        provider=verified.provider if verified is not None else "", state=state, opened=found.opened,
         first=found.first, first_at=found.first_at or None, second=found.second, second_at=found.second_at or None,
         reason=found.reason, statement=found.statement, verification=verified,
         needs_second=pending and review.needs_second(connection, ladder, found, now),
