@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
@@ -14,6 +15,7 @@ from gateway.app.accounts_admin import AccountsAdmin
 from gateway.app.clocks import monotonic, wall
 from gateway.app.configuration import Configuration
 from gateway.app.limits import limits_api
+from gateway.app.overriding import gateway_name
 from gateway.app.supervisor import Live, Refreshing
 from gateway.control import admin
 from gateway.control.access.access import Access
@@ -27,6 +29,7 @@ from gateway.control.exchanges import ExchangesApi, Kept, Turns
 from gateway.control.fleet import Fleet
 from gateway.control.health import HealthApi, Process, Sources
 from gateway.control.jobs import Jobs
+from gateway.control.limits.applied import by_redis
 from gateway.control.lists_api import ListsApi
 from gateway.control.live.api import LiveApi
 from gateway.control.live.busy import Busy
@@ -152,6 +155,7 @@ class OperatorsPort:
     def _what_happened(self) -> list[Operation]:
         """From the exchange log, and from the workers."""
         turns, durable = Turns(), self._accounts.durable
+        gateway = gateway_name(os.getpid())
         sources = Sources(
             lambda: self._overview.pulses,
             self._fleet.snapshots,
@@ -162,9 +166,12 @@ class OperatorsPort:
             self._kept,
             monotonic,
             wall,
+            gateway,
+            by_redis(self._redis, gateway, wall),
         )
+        database = durable.database if durable is not None else None
         return [
-            *ExchangesApi(self._kept, self._lines, turns, wall, monotonic, self._entries).operations(),
+            *ExchangesApi(self._kept, self._lines, turns, wall, monotonic, self._entries, database).operations(),
             *TrafficApi(self._kept, turns, wall, monotonic, self._accounts.rules.prices).operations(),
             *HealthApi(sources).operations(),
         ]

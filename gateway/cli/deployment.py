@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.utils import parseaddr
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.app.configuration import Configuration
@@ -16,6 +17,9 @@ from gateway.rules.problems import Problem, Problems
 from gateway.rules.read import Loc, parse
 from gateway.rules.ruleset import Ruleset
 from gateway.rules.suspicious import KEEPING
+
+WEEK: Final = 7 * 86_400.0
+"""Seconds for which a refusal should be explicable."""
 
 
 def faults(configuration: Configuration) -> list[Problem]:
@@ -50,7 +54,18 @@ def faults(configuration: Configuration) -> list[Problem]:
 def doubts(configuration: Configuration, ruleset: Ruleset) -> list[Problem]:
     """Warnings about how the policies and tidegate.yaml fit together."""
     providers = {provider.name: frozenset(provider.gives) for provider in configuration.file.providers}
-    return unprovided(ruleset, providers)
+    return [*unprovided(ruleset, providers), *_forgetful(configuration)]
+
+
+def _forgetful(configuration: Configuration) -> Iterator[Problem]:
+    kept = configuration.file.exchange_log
+    if kept is not None and kept.keep < WEEK:
+        yield _problem(
+            configuration,
+            ("exchange_log", "keep"),
+            f"the exchange log keeps {kept.keep / WEEK * 7:.3g} days: why a request was refused can be told no longer"
+            " than that; 7d or more is usual",
+        )
 
 
 def unread(folder: Path, ruleset: Ruleset) -> list[Problem]:

@@ -12,15 +12,19 @@ from urllib.parse import quote
 
 from aiohttp import web
 from pydantic import Field, StringConstraints
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.accounts.model import Country
+from gateway.accounts.sql import overrides
+from gateway.accounts.sql.database import Database
 from gateway.control.access.answers import Refused, said
 from gateway.control.access.content import query
 from gateway.control.access.roles import Permission
 from gateway.control.account_shapes import Shape
 from gateway.control.live.lines import Lines
 from gateway.control.live.rows import AS_LOGGED, Row, row_of
-from gateway.control.live.trail import trail_of
+from gateway.control.live.trail import override_of, trail_of
 from gateway.control.operations import Operation
 from gateway.history import looking
 from gateway.history.columns import HistoryError
@@ -33,6 +37,8 @@ WITHIN: Final = 3.0
 """Seconds for which the log is looked through for a list."""
 PATIENCE: Final = 10.0
 """Seconds to wait for a turn at the log."""
+CHANGES: Final = 500
+"""Of one override, that are looked at for what it said."""
 AT_ONCE: Final = 2
 """Looks at the log: each takes a processor for a while."""
 
@@ -110,7 +116,10 @@ class ExchangesApi:
         wall: Callable[[], float],
         clock: Callable[[], float],
         entries: Entries = unknown_rules,
+        database: Database | None = None,
     ) -> None:
+        """`database` has what operators set beside limits; None where they cannot."""
+        self._database = database
         self._kept = kept
         self._lines = lines
         self._turns = turns
@@ -152,7 +161,18 @@ class ExchangesApi:
         if found is None:
             raise Refused(404, self._absent())
         row, where = found
-        return said(trail_of(row, self._entries(row["digest"])) | {"found": where, "keep": self._kept.keep})
+        override = await self._override(override_of(row), row["time"])
+        told = trail_of(row, self._entries(row["digest"]))
+        return said(told | {"override": override, "found": where, "keep": self._kept.keep})
+
+    async def _override(self, bit: int, at: float) -> Mapping[str, Any] | None:
+        """What it said then. None where none bit, or it cannot be read: its number stands in the trail all the same."""
+        if not bit or self._database is None:
+            return None
+        try:
+            return await self._database.reading(lambda connection: then(connection, bit, at))
+        except SQLAlchemyError:
+            return None
 
     async def _find(self, wanted: str) -> tuple[Row, str] | None:
         for _, told in await self._lines.ask(f"/recent/{quote(wanted, safe='')}"):
@@ -172,7 +192,7 @@ class ExchangesApi:
         days = self._kept.keep / DAY
         return (
             f"no exchange of the last {days:g} days has this id, neither as ours nor as its caller's: it is older, it"
-            " has not ended yet, another gateway had it, or it was refused before its head could be read"
+            " has not ended yet, or another gateway had it"
         )
 
     async def listed(self, request: web.Request) -> web.Response:
@@ -200,6 +220,16 @@ class ExchangesApi:
             if since <= row["time"] < until and all(row[name] == value for name, value in equal.items())
         ]
         return sorted(fit, key=_time, reverse=True)[:limit]
+
+
+def then(connection: Connection, override: int, at: float) -> Mapping[str, Any] | None:
+    """What an override said at a Unix time, as `overrides.Row.document`; None where nothing of it is kept."""
+    past = overrides.history(connection, override, CHANGES)
+    for one in past:
+        if one.at <= at and one.after is not None:
+            return one.after
+    # Of a clock that goes before that of who wrote it.
+    return past[-1].after if past else None
 
 
 def _time(row: Mapping[str, Any]) -> float:

@@ -12,6 +12,7 @@ from redis.exceptions import RedisClusterException, RedisError
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway.accounts.overrides_told import AWAY
 from gateway.accounts.sql import tables
 from gateway.accounts.sql.database import Database
 from gateway.control.access.answers import said
@@ -19,6 +20,7 @@ from gateway.control.access.content import query
 from gateway.control.access.roles import Permission
 from gateway.control.account_shapes import Shape
 from gateway.control.exchanges import DAY, WEEK, Kept
+from gateway.control.limits.applied import Holds, Look
 from gateway.control.live.lines import Told
 from gateway.control.operations import Operation
 
@@ -45,6 +47,11 @@ Ages = Sequence[tuple[str, float, bool]]
 """Name, age in seconds, stale: of lists."""
 
 
+async def alone() -> Sequence[Holds]:
+    """Where there is no other gateway."""
+    return ()
+
+
 class Sources(NamedTuple):
     """Where it is asked. What a deployment does not have is None."""
 
@@ -62,6 +69,10 @@ class Sources(NamedTuple):
     clock: Callable[[], float]
     """Seconds."""
     wall: Callable[[], float]
+    gateway: str = ""
+    """What this one is called in the fleet."""
+    others: Look = alone
+    """What the workers of all other gateways hold."""
 
 
 class Warned(NamedTuple):
@@ -92,14 +103,17 @@ class HealthApi:
     async def show(self, request: web.Request) -> web.Response:
         query(request, Shape)
         sources = self._sources
-        redis, directory, snapshots = await asyncio.gather(
+        redis, directory, snapshots, gateways = await asyncio.gather(
             redis_state(sources.redis, sources.clock),
             directory_state(sources.database, sources.clock),
             sources.snapshots(),
+            gateways_of(sources.others),
         )
         status = sources.status()
         told = {
             "time": sources.wall(),
+            "gateway": sources.gateway,
+            "gateways": gateways,
             "workers": [worker_of(one) for one in sources.pulses()],
             "processes": [one._asdict() for one in sources.processes()],
             "redis": redis,
@@ -116,6 +130,19 @@ def worker_of(told: Told) -> dict[str, Any]:
     pulse = told.content
     shown = {name: pulse.get(name) for name in SHOWN}
     return {"name": told.worker, "process": pulse["worker"], "revision": pulse.get("revision", 0), **shown}
+
+
+async def gateways_of(others: Look) -> list[dict[str, Any]] | None:
+    """The other gateways of the fleet and the overrides that their workers hold; None where nobody can say."""
+    try:
+        async with asyncio.timeout(WITHIN):
+            held = await others()
+    except AWAY:
+        return None
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in held:
+        found.setdefault(one.gateway, []).append({"name": one.worker, "revision": one.revision, "at": one.at})
+    return [{"name": name, "workers": workers} for name, workers in sorted(found.items())]
 
 
 def feeds_of(lists: Ages, snapshots: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

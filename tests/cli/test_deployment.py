@@ -55,6 +55,16 @@ def test_what_is_right_is_not_alarmed_about(stated: str, tmp_path: Path) -> None
     assert {problem["path"] for problem in found} == {str(tmp_path / "policies" / "tiers.yaml")}, "its own warning"
 
 
+@pytest.mark.parametrize(
+    ("keep", "said"),
+    [pytest.param("2d", "the exchange log keeps 2 days", id="short"), pytest.param("7d", "", id="a week")],
+)
+def test_refusals_that_could_not_be_explained_for_a_week(keep: str, said: str, tmp_path: Path) -> None:
+    """A warning with its line; a week is enough."""
+    shown = Folder(tmp_path, directory=f"exchange_log: {{keep: {keep}}}\n").well("check")
+    assert (said in shown and "tidegate.yaml:" in shown) if said else "exchange log" not in shown
+
+
 PROVIDERS = "providers: [{name: identity, kind: veriff, key: abcdefgh, secret: abcdefgh}]\n"
 
 

@@ -10,11 +10,15 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gateway.accounts.sql import migrate, overrides
+from gateway.accounts.sql.database import Database
 from gateway.control.exchanges import ExchangesApi, Kept, Turns
 from gateway.control.live.lines import Lines
 from gateway.control.live.rows import AS_LOGGED
 from gateway.control.live.trail import trail_of
 from gateway.history.columns import EVENT
+from gateway.overrides.override import EVERYBODY, Kind
+from gateway.overrides.written import Change
 from gateway.wire.reasons import REASONS
 from tests.control.live.conftest import MakeCrew, crew, port
 from tests.history.logs import NOON, event, log, refused, segment
@@ -31,11 +35,11 @@ REFUSED = refused(
 )  # fmt: skip
 
 
-def api_of(lines: Lines, folder: Path | None, keep: float = 30 * DAY) -> ExchangesApi:
+def api_of(lines: Lines, folder: Path | None, keep: float = 30 * DAY, database: Database | None = None) -> ExchangesApi:
     def entries(digest: str) -> Sequence[str]:
         return ENTRIES if digest == "d1" else ()
 
-    return ExchangesApi(Kept(folder, keep), lines, Turns(), lambda: NOON + 60, time.monotonic, entries)
+    return ExchangesApi(Kept(folder, keep), lines, Turns(), lambda: NOON + 60, time.monotonic, entries, database)
 
 
 async def ask(api: ExchangesApi, target: str) -> tuple[int, dict[str, Any]]:
@@ -68,6 +72,36 @@ async def test_a_refusal_is_explained_wherever_it_is(crew: MakeCrew, tmp_path: P
         "POST /v1/chat/completions (m-large) of account acme was refused by geo/not-here with 403: country_not_allowed."
     )
     assert told["who"]["tier"] == "free"
+
+
+@pytest.mark.parametrize(
+    ("at", "factor"),
+    [pytest.param(NOON + 20, 2.0, id="as it was then"), pytest.param(NOON - 9, 2.0, id="clocks differ")],
+)
+async def test_the_override_that_bit_is_named(crew: MakeCrew, tmp_path: Path, at: float, factor: float) -> None:
+    """As it was when it bit, whatever was done to it since; and the limit stays the rule that refused."""
+    now = [NOON]
+    database = Database("sqlite:///directory.db", lambda: now[0], tmp_path)
+    migrate.upgrade(database)
+    twice = Change(Kind.SCALE, factor=2.0)
+    row = database.write("ann", lambda writing: overrides.create(writing, "rpm", EVERYBODY, twice, "abuse"))
+    now[0] = NOON + 60
+    database.write("bob", lambda writing: overrides.withdraw(writing, row.id, row.revision))
+    rules = [
+        ["quota", f"override {row.id}", "throttle", "quota_exceeded", True],
+        ["quota", "rpm", "throttle", "quota_exceeded", True],
+        ["quota", "override 99", "throttle", "quota_exceeded", False],
+    ]
+    async with crew(1) as (workers, lines):
+        workers.workers[0].recent.note(refused("quota", "quota_exceeded", exchange="bit", time=at, rules=rules))
+        _, told = await ask(api_of(lines, None, database=database), "/exchanges/bit")
+        _, blind = await ask(api_of(lines, None), "/exchanges/bit")
+    database.close()
+    assert told["override"]["id"] == row.id
+    assert (told["override"]["by"], told["override"]["reason"], told["override"]["limit"]) == ("ann", "abuse", "rpm")
+    assert (told["override"]["change"]["factor"], told["override"]["withdrawn"]) == (2.0, None)
+    assert "quota/rpm with" in told["in_words"]
+    assert blind["override"] is None
 
 
 def test_rules_that_are_gone_leave_those_that_applied() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,14 @@ from gateway.control.health import (
     HealthApi,
     Process,
     Sources,
+    alone,
     directory_state,
     feeds_of,
+    gateways_of,
     redis_state,
     warnings,
 )
+from gateway.control.limits.applied import Holds, Look
 from gateway.control.live.lines import Lines
 from gateway.stores.embedded import free_port
 from gateway.stores.redis.client import client
@@ -59,7 +62,33 @@ def sources(lines: Lines, pulses: Callable[[], Sequence[Any]], redis: Any, datab
         kept=Kept(Path("x"), 86_400.0),
         clock=time.monotonic,
         wall=time.time,
+        gateway="here:1",
     )
+
+
+def away() -> Awaitable[Sequence[Holds]]:
+    raise ConnectionError("refused")
+
+
+async def others() -> Sequence[Holds]:
+    return [Holds("b:7", "w1", 4, 9.0), Holds("a:1", "w0", 3, 8.0), Holds("b:7", "w0", 3, 8.0)]
+
+
+@pytest.mark.parametrize(
+    ("look", "told"),
+    [
+        pytest.param(alone, [], id="alone"),
+        pytest.param(others, [("a:1", [("w0", 3)]), ("b:7", [("w1", 4), ("w0", 3)])], id="two others"),
+        pytest.param(away, None, id="Redis is away"),
+    ],
+)
+async def test_other_gateways_are_told(look: Look, told: Any) -> None:
+    """With what their workers hold; none is not the same as not known."""
+    found = await gateways_of(look)
+    if told is None:
+        assert found is None
+    else:
+        assert [(one["name"], [(w["name"], w["revision"]) for w in one["workers"]]) for one in found or ()] == told
 
 
 async def test_all_parts_are_told(crew: MakeCrew, tmp_path: Path) -> None:
@@ -83,6 +112,7 @@ async def test_all_parts_are_told(crew: MakeCrew, tmp_path: Path) -> None:
     assert [(one["name"], one["process"], one["generation"]) for one in told["workers"]] == [
         ("worker-0", "host-0", 4), ("worker-1", "host-1", 4),
     ]  # fmt: skip
+    assert (told["gateway"], told["gateways"]) == ("here:1", [])
     assert told["workers"][0]["memory"] > 1024 * 1024
     assert (told["redis"]["role"], told["redis"]["evicted"]) == ("master", 0)
     assert 0 < told["redis"]["latency"] < 1
@@ -117,7 +147,9 @@ async def test_what_is_away_is_said_soon(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "what", "grave"),
     [
-        pytest.param({"processes": [Process("worker", 2, (1,), 0)._asdict()]}, "1 of 2 worker processes", True, id="no worker"),
+        pytest.param(
+            {"processes": [Process("worker", 2, (1,), 0)._asdict()]}, "1 of 2 worker processes", True, id="no worker"
+        ),
         pytest.param({"processes": [Process("clerk", 1, (1,), 2)._asdict()]}, "again 2 times", False, id="restarts"),
         pytest.param({"workers": []}, "1 of 1 workers do not answer", True, id="silent"),
         pytest.param({"workers": [{**WORKER, "lag": 0.6}]}, "late by up to 0.60 s", False, id="late"),

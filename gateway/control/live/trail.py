@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -33,6 +34,9 @@ ENDS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """What is no refusal: meaning, and what its reader can do."""
 
+OVERRIDE: Final = re.compile(r"override ([0-9]{1,18})")
+"""As `gateway.policies.quota.refusal` names the override that bit."""
+
 
 def trail_of(row: Mapping[str, Any], entries: Sequence[str] = ()) -> dict[str, Any]:
     """`row` is an event by column; `entries` those of its rules in order, where they are known."""
@@ -58,6 +62,14 @@ def trail_of(row: Mapping[str, Any], entries: Sequence[str] = ()) -> dict[str, A
         "tokens": {name: row[f"usage_{name}"] for name in TOKENS},
         "rules": {"generation": row["generation"], "digest": row["digest"], "known": bool(entries)},
     }
+
+
+def override_of(row: Mapping[str, Any]) -> int:
+    """The number of the override whose numbers refused it; 0 where none did."""
+    for entry, rule, *_, enforced in reversed(row["rules"]):
+        if entry == row["entry"] and enforced and (named := OVERRIDE.fullmatch(rule)):
+            return int(named[1])
+    return 0
 
 
 def _reason(reason: str) -> dict[str, Any]:

@@ -49,13 +49,17 @@ def refusal(take: Take, taken: Taken, *, of_ramp: bool = False, override: Overri
     )
     if of_ramp:
         detail += NEW_MODEL
+    by: tuple[Match, ...] = (Match(limit.name, "throttle", reason),)
+    if override is not None:
+        # The limit last: it is the rule that is told as the one that refused.
+        by = (Match(f"override {override.id}", "throttle", reason), *by)
     return Decision(
         Action.THROTTLE,
         reason=reason,
         detail=detail,
         note=take.bucket.partition if override is None else f"{take.bucket.partition}; {in_words(override)}",
         retry_after=None if never else max(taken.wait, 0.001),
-        matches=(Match(limit.name, "throttle", reason),),
+        matches=by,
     )
 
 

@@ -13,16 +13,20 @@ from gateway.overrides.whole import Overrides
 from gateway.policies import Services
 from gateway.policies.quota import KIND
 from gateway.policies.quota.config import QuotaConfig
-from gateway.policies.quota.refusal import NO_QUOTA
+from gateway.policies.quota.refusal import NO_QUOTA, refusal
 from gateway.policy import (
     ALLOW,
     Action,
+    Bucket,
     Decision,
     Facts,
+    Limit,
     Location,
+    Measure,
     Outcome,
     Policy,
     Principal,
+    Take,
     Taken,
     Usage,
     note_facts,
@@ -104,6 +108,14 @@ def test_what_the_file_did_not_go_by(scope: Scope, one: dict[str, Any], other: d
     desk.set()
     assert desk.capacities(**one) == desk.capacities(**other) == [100.0]
     assert len(desk.policy._plans._plans) == 1
+
+
+def test_a_refusal_names_the_override_whose_numbers_were_short() -> None:
+    """Before the limit: that is the rule that refused."""
+    bucket = Bucket("", "p", Limit("rpm", Measure.REQUESTS, 1.0, 1.0, 60.0))
+    found = refusal(Take(bucket, 1.0), Taken(False, (), 0, 1.0), override=override(Kind.SCALE, "rpm"))
+    assert [match.rule for match in found.matches] == ["override 7", "rpm"]
+    assert [match.rule for match in refusal(Take(bucket, 1.0), Taken(False, (), 0, 1.0)).matches] == ["rpm"]
 
 
 @pytest.mark.parametrize("store", ["shared", "local"])
