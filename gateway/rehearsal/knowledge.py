@@ -13,6 +13,7 @@ from gateway.policy import Location
 from gateway.rules.feeds_file import FeedsFile, placed
 from gateway.rules.problems import Problem, Problems
 from gateway.rules.ruleset import FEEDS, Ruleset
+from gateway.rules.whole_feeds import open_prepared
 
 EMPTY_LIST: Final = frozenset[object]()
 
@@ -31,8 +32,13 @@ class Knowledge(NamedTuple):
             self.feeds.close()
 
 
-def know(folder: Path, data: Path, ruleset: Ruleset) -> Knowledge:
-    """`data` is where fetched things are. Raises Problems with all that is wrong in lists and databases."""
+def know(folder: Path, data: Path, ruleset: Ruleset, compiled: Path | None = None) -> Knowledge:
+    """`data` is where fetched things are. Raises Problems with all that is wrong in lists and databases.
+
+    `compiled`: of a whole, whose policies have no lists beside them: its folder of those that were compiled.
+    """
+    if compiled is not None:
+        return _known(compiled)
     written = ruleset.feeds
     feeds = written.plain()
     all_feeds: tuple[DatabaseFeed | ListFeed, ...] = (*feeds.databases, *feeds.lists)
@@ -51,6 +57,14 @@ def know(folder: Path, data: Path, ruleset: Ruleset) -> Knowledge:
         locate = opened.locator.locate if opened.locator is not None else None
     notes = tuple(f"{feed.name} was never fetched, so it is empty here: `tidegate feeds update`" for feed in absent)
     return Knowledge(lists, locate, notes, opened)
+
+
+def _known(compiled: Path) -> Knowledge:
+    try:
+        feeds = open_prepared(compiled)
+    except (OSError, ValueError) as error:
+        raise Problems([Problem(compiled, 1, 1, f"lists and databases cannot be used: {error}")]) from error
+    return Knowledge(feeds.lists, feeds.locator.locate if feeds.locator is not None else None, (), feeds)
 
 
 def _is_absent(folder: Path, data: Path, feed: DatabaseFeed | ListFeed) -> bool:

@@ -38,6 +38,7 @@ from gateway.rehearsal.preview_sums import HOUR, Sums, told
 from gateway.rehearsal.rehearsal import Rehearsal
 from gateway.rehearsal.replay import Side, identifying
 from gateway.rules.ruleset import Entry
+from gateway.rules.whole import lists_of
 
 Tell = Callable[[float], None]
 """Hears the share that is done."""
@@ -132,6 +133,7 @@ def _rehearsal(
         environment,
         kinds,
         data=wanted.data,
+        compiled=lists_of(wanted.policies),
         make_store=make,
         overrides=live,
         keep=keeps if apart else None,

@@ -58,6 +58,7 @@ class Rehearsal:
         *,
         accounts: Snapshot | None = None,
         data: Path | None = None,
+        compiled: Path | None = None,
         make_store: Callable[[Callable[[], float]], Counters] = Counters,
         stopwatch: Callable[[], float] = time.perf_counter,
         overrides: LiveOverrides | None = None,
@@ -66,8 +67,9 @@ class Rehearsal:
         """Raises Problems with all that is wrong in the folder.
 
         `kinds` are all that are installed if not stated; `accounts` is for policies that look accounts up; `data` is
-        where fetched lists and databases are, `data` beside the folder if not stated; `make_store` is given the
-        rehearsal's clock. `overrides` are what operators have set beside the files; `keep` leaves entries out.
+        where fetched lists and databases are, `data` beside the folder if not stated, and `compiled` those of a whole
+        as it has them; `make_store` is given the rehearsal's clock. `overrides` are what operators have set beside the
+        files; `keep` leaves entries out.
         """
         self.ruleset: Ruleset = load(folder, policy_kinds() if kinds is None else kinds, environment)
         if keep is not None:
@@ -79,7 +81,7 @@ class Rehearsal:
         self.store: Counters
         self._make_store = make_store
         self._directory = LiveDirectory(accounts or EMPTY)
-        self._knowledge: Knowledge = know(folder, data or folder.parent / "data", self.ruleset)
+        self._knowledge: Knowledge = know(folder, data or folder.parent / "data", self.ruleset, compiled)
         self._stopwatch = stopwatch
         self._here: Location | None = None
         self._trail: list[Step] = []

@@ -31,6 +31,8 @@ from gateway.rules.ruleset import Ruleset, load
 from gateway.rules.whole_feeds import COMPILED, open_prepared, prepare_feeds, sweep
 
 MANIFEST: Final = "whole.json"
+FEEDS: Final = "feeds"
+"""The folder of a whole with its compiled lists and databases."""
 POINTER: Final = "in-force"
 """A file beside the wholes with the name of the one that a worker which starts has to load."""
 SHOWN: Final = 12
@@ -133,8 +135,8 @@ def _draft(
     """Everything but the manifest; and the digest of it all."""
     ruleset = load(policies, kinds, environment)
     _write_policies(ruleset, policies, draft / "policies")
-    digest = _digest(ruleset.digest, prepare_feeds(ruleset, policies, data, draft.parent / COMPILED, draft / "feeds"))
-    feeds = open_prepared(draft / "feeds")
+    digest = _digest(ruleset.digest, prepare_feeds(ruleset, policies, data, draft.parent / COMPILED, draft / FEEDS))
+    feeds = open_prepared(draft / FEEDS)
     try:
         build(ruleset, services_of(ruleset, feeds))
     finally:
@@ -202,9 +204,15 @@ def open_whole(
         ruleset = load(folder / "policies", kinds, environment)
         if ruleset.digest != whole.policies:
             raise ValueError("its policies are not those that were checked")
-        return Opened(ruleset, open_prepared(folder / "feeds"), whole.version)
+        return Opened(ruleset, open_prepared(folder / FEEDS), whole.version)
     except (OSError, ValueError) as error:
         raise Problems([Problem(folder, 1, 1, f"ruleset cannot be loaded: {error}")]) from error
+
+
+def lists_of(policies: Path) -> Path | None:
+    """Where the compiled lists of a whole's policies are; None for a folder that people write, with its lists in it."""
+    whole = policies.parent
+    return whole / FEEDS if (whole / MANIFEST).is_file() else None
 
 
 def point(wholes: Path, whole: Whole) -> None:

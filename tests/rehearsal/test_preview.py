@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.accounts.live_directory import LiveDirectory
+from gateway.feeds.folder import Feeds
 from gateway.history.columns import Event
 from gateway.history.reading import read
 from gateway.overrides.override import Kind, Override, Scope
-from gateway.policies import auth, quota, rules
+from gateway.policies import Services, auth, quota, rules
 from gateway.rehearsal.buckets import Buckets
 from gateway.rehearsal.comparison import Change
 from gateway.rehearsal.past import COLUMNS, Reader
@@ -22,6 +25,9 @@ from gateway.rehearsal.preview import Wanted, is_sampled, preview
 from gateway.rehearsal.preview_sums import TOP
 from gateway.rehearsal.rehearsal import Rehearsal
 from gateway.rehearsal.replay import Side, identifying, pasts, replay
+from gateway.rules.build import FREE
+from gateway.rules.ruleset import Ruleset
+from gateway.rules.whole import make
 from tests.history.logs import NOON, event, log, refused
 
 KINDS = {module.KIND.name: module.KIND for module in (auth, quota, rules)}
@@ -34,6 +40,9 @@ chain:
 OWN = "  - {name: rpm, measure: requests, per: [account], capacity: 4, refill: 4, every: 1h}\n"
 SHARED = "  - {name: all, measure: requests, per: [model], capacity: 6, refill: 6, every: 1h}\n"
 RULES = 'rules:\n  - {name: nothing, when: "false", action: deny}\n'
+
+
+LISTED = 'rules:\n  - {name: bad, when: "client.address in lists.blocked", action: deny}\n'
 
 
 def policies(base: Path, limits: str = OWN, name: str = "policies", rules: str = RULES) -> Path:
@@ -105,6 +114,22 @@ def test_one_account_by_hand(tmp_path: Path, change: Override, more: int, less: 
     else:
         assert found["seen"] == 0, "of whom it is not about nothing is read"
     assert [one["limit"] for one in found["limits"]] == ([limit] if limit else [])
+
+
+def test_a_whole_has_its_lists_compiled(tmp_path: Path) -> None:
+    """What is in force has no list beside its rules: the compiled ones answer, though nobody has the files any more."""
+    asked = wanted(tmp_path, burst("acme", 6), override(Kind.SET, capacity=2.0), rules=LISTED)
+    folder = asked.policies
+    (folder / "feeds.yaml").write_text("lists: {blocked: {kind: networks, path: blocked.txt}}\n")
+    (folder / "blocked.txt").write_text("192.0.2.0/24\n")
+    whole, _ = make(folder, tmp_path / "data", tmp_path / "wholes", 1, KINDS, services, NOON, {})
+    shutil.rmtree(folder)
+    found = run(dataclasses.replace(asked, policies=whole.folder / "policies"))
+    assert (found["exchanges"], found["more"], found["limits"]) == (6, 2, [{"limit": "rpm", "more": 2, "less": 0}])
+
+
+def services(ruleset: Ruleset, feeds: Feeds) -> Services:
+    return Services(lambda: 0.0, LiveDirectory(), ruleset.prices or FREE, feeds.lists)
 
 
 def test_accounts_are_named_with_when_it_begins(tmp_path: Path) -> None:
