@@ -14,6 +14,8 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
+from aiohttp import web
 from redis.asyncio import Redis
 
 from gateway.accounts.overrides_follow import OverridesFollower
@@ -22,6 +24,7 @@ from gateway.accounts.overrides_told import Telling
 from gateway.accounts.sql.database import Database
 from gateway.app.clocks import wall
 from gateway.control.in_force import InForce
+from gateway.control.limits.applied import HELD
 from gateway.overrides.live import LiveOverrides
 from gateway.rules.problems import Problems
 from gateway.tasks import is_cancelled
@@ -73,6 +76,15 @@ class Overriding:
         revision, at = self._held()
         kinds = Counter(one.kind.value for one in self.live.whole.all)
         return {"worker": self._worker, "revision": revision, "count": kinds.total(), "kinds": dict(kinds), "at": at}
+
+    def add_to(self, app: web.Application) -> None:
+        """To the door: which overrides are held here, asked again and again while somebody waits for a change."""
+        app.router.add_get(HELD, self._answer)
+
+    async def _answer(self, _: web.Request) -> web.Response:
+        revision, at = self._held()
+        content = orjson.dumps({"revision": revision, "at": at})
+        return web.Response(body=content, content_type="application/json")
 
     async def leave(self) -> None:
         """The worker ends: nobody is to wait for it."""

@@ -86,8 +86,8 @@ def connected(configuration: Configuration) -> Iterator[Access]:
     try:
         yield Access(configuration, database, secrets)
     finally:
-        announcer.close()
         database.close()
+        announcer.close()
 
 
 def look(config: Path) -> tuple[Configuration, Stated]:

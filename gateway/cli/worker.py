@@ -52,7 +52,7 @@ async def _work(configuration: Configuration, bound: socket.socket, control: Pat
     served = Worker(configuration, name=name)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    door = Door(served.snapshot, served.rules, [served.live])
+    door = Door(served.snapshot, served.rules, [served.live, served.overriding])
     # Open before the rules are read: a change that comes meanwhile is told here, or found by `catch_up`.
     runner = await serve_worker_control(control, door)
     await served.start(bound, wholes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -58,6 +59,7 @@ async def test_a_change_is_heard(shape: str) -> None:
             await pubsub.subscribe(CHANNEL)
             await pubsub.get_message(timeout=1)
             announcer(Change(7, ("acme", ALL)))
+            assert announcer.settle()
             heard: Any = None
             deadline = time.monotonic() + 2
             while heard is None and time.monotonic() < deadline:
@@ -76,16 +78,17 @@ async def test_a_redis_that_is_away(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     async with servers.server("valkey") as one:
         announcer = Announcer(functools.partial(blocking, f"unix://{one.socket}"), clock)
-        announcer(Change(1, ("acme",)))
+        said(announcer, 1)
         await one.stop()
-        announcer(Change(2, ("acme",)))
+        said(announcer, 2)
         clock.turn(2.1)
-        announcer(Change(3, ("acme",)))
+        said(announcer, 3)
         await one.start()
-        announcer(Change(4, ("acme",)))
+        said(announcer, 4)
         assert (announcer.told, announcer.untold) == (1, 3)
         clock.turn(2.1)
         announcer(Change(5, ("acme",)))
+        # It says what waits before it goes.
         announcer.close()
 
     assert (announcer.told, announcer.untold) == (2, 3)
@@ -93,6 +96,48 @@ async def test_a_redis_that_is_away(caplog: pytest.LogCaptureFixture) -> None:
         "changes cannot be announced, workers notice them within a second",
         "changes are announced again",
     ]
+
+
+def said(announcer: Announcer, version: int) -> None:
+    """And waited for."""
+    announcer(Change(version, ("acme",)))
+    assert announcer.settle()
+
+
+class Hanging:
+    """A Redis that answers when it is let."""
+
+    def __init__(self) -> None:
+        self.let = threading.Event()
+        self.heard: list[int] = []
+
+    def publish(self, _: str, content: bytes) -> None:
+        self.let.wait(10.0)
+        change = announce.read(content)
+        assert change is not None
+        self.heard.append(change.version)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_nobody_waits_for_a_redis_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
+    """Who writes goes on; what was written is said in its order; what is too much, or too late, is counted and said."""
+    hanging = Hanging()
+    announcer = Announcer(lambda: hanging, Clock(), waiting=3)
+    announcer(Change(1, ("acme",)))
+    assert not announcer.settle(0.05)
+    for version in range(2, 9):
+        announcer(Change(version, ("acme",)))
+    assert not announcer.settle(0.01)
+    dropped = announcer.untold
+    assert dropped >= 4 and "wait to be said" in caplog.text
+    hanging.let.set()
+    assert announcer.settle()
+    assert hanging.heard == list(range(1, 9 - dropped))
+    announcer.close()
+    announcer(Change(9, ("acme",)))
+    assert (announcer.told, announcer.untold) == (8 - dropped, dropped + 1)
 
 
 @pytest.mark.parametrize("url", ["http://example.com", "redis+cluster://127.0.0.1:1", "redis://127.0.0.1:1"])

@@ -19,6 +19,8 @@ WITHIN: Final = 1.0
 """Seconds for all."""
 EVERY: Final = 0.02
 """Seconds between two looks."""
+HELD: Final = "/overrides"
+"""Where a worker says it, on its socket: {"revision": 17, "at": 1800000000.5}."""
 ASKED_WITHIN: Final = 0.5
 """Seconds for one worker's answer."""
 
@@ -32,6 +34,8 @@ class Holds(NamedTuple):
     at: float | None
     """Unix time since when."""
 
+
+REDIS_AWAY: Final = "Redis is away: workers of other gateways could not be asked, and hold it when they read it next"
 
 Look = Callable[[], Awaitable[Sequence[Holds]]]
 
@@ -58,38 +62,41 @@ class Applied:
     async def wait(self, revision: int) -> dict[str, Any]:
         """Until all hold that revision or a later one; a second at most. As shapes.AppliedShown."""
         began = self._clock()
-        others: Sequence[Holds] = ()
-        note = ""
-        while True:
-            # Redis that is away is not waited for again and again: what our own workers hold is known without it.
-            ours, (others, note) = await asyncio.gather(self._ours(), _same(others, note) if note else self._asked())
-            known = [*ours, *others]
-            missing = [one for one in known if one.revision < revision]
-            spent = self._clock() - began
-            if not missing or spent >= self._within:
-                break
-            await asyncio.sleep(self._every)
-        if not known:
-            note = "no worker is known"
+        # Each for itself: a Redis that hangs says nothing of when our own workers held it.
+        ours, others = await asyncio.gather(
+            self._until(self._ours, revision, began), self._until(self._others, revision, began)
+        )
+        known = [*ours.known, *others.known]
+        missing = [one for one in known if one.revision < revision]
         done = bool(known) and not missing
+        note = REDIS_AWAY if others.away else ""
         return {
             "applied": done,
             "revision": revision,
             "workers": [one._asdict() for one in known if one.revision >= revision],
             "missing": [{"gateway": one.gateway, "worker": one.worker} for one in missing],
-            "within": round(spent, 3) if not missing and known else None,
-            "note": note,
+            "within": round(max(one.spent for one in (ours, others) if one.known), 3) if done else None,
+            "note": note if known else "no worker is known",
         }
 
-    async def _asked(self) -> tuple[Sequence[Holds], str]:
-        try:
-            return await self._others(), ""
-        except AWAY:
-            return (), "Redis is away: workers of other gateways could not be asked, and hold it when they read it next"
+    async def _until(self, look: Look, revision: int, began: float) -> _Seen:
+        """Until all whom it sees hold that revision, or time is up."""
+        while True:
+            try:
+                known = await look()
+            except AWAY:
+                # It is not waited for again and again: what our own workers hold is known without it.
+                return _Seen((), self._clock() - began, away=True)
+            spent = self._clock() - began
+            if spent >= self._within or all(one.revision >= revision for one in known):
+                return _Seen(known, spent)
+            await asyncio.sleep(self._every)
 
 
-async def _same(others: Sequence[Holds], note: str) -> tuple[Sequence[Holds], str]:
-    return others, note
+class _Seen(NamedTuple):
+    known: Sequence[Holds]
+    spent: float
+    away: bool = False
 
 
 def by_sockets(sockets: Callable[[], Sequence[Path]], gateway: str) -> Look:
@@ -117,10 +124,9 @@ async def _ask(path: Path, gateway: str) -> Holds:
     try:
         async with (
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path)), timeout=timeout) as session,
-            session.get("http://worker/snapshot") as answer,
+            session.get(f"http://worker{HELD}") as answer,
         ):
-            content = orjson.loads(await answer.read())
-            held = content["overrides"]
+            held = orjson.loads(await answer.read())
             return Holds(gateway, path.stem, int(held["revision"]), held.get("at"))
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError):
         return Holds(gateway, path.stem, -1, None)

@@ -13,7 +13,7 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from gateway.accounts.overrides_told import Telling
-from gateway.control.limits.applied import Applied, Holds, by_redis, by_sockets
+from gateway.control.limits.applied import HELD, Applied, Holds, by_redis, by_sockets
 from gateway.tasks import spawn
 
 
@@ -24,8 +24,8 @@ class Worker:
         self.path = path
         self.revision = 0
 
-    async def snapshot(self, _: web.Request) -> web.Response:
-        return web.json_response({"overrides": {"revision": self.revision, "at": 5.0}})
+    async def held(self, _: web.Request) -> web.Response:
+        return web.json_response({"revision": self.revision, "at": 5.0})
 
 
 @pytest_asyncio.fixture
@@ -34,7 +34,7 @@ async def workers(tmp_path: Path) -> AsyncIterator[list[Worker]]:
     for index in range(2):
         worker = Worker(tmp_path / f"worker-{index}.sock")
         app = web.Application()
-        app.router.add_get("/snapshot", worker.snapshot)
+        app.router.add_get(HELD, worker.held)
         runner = web.AppRunner(app)
         await runner.setup()
         await web.UnixSite(runner, str(worker.path)).start()
@@ -101,3 +101,16 @@ async def test_others_by_redis_and_not_ourselves_twice(workers: list[Worker], re
     assert (gone["applied"], len(gone["workers"])) == (True, 2)
     await redis.delete("tg:live")
     await redis.aclose()
+
+
+async def test_a_redis_that_hangs_says_nothing_of_our_own_workers(workers: list[Worker]) -> None:
+    """When these held it is what is told, and not when Redis was given up."""
+    workers[0].revision = workers[1].revision = 7
+
+    async def hangs() -> Sequence[Holds]:
+        await asyncio.sleep(0.3)
+        raise TimeoutError
+
+    said = await Applied(by_sockets(lambda: [one.path for one in workers], "here"), hangs, clock).wait(7)
+    assert (said["applied"], "Redis is away" in said["note"]) == (True, True)
+    assert said["within"] < 0.3
