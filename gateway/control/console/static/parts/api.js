@@ -3,6 +3,8 @@
 const CSRF = "X-Tidegate-CSRF";
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 10_000;
+/** One document (RFC 8259, RFC 6839): application/x-ndjson is lines of them, and stays text. */
+const JSON_KIND = /^application\/(?:[\w.-]+\+)?json\b/i;
 
 let csrf = "";
 let signedOut = () => {};
@@ -61,7 +63,7 @@ async function ask(url, options) {
 async function read(answer) {
   const text = await answer.text();
   let content = text;
-  if (/json/.test(answer.headers.get("Content-Type") ?? "")) content = text ? JSON.parse(text) : null;
+  if (JSON_KIND.test(answer.headers.get("Content-Type") ?? "")) content = text ? JSON.parse(text) : null;
   return { status: answer.status, content, etag: answer.headers.get("ETag") ?? "" };
 }
 

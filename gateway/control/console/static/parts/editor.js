@@ -2,7 +2,7 @@
 import {
   Compartment, EditorState, EditorView, HighlightStyle, autocompletion, basicSetup, indentUnit, indentWithTab, keymap,
   lintGutter, setDiagnostics, syntaxHighlighting, tags, yaml,
-} from "./codemirror.js";
+} from "../vendor/editor.js";
 import { html, useEffect, useRef } from "../vendor/ui.js";
 import { completer } from "./editor_words.js";
 import { useId } from "./ui.js";

@@ -34,6 +34,6 @@ export function SignIn() {
       <${Button} type="submit" tone="primary" busy=${busy}>Sign in<//>
     </form>
     ${ways.value.includes("oidc") ? html`<p class="or"><span>or</span></p><a class="button" href="/session/oidc">Sign in with your organisation</a>` : null}
-    <${Notice}>No token at hand? Whoever runs this gateway makes a link that signs you in once: <code>tidegate operators link</code>. Open it in this browser.<//>
+    <${Notice}>No token at hand? Whoever runs this gateway makes you one (<code>tidegate operator create</code>), or a link that signs in once (<code>tidegate console</code>).<//>
   </main>`;
 }
