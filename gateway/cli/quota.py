@@ -285,7 +285,7 @@ def _put(port: AdminPort, asked: dict[str, Any], replace: int | None, *, dry_run
         if replace is None:
             answer = port.ask("POST", "/overrides", asked)
         else:
-            number = _there(port, asked)
+            number = _there(port, asked, replace)
             again = {name: asked[name] for name in ("change", "reason", "expires", "lasts", "confirm") if name in asked}
             answer = port.ask("PUT", f"/overrides/{number}", again, etag=str(replace))
     except Refused as refused:
@@ -293,10 +293,12 @@ def _put(port: AdminPort, asked: dict[str, Any], replace: int | None, *, dry_run
     _changed(answer, as_json=as_json)
 
 
-def _there(port: AdminPort, asked: Mapping[str, Any]) -> int:
+def _there(port: AdminPort, asked: Mapping[str, Any], replace: int) -> int:
     """The override of the same limit and scope."""
     found = port.get("/overrides", limit=asked["limit"])["overrides"]
-    same = [one for one in found if one["scope"] == asked["scope"]]
+    # By what was seen first: a scope may hold a moment, and beside shadow of all there may be another one.
+    same = [one for one in found if one["revision"] == replace or one["scope"] == asked["scope"]]
+    same.sort(key=lambda one: one["revision"] != replace)
     if not same:
         fail("there is none for this limit and scope that could be changed: leave --replace out")
     return int(same[0]["id"])

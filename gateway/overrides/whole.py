@@ -228,6 +228,9 @@ def _set(limit: Limit, override: Override) -> Limit:
     if limit.measure is Measure.CONCURRENCY:
         return replace(limit, capacity=capacity)
     refill = limit.refill if override.refill is None else _whole(limit.measure, override.refill)
+    if refill <= 0.0:
+        # Frozen by the file, which then states no refill either: what a bucket holds comes back, as in the file.
+        refill = capacity
     return replace(
         limit, capacity=capacity, refill=refill, every=limit.every if override.every is None else override.every
     )

@@ -153,6 +153,25 @@ def check(limit: str, scope: Scope, change: Change, expires: float, measure: Mea
                 raise Wrong(f"change.{name}", "is a whole number, but for spend")
 
 
+def clash(change: Change, held: str) -> str:
+    """Why what is to be set cannot stand beside what holds for the same limit and scope; empty where it can.
+
+    Shadow of everything is no change of limits, so it stands beside these: but for a freeze of everything, which would
+    refuse nobody then, and nobody would be told.
+    """
+    try:
+        other = change_of(held).kind
+    except Wrong:
+        return "holds for this limit and scope"
+    if (change.kind is Kind.SHADOW) == (other is Kind.SHADOW):
+        return "holds for this limit and scope"
+    if other is Kind.FREEZE:
+        return "freezes everything, and in shadow it would refuse nobody: take it back first, or change it to shadow"
+    if change.kind is Kind.FREEZE:
+        return "has everything in shadow, where a freeze refuses nobody: take it back first, or change it to a freeze"
+    return ""
+
+
 def document_of(override: Override) -> dict[str, Any]:
     """All of it, as JSON has it: no expiry is null."""
     return {

@@ -250,3 +250,10 @@ def test_what_a_limit_becomes(
         return
     assert found is not None and (found.name, found.measure) == (limit.name, limit.measure)
     assert (found.capacity, found.refill, found.every) == pytest.approx(becomes)
+
+
+def test_numbers_thaw_what_the_file_has_frozen() -> None:
+    """The file states no refill then: what a bucket holds comes back, and not nothing for ever."""
+    stated = Limit("rpm", Measure.REQUESTS, 0.0, 0.0, 60.0)
+    one = changed(stated, override(1, kind=Kind.SET, capacity=600.0))
+    assert one == Limit("rpm", Measure.REQUESTS, 600.0, 600.0, 60.0)

@@ -20,13 +20,15 @@ from sqlalchemy.engine import Connection
 from gateway.accounts.sql import tables
 from gateway.accounts.sql.accounts import NoSuch
 from gateway.accounts.sql.database import OVERRIDES, Writing
-from gateway.overrides.override import Override, Scope
+from gateway.overrides.override import Kind, Override, Scope
 from gateway.overrides.written import (
     REASON_AT_MOST,
     Change,
     Wrong,
+    change_of,
     change_text,
     check,
+    clash,
     override_of,
     scope_of,
     scope_text,
@@ -50,8 +52,8 @@ class Stale(RuntimeError):
 class There(RuntimeError):
     """For this limit and scope one holds already: change that."""
 
-    def __init__(self, current: Row) -> None:
-        super().__init__(f"override {current.id} holds for this limit and scope")
+    def __init__(self, current: Row, why: str) -> None:
+        super().__init__(f"override {current.id} {why}")
         self.current = current
 
 
@@ -152,9 +154,11 @@ def newest(connection: Connection) -> int:
     return connection.execute(sql.select(sql.func.max(changes.c.id))).scalar_one() or 0
 
 
-def listed(connection: Connection, now: float, *, ended: bool = False) -> list[Row]:
+def listed(connection: Connection, now: float, *, ended: bool = False, kind: Kind | None = None) -> list[Row]:
     """Rows that hold at `now`; with `ended` all that ever did."""
     query = sql.select(rows).order_by(rows.c.id)
+    if kind is not None:
+        query = query.where(rows.c.change == change_text(Change(kind)))
     if not ended:
         query = query.where(rows.c.withdrawn.is_(None), rows.c.expires.is_(None) | (rows.c.expires > now))
     return [_row(row) for row in connection.execute(query)]
@@ -190,7 +194,7 @@ def create(
     """Raises There, and Wrong."""
     check(limit, scope, change, expires)
     text = scope_text(scope)
-    _alone(writing, limit, text)
+    _alone(writing, limit, text, change)
     values = {"limit": limit, "scope": text, "change": change_text(change), "revision": 0, "created": writing.now}
     values |= {"reason": _reason(reason), "by": writing.who, "expires": _expiry(writing, expires)}
     made = writing.connection.execute(rows.insert().values(values).returning(rows.c.id)).scalar_one()
@@ -208,8 +212,7 @@ def change(
     if before.withdrawn is not None:
         raise Ended(before)
     check(before.limit, scope_of(before.scope), to, expires)
-    if not before.holds(writing.now):
-        _alone(writing, before.limit, before.scope, but=override)
+    _alone(writing, before.limit, before.scope, to, but=override)
     values = {"change": change_text(to), "reason": _reason(reason), "by": writing.who}
     after = _update(writing, before, values | {"expires": _expiry(writing, expires)})
     return _note(writing, before, after, "change", reason)
@@ -238,7 +241,7 @@ def undo(writing: Writing, override: int, expected: int, reason: str = "") -> Ro
         values = {name: past[name] for name in ("limit", "reason", "by", "expires", "withdrawn")}
         values |= {name: _written(past[name]) for name in ("scope", "change")}
         if past["withdrawn"] is None and not (past["expires"] is not None and past["expires"] <= writing.now):
-            _alone(writing, values["limit"], values["scope"], but=override)
+            _alone(writing, values["limit"], values["scope"], change_of(values["change"]), but=override)
     return _note(writing, before, _update(writing, before, values), "undo", reason)
 
 
@@ -314,11 +317,11 @@ def _expected(writing: Writing, override: int, revision: int) -> Row:
     return row
 
 
-def _alone(writing: Writing, limit: str, scope: str, but: int = 0) -> None:
+def _alone(writing: Writing, limit: str, scope: str, change: Change, but: int = 0) -> None:
     same = sql.select(rows).where(rows.c.limit == limit, rows.c.scope == scope, rows.c.id != but)
     for row in map(_row, writing.connection.execute(same.order_by(rows.c.id.desc()))):
-        if row.holds(writing.now):
-            raise There(row)
+        if row.holds(writing.now) and (why := clash(change, row.change)):
+            raise There(row, why)
 
 
 def _update(writing: Writing, row: Row, values: Mapping[str, Any]) -> Row:

@@ -34,6 +34,7 @@ from gateway.control.limits.shapes import (
     PastQuery,
     ReasonShape,
 )
+from gateway.control.limits.words import until
 from gateway.control.operations import Operation, who
 from gateway.overrides import written
 from gateway.overrides.override import Kind, Scope
@@ -248,7 +249,7 @@ class OverridesApi:
 
     async def _warnings(self, meant: Meant, rules: InForce) -> list[str]:
         """What nobody forbids, and somebody may not have thought of."""
-        found = []
+        found = await self._beside(meant)
         named = {meant.scope.account} if meant.scope.account else set(meant.scope.accounts)
         if named:
             unknown = sorted(named - await self._known(named))
@@ -265,6 +266,21 @@ class OverridesApi:
         if stated.local:
             found.append(f"{meant.limit} is counted in each worker apart")
         return found
+
+    async def _beside(self, meant: Meant) -> list[str]:
+        """In shadow nothing is refused, whatever is frozen."""
+        kind, now = meant.change.kind, self._of.now()
+        if kind is Kind.UNLIMITED:
+            return []
+        other = Kind.FREEZE if kind is Kind.SHADOW else Kind.SHADOW
+        held = await self._of.directory().reading(lambda connection: rows.listed(connection, now, kind=other))
+        if not held:
+            return []
+        names = ", ".join(str(row.id) for row in held[:MOST_NAMED]) + (" …" if len(held) > MOST_NAMED else "")
+        if kind is Kind.SHADOW:
+            return [f"what is frozen is let through meanwhile: override {names}"]
+        end = until(held[0].expires or math.inf, now)
+        return [f"everything is in shadow by override {names}, {end}: so long this refuses nobody"]
 
     async def _known(self, accounts: set[str]) -> set[str]:
         known = accounts & (await asyncio.to_thread(self._of.file)).accounts.keys()

@@ -23,7 +23,7 @@ from gateway.control.limits.rules import InForce
 from gateway.control.limits.shapes import DAY, JobStarted, NewShape, PreviewShape, ScopeShape
 from gateway.control.operations import Operation
 from gateway.overrides.override import Override
-from gateway.overrides.written import document_of
+from gateway.overrides.written import change_in, change_text, clash, document_of
 
 COMMAND: Final = ("quota", "rehearse")
 """What does the work: `python -m gateway quota rehearse`."""
@@ -105,7 +105,13 @@ class PreviewApi:
         if asked.withdraw:
             raise Wrong({"id": "is needed: which one is to be taken back"})
         meant = of_new(_new(asked), rules, now)
-        same = [one for one in held if one.limit == meant.limit and one.scope == meant.scope]
+        same = [
+            one
+            for one in held
+            if one.limit == meant.limit
+            and one.scope == meant.scope
+            and clash(meant.change, change_text(change_in(one)))
+        ]
         made = _override(meant, 0, now)
         # The newest of all: as it will be once it is set.
         made = replace(made, revision=max((one.revision for one in held), default=0) + 1)

@@ -29,7 +29,7 @@ class LocalBuckets:
             return False
         used = state[0] - (now - state[1]) * limit.refill / limit.every
         used = cost + used if used > 0 else cost
-        if used > limit.capacity:
+        if used > limit.capacity or limit.capacity <= 0:
             return False
         self._states[key] = (used, now)
         return True

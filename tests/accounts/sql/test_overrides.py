@@ -76,6 +76,47 @@ def test_the_second_is_told(write: Write) -> None:
         write(lambda writing: overrides.withdraw(writing, 99, 1))
 
 
+def for_all(write: Write, change: To, ends: float) -> Row:
+    return write(lambda w: overrides.create(w, "*", EVERYBODY, change, "night", ends))
+
+
+def test_shadow_stands_beside_what_changes_limits(database: Database, write: Write, clock: Clock) -> None:
+    """A boost of all does not keep anybody from shadow, nor shadow from a boost; but there is one of each."""
+    ends = clock.at + 60.0
+    boost, shadow = for_all(write, TRIPLE, ends), for_all(write, To(Kind.SHADOW), ends)
+    assert database.read(overrides.read).overrides == (boost.override, shadow.override)
+    for change, there in ((TRIPLE, boost), (To(Kind.UNLIMITED), boost), (To(Kind.SHADOW), shadow)):
+        with pytest.raises(There) as raised:
+            for_all(write, change, ends)
+        assert raised.value.current == there
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "said"),
+    [
+        pytest.param(Kind.FREEZE, Kind.SHADOW, "freezes everything, and in shadow it would refuse nobody", id="freeze"),
+        pytest.param(Kind.SHADOW, Kind.FREEZE, "has everything in shadow, where a freeze refuses", id="shadow"),
+    ],
+)
+def test_shadow_does_not_undo_a_freeze_of_everything(
+    write: Write, clock: Clock, held: Kind, wanted: Kind, said: str
+) -> None:
+    """Whichever comes first: set, changed to, or brought back by an undo, the other is told why."""
+    ends = clock.at + 60.0
+    first = for_all(write, To(wanted), ends)
+    gone = write(lambda w: overrides.withdraw(w, first.id, first.revision))
+    row = for_all(write, To(held), ends)
+    works: list[Callable[[Writing], Row]] = [
+        lambda w: overrides.create(w, "*", EVERYBODY, To(wanted), "night", ends),
+        lambda w: overrides.undo(w, first.id, gone.revision),
+    ]
+    for work in works:
+        with pytest.raises(There, match=said) as raised:
+            write(work)
+        assert raised.value.current == row
+    assert write(lambda w: overrides.change(w, row.id, row.revision, To(wanted), "", ends)).override.kind is wanted
+
+
 def test_a_refused_write_leaves_nothing(database: Database, write: Write) -> None:
     """No row, no history, no line of the audit, and workers are not woken."""
     row = made(write)

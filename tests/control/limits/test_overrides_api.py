@@ -332,3 +332,18 @@ async def test_undo_to_the_digit(port: Port) -> None:
     await asyncio.to_thread(draw)
     for steps in drawn:
         await _steps(port, next(numbers), steps)
+
+
+async def test_in_shadow_a_freeze_says_that_it_refuses_nobody(port: Port) -> None:
+    """And shadow says what it lets through; a freeze of everything and shadow never hold at once."""
+    frozen = await port.set("rpm", {"kind": "freeze"}, scope={"model": "m-1"})
+    asked = {"limit": "*", "change": {"kind": "shadow"}, "reason": "bad rule", "lasts": "1h"}
+    _, said = await port.ask("POST", "/overrides", asked)
+    shadow = said["override"]["id"]
+    assert said["warnings"] == [f"what is frozen is let through meanwhile: override {frozen['id']}"]
+    freeze = {"limit": "*", "scope": {"country": "NO"}, "change": {"kind": "freeze"}, "reason": "flood"}
+    _, said = await port.ask("POST", "/overrides", freeze)
+    assert [words for words in said["warnings"] if f"in shadow by override {shadow}, until" in words]
+    status, said = await port.ask("POST", "/overrides", freeze | {"scope": {}, "confirm": True})
+    assert (status, said["current"]["id"]) == (409, shadow)
+    assert "take it back first" in said["error"]

@@ -44,6 +44,14 @@ def test_a_frozen_bucket_never_fits() -> None:
     assert taken.wait == float("inf")
 
 
+def test_a_frozen_bucket_lets_nothing_pass_that_costs_nothing() -> None:
+    """As in the store: also where something is known of it, and where nothing is to be taken."""
+    buckets = LocalBuckets()
+    assert buckets.take([(bucket(5), 0)], 0.0) is None
+    for now in (0.0, 100.0):
+        assert buckets.take([(bucket(0), 0)], now) is not None
+
+
 def test_what_costs_more_than_the_capacity_needs_a_full_bucket() -> None:
     """Nobody is refused for ever for a cost that cannot fit."""
     buckets, b = LocalBuckets(), bucket(10)
