@@ -175,13 +175,18 @@ class ExchangesApi:
             return None
 
     async def _find(self, wanted: str) -> tuple[Row, str] | None:
-        for _, told in await self._lines.ask(f"/recent/{quote(wanted, safe='')}"):
-            row = dict(zip(told["columns"], told["event"], strict=True))
-            return row | {"worker": told["worker"]}, "live"
-        if self._kept.folder is None:
-            return None
-        row = await self._turns.take(looking.find, self._kept.folder, wanted)
-        return (row, "log") if row is not None else None
+        live = [
+            dict(zip(told["columns"], told["event"], strict=True)) | {"worker": told["worker"]}
+            for _, told in await self._lines.ask(f"/recent/{quote(wanted, safe='')}")
+        ]
+        # Ours before what a caller stated, as `looking.find` says.
+        row = max(live, key=lambda one: (one["exchange"] == wanted, one["time"]), default=None)
+        if row is not None and (row["exchange"] == wanted or not looking.is_ours(wanted)):
+            return row, "live"
+        kept = await self._turns.take(looking.find, self._kept.folder, wanted) if self._kept.folder else None
+        if kept is not None and (row is None or kept["exchange"] == wanted):
+            return kept, "log"
+        return (row, "live") if row is not None else None
 
     def _absent(self) -> str:
         if self._kept.folder is None:

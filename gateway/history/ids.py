@@ -4,8 +4,8 @@
 
 It is a Bloom filter of our ids and of those that callers stated, in blocks of one cache line, so that a look reads 64
 bytes (Putze, Sanders, Singler: Cache-, Hash- and Space-Efficient Bloom Filters, 2009). With 12 bits an id some 5 of
-1,000 looks are in vain; no id that is there is missed. It can be made again from the part at any time, so nothing here
-is synced; and it goes with the part, whose name it begins with.
+1,000 looks are in vain; no id that is there is missed. It can be made again from the part at any time, so its name
+is not synced; and it goes with the part, whose name it begins with.
 """
 
 from __future__ import annotations
@@ -39,7 +39,11 @@ def write_index(part: Path, ids: Iterable[str]) -> None:
     content = MAGIC + count.to_bytes(8, "little") + b"".join([block.to_bytes(BLOCK, "little") for block in blocks])
     path = index_of(part)
     draft = path.with_name(f".{path.name}.draft")
-    draft.write_bytes(content)
+    with draft.open("wb") as file:
+        file.write(content)
+        # What a power cut leaves must not look whole: bits that are lost would hide ids that are there.
+        file.flush()
+        os.fsync(file.fileno())
     draft.rename(path)
 
 

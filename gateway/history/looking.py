@@ -5,6 +5,7 @@ What is in the spool still is looked at first: then nothing that is recorded mea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -21,6 +22,8 @@ from gateway.history.spool import CLOSED, OPEN, Rows, read_segment, spool_of
 
 ALL: Final = tuple(column.name for column in COLUMNS)
 IDS: Final = ("exchange", "request_id")
+OURS: Final = re.compile(r"[0-9a-f]{20,}")
+"""As `gateway.edge.edge.Edge.new_id`."""
 AHEAD: Final = 120.0
 """Seconds that a part may hold events from before the one that is named later: answers take their time."""
 
@@ -29,14 +32,32 @@ Row = dict[str, Any]
 
 
 def find(folder: Path, wanted: str) -> Row | None:
-    """The newest exchange with that id, ours or its caller's; None where the log has none. Raises HistoryError."""
+    """The exchange with that id of ours, else the newest whose caller stated it; None where the log has none. Raises
+    HistoryError.
+
+    Our ids can be guessed, and anybody may state one: that must not hide the exchange that has it.
+    """
+    stated = None
+    for row in _with(folder, wanted):
+        if row["exchange"] == wanted or not is_ours(wanted):
+            return row
+        stated = stated or row
+    return stated
+
+
+def is_ours(wanted: str) -> bool:
+    """Whether it looks like an id that we give."""
+    return OURS.fullmatch(wanted) is not None
+
+
+def _with(folder: Path, wanted: str) -> Iterator[Row]:
+    """The newest first."""
     for table in _in_spool(folder, wanted.encode()):
         if (row := _with_id(table, wanted)) is not None:
-            return row
+            yield row
     for path in reversed(parts(folder)):
         if may_hold(path, wanted) and (row := _in_part(path, wanted)) is not None:
-            return row
-    return None
+            yield row
 
 
 def oldest_day(folder: Path) -> str:
@@ -46,22 +67,25 @@ def oldest_day(folder: Path) -> str:
 
 
 def _with_id(table: pa.Table, wanted: str) -> Row | None:
-    masks = [pc.equal(table.column(name), wanted) for name in IDS if name in table.column_names]
-    mask = masks[0] if len(masks) == 1 else pc.or_(*masks)
-    found = pc.indices_nonzero(mask)
-    if not len(found):
-        return None
-    return rows_of(conform(table.slice(found[-1].as_py(), 1), ALL))[0]
+    for name in IDS:
+        if name in table.column_names and len(found := pc.indices_nonzero(pc.equal(table.column(name), wanted))):
+            return rows_of(conform(table.slice(found[-1].as_py(), 1), ALL))[0]
+    return None
 
 
 def _in_part(path: Path, wanted: str) -> Row | None:
     try:
         with pq.ParquetFile(path) as file:
             known = set(file.schema_arrow.names)
+            stated = None
             for index in range(file.metadata.num_row_groups - 1, -1, -1):
                 ids = file.read_row_group(index, [name for name in IDS if name in known])
                 if any(pc.any(pc.equal(column, wanted)).as_py() for column in ids.columns):
-                    return _with_id(file.read_row_group(index), wanted)
+                    row = _with_id(file.read_row_group(index), wanted)
+                    if row is None or row["exchange"] == wanted or not is_ours(wanted):
+                        return row
+                    stated = stated or row
+            return stated
     except FileNotFoundError:
         return None  # Its day is not kept any more.
     except (pa.ArrowException, OSError) as error:

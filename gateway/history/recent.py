@@ -63,11 +63,12 @@ class Recent:
         return Since(self._discreet(events), self.number, max(0, first - max(0, number)))
 
     def find(self, wanted: str, column: tuple[int, ...]) -> Event | None:
-        """The newest event that has the text in one of these columns."""
-        for index in range(self.number - 1, max(self.number - SIZE, 0) - 1, -1):
-            event = self._ring[index % SIZE]
-            if any(event[at] == wanted for at in column):
-                return self._discreet([event])[0]
+        """The newest event that has the text in the first of these columns, else in the next."""
+        for at in column:
+            for index in range(self.number - 1, max(self.number - SIZE, 0) - 1, -1):
+                event = self._ring[index % SIZE]
+                if event[at] == wanted:
+                    return self._discreet([event])[0]
         return None
 
     def follow(self) -> None:

@@ -74,6 +74,31 @@ async def test_a_refusal_is_explained_wherever_it_is(crew: MakeCrew, tmp_path: P
     assert told["who"]["tier"] == "free"
 
 
+VICTIM = "0123456789ab0000002a"
+
+
+@pytest.mark.parametrize("victim", ["live", "spool", "part"])
+@pytest.mark.parametrize("attacker", ["live", "spool", "part"])
+async def test_nobody_hides_an_exchange_by_stating_its_id(
+    crew: MakeCrew, tmp_path: Path, victim: str, attacker: str
+) -> None:
+    """Our ids are numbered: who guesses the next ones and states them must not stand in another one's trail."""
+    events = [
+        (victim, refused("geo", "country_not_allowed", exchange=VICTIM, time=NOON)),
+        (attacker, refused("geo", "x", exchange="0123456789ab0000002b", request_id=VICTIM, time=NOON + 1)),
+    ]
+    async with crew(2) as (workers, lines):
+        for place, one in events:
+            if place == "live":
+                workers.workers[one[0] != VICTIM].recent.note(one)
+        if parted := [one for place, one in events if place == "part"]:
+            log(tmp_path, parted)
+        if spooled := [one for place, one in events if place == "spool"]:
+            segment(tmp_path, spooled)
+        _, told = await ask(api_of(lines, tmp_path), f"/exchanges/{VICTIM}")
+    assert told["exchange"] == VICTIM
+
+
 @pytest.mark.parametrize(
     ("at", "factor"),
     [pytest.param(NOON + 20, 2.0, id="as it was then"), pytest.param(NOON - 9, 2.0, id="clocks differ")],
