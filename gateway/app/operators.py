@@ -72,6 +72,7 @@ class OperatorsPort:
         self._notes = notes
         self._jobs = Jobs(wall)
         self._workshop = Workshop()
+        self._closing: list[Callable[[], Coroutine[Any, Any, None]]] = [self._workshop.close]
         self._lines = Lines(fleet.sockets)
         self._busy = Busy(accounts.rules.prices)
         self._overview = Overview(self._lines, wall, monotonic, self._busy, accounts.rules.models)
@@ -119,7 +120,8 @@ class OperatorsPort:
         for task in self._running:
             task.cancel()
         await self._jobs.close()
-        await self._workshop.close()
+        for close in self._closing:
+            await close()
         await self._lines.close()
         await self.access.close()
         await self._redis.aclose()
@@ -204,6 +206,7 @@ class OperatorsPort:
         note: Note = self._notes if self._notes is not None else to_log
         saving = Saving(deployment, self._workshop, self._rules, note)
         drafts = DraftsApi(deployment, self._workshop, self._rules, self._fleet.snapshots, self._jobs, wall)
+        self._closing.append(drafts.close)
         refreshing = self._refreshing
         lists = ListsApi(
             deployment,

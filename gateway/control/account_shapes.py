@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import (
@@ -179,7 +179,8 @@ def checked(shape: type[S], values: object) -> S:
         for one in error.errors(include_url=False, include_input=False):
             fields.setdefault(_path(one["loc"]), _said(one))
         # A list of which a part is wrong is said to be too short as well: an echo.
-        raise Wrong({path: said for path, said in fields.items() if not _has_parts(path, fields)}) from None
+        whole = {above for path in fields for above in _above(path)}
+        raise Wrong({path: said for path, said in fields.items() if path not in whole}) from None
 
 
 _WORDS: Final = {
@@ -217,8 +218,10 @@ def _said(error: ErrorDetails) -> str:
     return said.replace("Input should be", "must be").replace("String should have", "must have")
 
 
-def _has_parts(path: str, fields: Mapping[str, str]) -> bool:
-    return any(other.startswith(f"{path}.") for other in fields)
+def _above(path: str) -> Iterator[str]:
+    """`a.b.c` is a part of `a.b` and of `a`. A name that a caller made up may have any number of dots; no shape has."""
+    steps = path.split(".", 8)
+    return (".".join(steps[:length]) for length in range(1, len(steps)))
 
 
 def _path(steps: tuple[str | int, ...]) -> str:

@@ -201,9 +201,11 @@ class Jobs:
 
 
 def owner_of(request: web.Request) -> str:
-    """What a credential proved: a name that a caller states beside it opens no job."""
+    """What a credential proved: a name that a caller states beside it opens no job. With the role: what came of a job
+    is what its owner might see when it began, and who has another role since, or another's old name, may see less.
+    """
     operator = request.get(OPERATOR)
-    return operator.name if operator is not None else "nobody"
+    return f"{operator.role} {operator.name}" if operator is not None else "nobody"
 
 
 def shown(job: Job) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import json
 import math
 import types
 import typing
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -27,6 +28,10 @@ WITHIN: Final = 10.0
 """Seconds for all of it."""
 DEEPEST: Final = 32
 """Lists and objects in each other."""
+MOST: Final = 20_000
+"""Values and names in all: each one that is wrong is said, and telling takes longer than reading."""
+MOST_UNKNOWN: Final = 20
+"""Parameters of a query of which it is said that there are none such."""
 LONGEST_NUMBER: Final = 32
 """Characters: what is longer is no quantity, and turning it into one takes time."""
 
@@ -82,6 +87,8 @@ def parse(text: bytes) -> object:
         raise Wrong({"": said}) from None
     if _is_deeper(found, DEEPEST):
         raise Wrong({"": f"the content is nested more than {DEEPEST} deep"})
+    if _count(found) > MOST:
+        raise Wrong({"": f"the content has more than {MOST} values"})
     return found
 
 
@@ -92,8 +99,7 @@ class _Unclear(ValueError):
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise _Unclear(f"`{twice[:64]}` is stated twice")
     return found
 
@@ -130,12 +136,20 @@ def _is_deeper(found: object, depth: int) -> bool:
     return any(isinstance(one, dict | list) for one in level)
 
 
+def _count(found: object) -> int:
+    """Once it is known that it is not deep."""
+    if isinstance(found, dict):
+        return 1 + len(found) + sum(map(_count, found.values()))
+    return 1 + sum(map(_count, found)) if isinstance(found, list) else 1
+
+
 def unknown(names: Iterable[str], shape: type[BaseModel] | None) -> dict[str, str]:
     """Query parameters that there are not, each with the one that was meant."""
     if shape is not None and shape.model_config.get("extra") != "forbid":
         return {}
     known = [] if shape is None else list(_names(shape))
-    return {name[:64]: f"is unknown{did_you_mean(name[:64], known)}" for name in names if name not in known}
+    wrong = [name[:64] for name in dict.fromkeys(names) if name not in known]
+    return {name: f"is unknown{did_you_mean(name, known)}" for name in wrong[:MOST_UNKNOWN]}
 
 
 def _names(shape: type[BaseModel]) -> dict[str, Any]:
@@ -147,9 +161,11 @@ def _typed(request: web.Request, shape: type[BaseModel]) -> dict[str, Any]:
     names = _names(shape)
     found: dict[str, Any] = {}
     twice: dict[str, str] = {}
-    for name in dict.fromkeys(request.query):
+    several: dict[str, list[str]] = {}
+    for name, text in request.query.items():
+        several.setdefault(name, []).append(text)
+    for name, stated in several.items():
         kinds = _kinds(names.get(name))
-        stated = request.query.getall(name)
         if list in kinds:
             found[name] = [_value(one, kinds) for one in stated]
             continue

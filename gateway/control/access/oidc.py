@@ -136,6 +136,7 @@ class OidcApi:
             return self._ended(request, "You are not signed in", "The identity provider has not let you in.", 400)
         if came.iss and came.iss != self._provider.settings.issuer:
             # RFC 9207: an answer of another provider than was asked.
+            self._spend(flow)
             return self._refused(request, "it came from another provider")
         self._spend(flow)
         try:
@@ -173,7 +174,8 @@ class OidcApi:
 
     def _refused(self, request: web.Request, why: str) -> web.Response:
         log.warning("nobody is signed in by the identity provider: %s", why)
-        self._note("nobody", "sign_in.refused", "console", way="oidc", why=why)
+        # Anybody can come back with anything: one line of the audit for each would let strangers fill it.
+        self._sessions.failed(request)
         return self._ended(request, "You are not signed in", "What came back is not to be believed. Begin again.", 400)
 
     def _ended(self, request: web.Request, title: str, sentence: str, status: int) -> web.Response:

@@ -132,10 +132,14 @@ class SessionApi:
         if bearer is not None and bearer.id is not None:
             bearer = await self._guard.tokens.by_id(bearer.id)
         if bearer is None:
-            self._guard.failures.add(client_of(request))
+            self.failed(request)
             return pages.said("This link is over", "It was used, or its time is over. Ask for a new one.", status=410)
         named, _session = self.begin(request, bearer, "link")
         return self.arrive(request, named, CONSOLE)
+
+    def failed(self, request: web.Request) -> None:
+        """For the audit, which has few lines of what strangers try."""
+        self._guard.failures.add(client_of(request))
 
     def begin(self, request: web.Request, bearer: Bearer, way: str) -> tuple[str, Session]:
         """A new session, with a new name: one that somebody has set before is worth nothing. Older ones of this browser

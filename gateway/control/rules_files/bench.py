@@ -22,9 +22,10 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.control.rules_files.check import Known, check
+from gateway.control.rules_files.check import Known, check, said
 from gateway.control.rules_files.draft import lay, texts_of
 from gateway.control.rules_files.listing import listed, search
+from gateway.control.rules_files.reach import strangers
 from gateway.control.rules_files.replay import replay
 from gateway.control.rules_files.shadow import shadow
 from gateway.control.rules_files.trials import run_tests
@@ -59,6 +60,8 @@ class Bench:
             compiled = Path(asked["in_force"]).parent / "feeds"
             return search(policies, compiled, data, asked["name"], asked["wanted"], asked["most"])
         draft = lay(policies, asked.get("files", {}), self.work / "draft")
+        if strange := strangers(policies, draft):
+            return said(draft, strange, (), ()) | {"tests": [], "coverage": None}
         if asked["do"] == "check":
             providers = {name: frozenset(gives) for name, gives in asked["providers"].items()}
             return check(draft, Known(data, tuple(asked["captchas"]), providers), self.work, self.now())

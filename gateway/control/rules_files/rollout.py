@@ -72,7 +72,7 @@ def _added(text: str, item: MappingNode, lines: list[str]) -> _Edit:
 def _item(text: str, name: str) -> MappingNode:
     try:
         root = YAML(typ="safe", pure=True).compose(text)
-    except YAMLError as error:
+    except (YAMLError, RecursionError) as error:
         raise NoSuchRule("the file cannot be read as YAML: mend that first") from error
     for item in _items(root):
         if any(key.value == "name" and value.value == name for key, value in item.value):

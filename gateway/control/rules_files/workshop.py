@@ -44,6 +44,7 @@ class Workshop:
         self._asking = 0
         self._at_once = at_once
         self._all: set[_Process] = set()
+        self._warming = False
 
     async def ask(self, question: Mapping[str, Any], limit: float, tell: Tell | None = None) -> dict[str, Any]:
         """The answer of a bench within `limit` seconds, of its work alone. Raises Busy and GivenUp."""
@@ -73,8 +74,13 @@ class Workshop:
 
     async def warm(self) -> None:
         """Have one process ready: whoever opens the editor asks soon."""
-        if not self._idle and not self._asking:
+        if self._idle or self._asking or self._warming:
+            return
+        self._warming = True
+        try:
             self._idle.append(await self._start())
+        finally:
+            self._warming = False
 
     async def close(self) -> None:
         self._idle.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import Annotated, Any
 
 import orjson
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from gateway.control.access.content import DEEPEST, _kinds, _value, parse, unknown
-from gateway.control.account_shapes import PageShape, Shape, Wrong
+from gateway.control.account_shapes import PageShape, Shape, Wrong, checked
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,29 @@ def test_what_is_not_clear_is_not_read(text: bytes, said: str) -> None:
     with pytest.raises(Wrong, match=said) as wrong:
         parse(text)
     assert list(wrong.value.fields) == [""]
+
+
+def test_much_that_is_wrong_takes_no_time() -> None:
+    """A megabyte of names, of which one is there twice, or that no shape has: strangers may send that, too."""
+    many = [f'"n{number:06}":0' for number in range(80_000)]
+    began = time.perf_counter()
+    for text, said in (([*many, many[-1]], "stated twice"), (many, "values"), (["[]"], "JSON")):
+        with pytest.raises(Wrong, match=said):
+            parse(("{" + ",".join(text) + "}").encode())
+    found: Any = parse(("{" + ",".join(many[:9_000]) + "}").encode())
+    with pytest.raises(Wrong) as wrong:
+        checked(Some, found)
+    assert time.perf_counter() - began < 3.0
+    assert len(wrong.value.fields) == 9_000
+    with pytest.raises(Wrong, match="values"):
+        parse(b"[" + b"0," * 30_000 + b"0]")
+
+
+def test_of_a_long_query_a_few_names_are_said() -> None:
+    """A line of 8 KB has thousands of them."""
+    began = time.perf_counter()
+    assert len(unknown([f"n{number}" for number in range(4_000)], PageShape)) == 20
+    assert time.perf_counter() - began < 0.5
 
 
 _JSON: st.SearchStrategy[Any] = st.recursive(

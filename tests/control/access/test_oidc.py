@@ -156,11 +156,21 @@ def _unknown_key(said: dict[str, Any]) -> str:
     ],
 )
 async def test_a_lie(world: World, lie: dict[str, Any], sign: Any) -> None:
-    """400, nobody is signed in, and it is noted why."""
+    """400, nobody is signed in, and it is noted; the log says why."""
     world.idp.lie, world.idp.sign = lie, sign
     status, cookie, _ = await world.sign_in()
     assert (status, cookie, len(world.port.access.sessions)) == (400, "", 0)
-    assert world.port.did == ["sign_in.refused"]
+    assert world.port.did == ["sign_in.failed"]
+
+
+async def test_strangers_do_not_fill_the_audit(world: World) -> None:
+    """However often somebody comes back with what is nothing: one line, and one way back from each way there."""
+    for _ in range(20):
+        path, cookie = await world.go()
+        mixed = str(URL(path, encoded=True).update_query(iss="https://evil.example"))
+        assert (await world.back(mixed, cookie))[0] == 400
+        assert (await world.back(path, cookie))[0] == 400
+    assert world.port.did == ["sign_in.failed"]
 
 
 async def test_back_with_another_browser(world: World) -> None:
