@@ -18,8 +18,6 @@ from gateway.rules.read import Document, Loc, read
 from gateway.rules.ruleset import FEEDS
 
 OUTSIDE: Final = "this file is outside of the policies' folder: who keeps the machine can name it, nobody from here"
-    "this file is outside of the folder of the policies: who keeps the machine can name it, nobody from here"
-)
 SENT: Final = "this secret would go where none is sent by now: who keeps the machine can say so, nobody from here"
 _SECRETS: Final = ("password", "bearer", "licence_key")
 
