@@ -15,12 +15,9 @@ from gateway.app.configuration import read_configuration
 from gateway.rules.directory_file import open_directory
 from gateway.verification import review
 from tests.browser.console.deployment import HOSTILE, Deployment
-from tests.browser.console.looked import LOOKS, faults
 
 T = TypeVar("T")
 WHY: Final = "TICKET-7"
-FRAMES: Final = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))"
-"""Another theme is drawn in whole: half of one has no contrast."""
 
 
 async def overrides(deployment: Deployment) -> list[dict[str, Any]]:
@@ -94,14 +91,3 @@ async def hostile_is_text(page: Page) -> None:
     await expect(page.get_by_text(HOSTILE).first).to_be_visible()
     assert await page.evaluate("window.broken") is None
     assert await page.locator("main img, dialog img").count() == 0
-
-
-async def looks(page: Page) -> list[str]:
-    """What is wrong with the page that is open, in both themes and at phone width."""
-    found = []
-    for scheme, (width, height) in LOOKS:
-        await page.set_viewport_size({"width": width, "height": height})
-        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        await page.evaluate(FRAMES)
-        found += [f"{scheme}, {width} px: {fault}" for fault in await faults(page)]
-    return found

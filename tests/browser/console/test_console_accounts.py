@@ -9,14 +9,14 @@ from playwright.async_api import expect
 
 from gateway.control.access.roles import Role
 from tests.browser.chromium import missing
-from tests.browser.console.conftest import ConsolePage, shot
+from tests.browser.console.conftest import ConsolePage
 from tests.browser.console.deployment import HOSTILE, Deployment
+from tests.browser.console.looked import looks, shot
 from tests.browser.console.steered import (
     WHY,
     appeal,
     dialog,
     hostile_is_text,
-    looks,
     overridden,
     overrides,
     press,
@@ -148,11 +148,11 @@ async def test_everybody_can_read_it(console_page: ConsolePage, deployment: Depl
         await overridden(deployment, "pro-requests", {"account": "pro-2"}, {"kind": "scale", "factor": 2})
         async with console_page(Role.ADMIN, "accounts", refusals=True) as page:
             await expect(page.get_by_role("link", name="pro-2", exact=True).first).to_be_visible()
-            found = await looks(page)
+            found = await looks(page, "accounts")
         async with console_page(Role.ADMIN, "accounts/pro-2", refusals=True) as page:
             await expect(page.get_by_role("table", name="Exchanges, the newest first")).to_be_visible()
             await hostile_is_text(page)
-            found += await looks(page)
+            found += await looks(page, "account")
         async with console_page(Role.ADMIN, "accounts/pro-3", refusals=True, scheme="dark") as page:
             await expect(page.get_by_role("img", name=re.compile("pro-3 in the middle"))).to_be_visible()
             await shot(page, "account-dark")

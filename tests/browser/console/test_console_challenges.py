@@ -15,9 +15,10 @@ from gateway.challenges.ladder import Asked, Ladder, Open, Step, Weighed
 from gateway.control.access.roles import Role
 from gateway.stores.redis.client import client
 from tests.browser.chromium import missing
-from tests.browser.console.conftest import ConsolePage, shot
+from tests.browser.console.conftest import ConsolePage
 from tests.browser.console.deployment import HOSTILE, Deployment
-from tests.browser.console.steered import WHY, dialog, hostile_is_text, looks, press
+from tests.browser.console.looked import looks, shot
+from tests.browser.console.steered import WHY, dialog, hostile_is_text, press
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -87,4 +88,4 @@ async def test_everybody_can_read_it(console_page: ConsolePage, deployment: Depl
     subjects = (HOSTILE, "free-5", "network=198.51.100.0/24")
     async with held(deployment, *subjects), console_page(Role.ADMIN, "challenges") as page:
         await hostile_is_text(page)
-        assert await looks(page) == []
+        assert await looks(page, "challenges-held") == []

@@ -10,9 +10,10 @@ from playwright.async_api import Page, expect
 
 from gateway.control.access.roles import Role
 from tests.browser.chromium import missing
-from tests.browser.console.conftest import ConsolePage, shot
+from tests.browser.console.conftest import ConsolePage
 from tests.browser.console.deployment import Deployment
-from tests.browser.console.steered import WHY, dialog, hostile_is_text, looks, overridden, overrides, press, put_back
+from tests.browser.console.looked import looks, shot
+from tests.browser.console.steered import WHY, dialog, hostile_is_text, overridden, overrides, press, put_back
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -196,10 +197,9 @@ async def test_everybody_can_read_it(console_page: ConsolePage, deployment: Depl
         await overridden(deployment, "*", {"accounts": ["free-1", "free-2"]}, {"kind": "freeze"})
         async with console_page(Role.ADMIN, "limits") as page:
             await hostile_is_text(page)
-            found["page"] = await looks(page)
-            await shot(page, "limits-phone")
+            found["page"] = await looks(page, "limits")
             await fill(page, "free-9", kind="Boost")
             await press(dialog(page), "Preview")
             await expect(dialog(page).get_by_label("By the last 24 hours")).to_be_visible()
-            found["dialog"] = await looks(page)
+            found["dialog"] = await looks(page, "limits-dialog")
     assert found == {"page": [], "dialog": []}

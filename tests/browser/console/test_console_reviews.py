@@ -7,9 +7,10 @@ from playwright.async_api import expect
 
 from gateway.control.access.roles import Role
 from tests.browser.chromium import missing
-from tests.browser.console.conftest import ConsolePage, shot
+from tests.browser.console.conftest import ConsolePage
 from tests.browser.console.deployment import Deployment
-from tests.browser.console.steered import appeal, dialog, hostile_is_text, letter, looks, press
+from tests.browser.console.looked import looks, shot
+from tests.browser.console.steered import appeal, dialog, hostile_is_text, letter, press
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -86,10 +87,10 @@ async def test_everybody_can_read_it(console_page: ConsolePage, deployment: Depl
     letter(deployment, "evt_looks")
     async with console_page(Role.ADMIN, "reviews") as page:
         await expect(page.get_by_role("button", name=f"Open case {number}", exact=True)).to_be_visible()
-        found = await looks(page)
+        found = await looks(page, "reviews-list")
         await page.get_by_role("button", name=f"Open case {number}", exact=True).click()
         await expect(dialog(page)).to_contain_text("What the owner has written")
-        found += await looks(page)
+        found += await looks(page, "reviews-case")
         await dialog(page).get_by_label("Reason").fill("put back")
         await press(dialog(page), "Decline")
         await expect(dialog(page)).to_contain_text("It was declined.")

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
 from gateway.control.access.roles import Role
-from gateway.control.console import Console
-from tests.browser.chromium import missing, tab
-from tests.browser.console import made
-from tests.browser.console.conftest import ConsolePage, shot
+from tests.browser.chromium import missing
+from tests.browser.console.conftest import ConsolePage, FakePage
 from tests.browser.console.deployment import HOSTILE, Deployment
-from tests.browser.console.fake import Fake, fake
-from tests.browser.console.looked import LOOKS, faults
+from tests.browser.console.fake import Fake
+from tests.browser.console.looked import looks
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.skipif(bool(missing()), reason=missing() or "there is one"),
 ]
-PACKED: Final = Console()
 FRAMES: Final = """(seconds) => new Promise((done) => {
   const gaps = [];
   let last = performance.now();
@@ -31,14 +26,6 @@ FRAMES: Final = """(seconds) => new Promise((done) => {
   const frame = (now) => { gaps.push(now - last); last = now; now < end ? requestAnimationFrame(frame) : done(gaps); };
   requestAnimationFrame(frame);
 })"""
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def api() -> AsyncIterator[Fake]:
-    """The port, with 1,000 decisions a second."""
-    async with fake(PACKED) as one:
-        made.fill(one)
-        yield one
 
 
 async def test_from_a_refusal_to_its_trail(console_page: ConsolePage, deployment: Deployment) -> None:
@@ -58,10 +45,9 @@ async def test_from_a_refusal_to_its_trail(console_page: ConsolePage, deployment
         await expect(page.get_by_label("Account")).to_have_value("default-1")
 
 
-async def test_held(browser: Browser, api: Fake) -> None:
+async def test_held(fake_page: FakePage) -> None:
     """`p` holds the list: what is read stays in its place, what comes is counted; `p` again lets it go on."""
-    async with tab(browser, api.origin) as page:
-        await page.goto(f"{api.origin}/console/decisions")
+    async with fake_page("decisions") as page:
         first = page.locator("tbody tr:not(.space)").first.get_by_role("link").first
         await expect(first).to_be_visible()
         await page.keyboard.press("p")
@@ -79,10 +65,9 @@ async def test_held(browser: Browser, api: Fake) -> None:
         assert text.count("\r\n") > 1000
 
 
-async def test_filters_are_asked_for(browser: Browser, api: Fake) -> None:
+async def test_filters_are_asked_for(fake_page: FakePage, api: Fake) -> None:
     """Every filter of the address goes to the gateway; one that cannot be right is said, and not asked for."""
-    async with tab(browser, api.origin) as page:
-        await page.goto(f"{api.origin}/console/decisions?country=de&model=m-*&status=4xx&reason=a%26b&tier=pro")
+    async with fake_page("decisions?country=de&model=m-*&status=4xx&reason=a%26b&tier=pro") as page:
         await expect(page.get_by_label("Country")).to_have_value("de")
         asked = [parse_qs(urlsplit(path).query) for _, path in api.asked if path.startswith("/live/decisions")]
         assert asked[-1] == {
@@ -95,10 +80,9 @@ async def test_filters_are_asked_for(browser: Browser, api: Fake) -> None:
 
 
 @pytest.mark.timing
-async def test_smooth(browser: Browser, api: Fake) -> None:
+async def test_smooth(fake_page: FakePage) -> None:
     """1,000 a second: most frames come in time, and no more than two hundred rows are in the document."""
-    async with tab(browser, api.origin) as page:
-        await page.goto(f"{api.origin}/console/decisions")
+    async with fake_page("decisions") as page:
         await expect(page.locator(".rate")).to_have_text("1,000")
         gaps = sorted((await page.evaluate(FRAMES, 3))[2:])
         held, rows = await page.locator(".feed-line b").nth(1).text_content(), await page.locator("tbody tr").count()
@@ -119,12 +103,9 @@ async def test_models_are_text(console_page: ConsolePage, deployment: Deployment
         assert await page.evaluate("[window.broken, document.querySelectorAll('img[onerror]').length]") == [None, 0]
 
 
-@pytest.mark.parametrize(("scheme", "size"), LOOKS)
-async def test_for_everybody(browser: Browser, api: Fake, scheme: Any, size: tuple[int, int]) -> None:
+async def test_for_everybody(fake_page: FakePage) -> None:
     """For screen readers and every eye, in both themes and on a phone."""
-    async with tab(browser, api.origin, size=size, scheme=scheme) as page:
-        await page.goto(f"{api.origin}/console/decisions")
+    async with fake_page("decisions") as page:
         await expect(page.locator("tbody tr").nth(9)).to_be_visible()
         await page.keyboard.press("p")
-        assert await faults(page) == []
-        await shot(page, f"decisions-{scheme}-{size[0]}")
+        assert await looks(page, "decisions") == []

@@ -4,36 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
 from gateway.control.access.roles import Role
-from gateway.control.console import Console
-from tests.browser.chromium import missing, tab
+from tests.browser.chromium import missing
 from tests.browser.console import made
-from tests.browser.console.conftest import ConsolePage, shot
+from tests.browser.console.conftest import ConsolePage, FakePage
 from tests.browser.console.deployment import Deployment
-from tests.browser.console.fake import Fake, fake
-from tests.browser.console.looked import LOOKS, faults
+from tests.browser.console.looked import looks
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.skipif(bool(missing()), reason=missing() or "there is one"),
 ]
-PACKED: Final = Console()
 REFUSED: Final = "0000000000000007"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def api() -> AsyncIterator[Fake]:
-    """The port, with a refusal to look at."""
-    async with fake(PACKED) as one:
-        made.fill(one)
-        yield one
 
 
 async def test_why_was_i_refused(console_page: ConsolePage, deployment: Deployment) -> None:
@@ -59,10 +46,9 @@ async def test_why_was_i_refused(console_page: ConsolePage, deployment: Deployme
         await expect(page.get_by_text("No such exchange")).to_be_visible()
 
 
-async def test_the_chain(browser: Browser, api: Fake) -> None:
+async def test_the_chain(fake_page: FakePage) -> None:
     """Each entry is a step in its order; the one that refused stands out, what is in shadow is dashed."""
-    async with tab(browser, api.origin) as page:
-        await page.goto(f"{api.origin}/console/exchanges/{REFUSED}")
+    async with fake_page(f"exchanges/{REFUSED}") as page:
         await expect(page.locator(".step")).to_have_count(9)
         names = await page.locator(".step > div > b").all_text_contents()
         assert names[1:-1] == ["flood", "auth", "risk", "tiers", "rules", "quota", "after"]
@@ -72,11 +58,8 @@ async def test_the_chain(browser: Browser, api: Fake) -> None:
         assert await page.evaluate("[window.broken, document.querySelectorAll('img[onerror]').length]") == [None, 0]
 
 
-@pytest.mark.parametrize(("scheme", "size"), LOOKS)
-async def test_for_everybody(browser: Browser, api: Fake, scheme: Any, size: tuple[int, int]) -> None:
+async def test_for_everybody(fake_page: FakePage) -> None:
     """For screen readers and every eye, in both themes and on a phone."""
-    async with tab(browser, api.origin, size=size, scheme=scheme) as page:
-        await page.goto(f"{api.origin}/console/exchanges/{REFUSED}")
+    async with fake_page(f"exchanges/{REFUSED}") as page:
         await expect(page.get_by_role("heading", name="Answered")).to_be_visible()
-        assert await faults(page) == []
-        await shot(page, f"exchange-{scheme}-{size[0]}")
+        assert await looks(page, "exchange") == []

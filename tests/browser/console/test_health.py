@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any, Final
-
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
 from gateway.control.access.roles import Role
-from gateway.control.console import Console
-from tests.browser.chromium import missing, tab
+from tests.browser.chromium import missing
 from tests.browser.console import made
-from tests.browser.console.conftest import ConsolePage, shot
-from tests.browser.console.fake import Fake, fake
-from tests.browser.console.looked import LOOKS, faults
+from tests.browser.console.conftest import ConsolePage, FakePage
+from tests.browser.console.fake import Fake
+from tests.browser.console.looked import faults, looks, shot
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.skipif(bool(missing()), reason=missing() or "there is one"),
 ]
-PACKED: Final = Console()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def api() -> AsyncIterator[Fake]:
-    """The port, with two workers that are well."""
-    async with fake(PACKED) as one:
-        made.fill(one)
-        yield one
 
 
 async def test_as_it_is(console_page: ConsolePage) -> None:
@@ -42,11 +28,10 @@ async def test_as_it_is(console_page: ConsolePage) -> None:
         await expect(page.get_by_role("region", name="Directory", exact=True)).to_contain_text("SQLite")
 
 
-async def test_unwell(browser: Browser, api: Fake) -> None:
+async def test_unwell(fake_page: FakePage, api: Fake) -> None:
     """The gravest first, with what to do; a worker by older rules is marked; when it is over, it is said by itself."""
     api.answers["/health"] = made.unwell()
-    async with tab(browser, api.origin) as page:
-        await page.goto(f"{api.origin}/console/health")
+    async with fake_page("health") as page:
         verdict = page.get_by_role("region", name="Verdict")
         await expect(verdict).to_contain_text("1 thing to see to at once")
         await expect(verdict.get_by_role("listitem").first).to_contain_text("What to do: see whether it runs.")
@@ -60,11 +45,8 @@ async def test_unwell(browser: Browser, api: Fake) -> None:
         await expect(verdict).to_contain_text("All is well.")
 
 
-@pytest.mark.parametrize(("scheme", "size"), LOOKS)
-async def test_for_everybody(browser: Browser, api: Fake, scheme: Any, size: tuple[int, int]) -> None:
+async def test_for_everybody(fake_page: FakePage) -> None:
     """For screen readers and every eye, in both themes and on a phone."""
-    async with tab(browser, api.origin, size=size, scheme=scheme) as page:
-        await page.goto(f"{api.origin}/console/health")
+    async with fake_page("health") as page:
         await expect(page.get_by_role("heading", name="Rules and log")).to_be_visible()
-        assert await faults(page) == []
-        await shot(page, f"health-{scheme}-{size[0]}")
+        assert await looks(page, "health") == []

@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
 from gateway.control.access.roles import Role
-from gateway.control.console import Console
-from tests.browser.chromium import missing, tab
+from tests.browser.chromium import missing
 from tests.browser.console import made
-from tests.browser.console.conftest import ConsolePage, shot
+from tests.browser.console.conftest import ConsolePage, FakePage
 from tests.browser.console.deployment import Deployment
-from tests.browser.console.fake import Fake, fake
-from tests.browser.console.looked import LOOKS, faults
+from tests.browser.console.fake import Fake
+from tests.browser.console.looked import faults, looks
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.skipif(bool(missing()), reason=missing() or "there is one"),
 ]
-PACKED: Final = Console()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def api() -> AsyncIterator[Fake]:
-    """The port, with a busy afternoon behind it."""
-    async with fake(PACKED) as one:
-        made.fill(one)
-        yield one
 
 
 async def test_live(console_page: ConsolePage, deployment: Deployment) -> None:
@@ -59,23 +47,21 @@ async def test_longer_spans(console_page: ConsolePage, deployment: Deployment) -
         assert await page.get_by_role("heading", name="Who eats the capacity").count() == 0
 
 
-async def test_names_are_text(browser: Browser, api: Fake) -> None:
+async def test_names_are_text(fake_page: FakePage) -> None:
     """What callers send is shown as they wrote it, wherever it stands, and is never markup."""
-    async with tab(browser, api.origin) as page:
-        await page.goto(f"{api.origin}/console/")
+    async with fake_page() as page:
         await expect(page.get_by_role("link", name=made.HOSTILE)).to_have_count(3)
         await page.get_by_text("The same as a table").click()
         assert await page.evaluate("[window.broken, document.querySelectorAll('img[onerror]').length]") == [None, 0]
 
 
-async def test_a_gateway_that_just_started(browser: Browser, api: Fake) -> None:
+async def test_a_gateway_that_just_started(fake_page: FakePage, api: Fake) -> None:
     """Nothing yet is said in words; so is an answer that does not come."""
     empty = made.overview(1, 1, made.NOW)
     nothing: dict[str, Any] = {"times": [], "now": None, "reasons": {}, "entries": {}, "countries": {}, "models": {}}
     api.answers["/overview"] = empty | nothing | {"series": {}}
     api.feeds["/live/overview"] = made.silence
-    async with tab(browser, api.origin, refusals=True) as page:
-        await page.goto(f"{api.origin}/console/")
+    async with fake_page(refusals=True) as page:
         await expect(page.get_by_text("No second has passed yet")).to_be_visible()
         api.answers["/overview"] = (503, {"error": "the gateway is starting"})
         await page.reload()
@@ -83,11 +69,8 @@ async def test_a_gateway_that_just_started(browser: Browser, api: Fake) -> None:
         assert await faults(page) == []
 
 
-@pytest.mark.parametrize(("scheme", "size"), LOOKS)
-async def test_for_everybody(browser: Browser, api: Fake, scheme: Any, size: tuple[int, int]) -> None:
+async def test_for_everybody(fake_page: FakePage) -> None:
     """For screen readers and every eye, in both themes and on a phone."""
-    async with tab(browser, api.origin, size=size, scheme=scheme) as page:
-        await page.goto(f"{api.origin}/console/")
+    async with fake_page() as page:
         await expect(page.get_by_role("heading", name="Models")).to_be_visible()
-        assert await faults(page) == []
-        await shot(page, f"overview-{scheme}-{size[0]}")
+        assert await looks(page, "overview") == []

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
 from gateway.control.access.roles import MAY, Permission, Role
-from gateway.control.console import Console
 from tests.browser.chromium import missing, tab
 from tests.browser.console import made
-from tests.browser.console.conftest import ConsolePage, shot
+from tests.browser.console.conftest import FakePage, sign_in
 from tests.browser.console.deployment import ADMIN_TOKEN, Deployment
-from tests.browser.console.fake import Fake, fake
-from tests.browser.console.looked import LOOKS, PHONE, faults
+from tests.browser.console.fake import Fake
+from tests.browser.console.looked import PHONE, faults, looks, shot
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.skipif(bool(missing()), reason=missing() or "there is one"),
 ]
-PACKED: Final = Console()
 NEEDS: Final = {"Overview": "look", "Decisions": "people", "Health": "look", "Reviews": "judge", "Operators": "govern"}
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def api() -> AsyncIterator[Fake]:
-    """The port, with a busy afternoon behind it."""
-    async with fake(PACKED) as one:
-        made.fill(one)
-        yield one
 
 
 async def heading(page: Page, text: str | re.Pattern[str]) -> None:
@@ -65,11 +53,10 @@ async def test_in_and_out(browser: Browser, deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("role", list(Role))
-async def test_pages_by_role(browser: Browser, api: Fake, role: Role) -> None:
+async def test_pages_by_role(fake_page: FakePage, api: Fake, role: Role) -> None:
     """The navigation has what the role may look at; an address of anything else says that it is not for it."""
     api.role = role
-    async with tab(browser, api.origin, refusals=True) as page:
-        await page.goto(f"{api.origin}/console/health")
+    async with fake_page("health", refusals=True) as page:
         await heading(page, "Health")
         links = await page.get_by_role("navigation").get_by_role("link").all_text_contents()
         for title, needs in NEEDS.items():
@@ -82,10 +69,9 @@ async def test_pages_by_role(browser: Browser, api: Fake, role: Role) -> None:
             await expect(page.get_by_role("main")).to_contain_text(f"the role {role}")
 
 
-async def test_by_keyboard(browser: Browser, api: Fake) -> None:
+async def test_by_keyboard(fake_page: FakePage) -> None:
     """Keys lead to pages, to the filter and to help; the focus goes along, and a screen reader is told."""
-    async with tab(browser, api.origin) as page:
-        await page.goto(f"{api.origin}/console/health")
+    async with fake_page("health") as page:
         await heading(page, "Health")
         await page.keyboard.press("Tab")
         await expect(page.get_by_role("link", name="To the content")).to_be_focused()
@@ -113,16 +99,15 @@ async def test_by_keyboard(browser: Browser, api: Fake) -> None:
         await heading(page, "Health")
 
 
-async def test_where_nothing_is(browser: Browser, api: Fake) -> None:
+async def test_where_nothing_is(fake_page: FakePage) -> None:
     """An address that no page has says so, and leads back."""
-    async with tab(browser, api.origin) as page:
-        await page.goto(f"{api.origin}/console/no/such/page")
+    async with fake_page("no/such/page") as page:
         await heading(page, "No such page")
         await page.get_by_role("link", name="To the overview").click()
         await heading(page, "Overview")
 
 
-async def test_what_everybody_has_to_know(browser: Browser, api: Fake) -> None:
+async def test_what_everybody_has_to_know(fake_page: FakePage, api: Fake) -> None:
     """A freeze, a shadow of everything, files that are refused: on every page, in words, as text."""
     freeze = {"id": 1, "limit": "*", "scope": {"model": made.HOSTILE}, "by": made.HOSTILE, "reason": "incident"}
     shadow = {
@@ -136,8 +121,7 @@ async def test_what_everybody_has_to_know(browser: Browser, api: Fake) -> None:
     }
     api.answers["/overrides"] = {"revision": 43, "overrides": [freeze | {"change": {"kind": "freeze"}}, shadow]}
     api.answers["/policies"] = {"generation": 7, "files": "refused", "shown": [f"rules.yaml:3: {made.HOSTILE}"]}
-    async with tab(browser, api.origin) as page:
-        await page.goto(f"{api.origin}/console/health")
+    async with fake_page("health") as page:
         alarms = page.get_by_role("complementary", name="Alarms")
         await expect(alarms).to_contain_text("The rules on disk are refused")
         await expect(alarms).to_contain_text(f"Frozen: model {made.HOSTILE}")
@@ -148,14 +132,13 @@ async def test_what_everybody_has_to_know(browser: Browser, api: Fake) -> None:
         await shot(page, "alarms")
 
 
-async def test_while_the_gateway_is_away(browser: Browser, api: Fake) -> None:
+async def test_while_the_gateway_is_away(fake_page: FakePage, api: Fake) -> None:
     """A proxy's page is told in words, and tried again by a button; a session that is over leads to the way in."""
 
     async def away(route: Route) -> None:
         await route.fulfill(status=502, content_type="text/html", body="<h1>Bad gateway</h1>")
 
-    async with tab(browser, api.origin, refusals=True) as page:
-        await page.goto(f"{api.origin}/console/exchanges")
+    async with fake_page("exchanges", refusals=True) as page:
         await expect(page.get_by_role("table")).to_be_visible()
         await page.route(re.compile(r"/exchanges/"), away)
         await page.get_by_label("Request id").fill("abc")
@@ -174,9 +157,12 @@ SIZES: Final = """() => Object.fromEntries(performance.getEntries()
   .map((one) => [one.name.split("/").slice(5).join("/"), one.encodedBodySize]))"""
 
 
-async def test_fast(console_page: ConsolePage) -> None:
+@pytest.mark.timing
+async def test_fast(browser: Browser, deployment: Deployment) -> None:
     """The first paint within a second of asking, the frame within 60 KB; what a page alone needs comes with it."""
-    async with console_page(Role.VIEWER, "health") as page:
+    async with tab(browser, deployment.origin) as page:
+        await sign_in(page.context, deployment, Role.VIEWER)
+        await page.goto(f"{deployment.origin}/console/health")
         await heading(page, "Health")
         paint = await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
         sizes: dict[str, Any] = await page.evaluate(SIZES)
@@ -186,21 +172,18 @@ async def test_fast(console_page: ConsolePage) -> None:
     assert not any("world" in name or "editor" in name for name in sizes)
 
 
-@pytest.mark.parametrize(("scheme", "size"), LOOKS)
-async def test_sign_in_for_everybody(browser: Browser, api: Fake, scheme: Any, size: tuple[int, int]) -> None:
+async def test_sign_in_for_everybody(fake_page: FakePage, api: Fake) -> None:
     """The way in, and the navigation of a phone, for screen readers and every eye."""
     api.role = None
-    async with tab(browser, api.origin, size=size, scheme=scheme, refusals=True) as page:
-        await page.goto(f"{api.origin}/console/")
+    async with fake_page(refusals=True) as page:
         await heading(page, "Sign in to Tidegate")
-        assert await faults(page) == []
-        await shot(page, f"sign-in-{scheme}-{size[0]}")
+        assert await looks(page, "sign-in") == []
         await page.get_by_label("Token").fill(api.token)
         await page.keyboard.press("Enter")
         await heading(page, "Overview")
-        if size == PHONE:
-            await page.get_by_role("button", name="Pages").click()
-            await expect(page.get_by_role("navigation")).to_be_visible()
-            assert await faults(page) == []
-            await page.get_by_role("link", name="Health").click()
-            await expect(page.get_by_role("navigation")).to_be_hidden()
+        await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        await page.get_by_role("button", name="Pages").click()
+        await expect(page.get_by_role("navigation")).to_be_visible()
+        assert await faults(page) == []
+        await page.get_by_role("link", name="Health").click()
+        await expect(page.get_by_role("navigation")).to_be_hidden()

@@ -5,7 +5,7 @@ import { navigate, route, ROOT } from "./router.js";
 const PAUSE = 300;
 const ACTIONS = [{ value: "", label: "Any" }, { value: "refused", label: "Refused in any way" }, "allow", "deny", "throttle", "challenge"];
 const FIELDS = [
-  { name: "text", label: "Search", type: "search", placeholder: "id, name, reason" },
+  { name: "text", label: "Search", type: "search", placeholder: "id, name …" },
   { name: "account", label: "Account" },
   { name: "model", label: "Model", placeholder: "m-*" },
   { name: "reason", label: "Reason" },
