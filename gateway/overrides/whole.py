@@ -188,6 +188,8 @@ def _means(one: _Ranked, principal: Principal, model: str, country: str) -> bool
 
 
 NONE: Final = Overrides()
+DOLLARS_AT_MOST: Final = 1e12
+"""What is left is told by the store in whole millionths, of 64 bits: more would be told as a debt."""
 
 
 def changed(limit: Limit, override: Override) -> Limit | None:
@@ -237,4 +239,4 @@ def _set(limit: Limit, override: Override) -> Limit:
 
 
 def _whole(measure: Measure, amount: float) -> float:
-    return amount if measure is Measure.SPEND else float(max(1, math.ceil(round(amount, 9))))
+    return min(amount, DOLLARS_AT_MOST) if measure is Measure.SPEND else float(max(1, math.ceil(round(amount, 9))))

@@ -257,3 +257,10 @@ def test_numbers_thaw_what_the_file_has_frozen() -> None:
     stated = Limit("rpm", Measure.REQUESTS, 0.0, 0.0, 60.0)
     one = changed(stated, override(1, kind=Kind.SET, capacity=600.0))
     assert one == Limit("rpm", Measure.REQUESTS, 600.0, 600.0, 60.0)
+
+
+@pytest.mark.parametrize("change", [{"kind": Kind.SET, "capacity": 1e15}, {"kind": Kind.SCALE, "factor": 1000.0}])
+def test_no_more_dollars_than_the_store_can_tell(change: dict[str, Any]) -> None:
+    """What is left is told in whole millionths of 64 bits."""
+    one = changed(Limit("usd", Measure.SPEND, 1e10, 1e10, 60.0), override(1, **change))
+    assert one is not None and one.capacity * 1e6 < 2**63

@@ -83,7 +83,7 @@ class AccountsLimits:
     async def limits(self, request: web.Request) -> web.Response:
         rules, now = await self._of.in_force(), self._of.now()
         whole = await self._overrides(now)
-        documents = [shown.of_override(one, rules, now) for one in whole.all]
+        documents = await asyncio.to_thread(lambda: [shown.of_override(one, rules, now) for one in whole.all])
         kept, left_out = shown.for_caller(documents, request)
         by_limit: dict[str, list[dict[str, Any]]] = {}
         for one in kept:
@@ -103,7 +103,8 @@ class AccountsLimits:
         if self._of.database is None:
             return NONE
         found = await self._of.database.reading(lambda connection: rows.read(connection, now))
-        return Overrides(found.overrides, found.revision, now)
+        # Ten thousand of them take a while to sort: not in the event loop.
+        return await asyncio.to_thread(Overrides, found.overrides, found.revision, now)
 
     # -- of one account -----------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from gateway import quantities
@@ -201,13 +202,19 @@ def _prudent(
     limit: str, scope: Scope, change: Change, expires: float, now: float, said: _Said, *, confirmed: bool
 ) -> None:
     """What is allowed by the letter, and is too much to happen by mistake."""
+    whoever = _is_everybody(scope)
     gives = change.kind is Kind.UNLIMITED or (change.kind is Kind.SCALE and change.factor > 1.0)
-    if gives and scope == EVERYBODY and math.isinf(expires):
+    if gives and whoever and math.isinf(expires):
         said.note("expires", "more for everybody needs an end: state `lasts` or `expires`")
     if change.kind is Kind.SHADOW and expires - now > SHADOW_AT_MOST:
         said.note("expires", "shadow lasts 24 hours at most: nothing is refused meanwhile")
-    if change.kind is Kind.FREEZE and limit == ALL_LIMITS and scope == EVERYBODY and not confirmed:
+    if change.kind is Kind.FREEZE and limit == ALL_LIMITS and whoever and not confirmed:
         said.note("confirm", "this refuses everything for everybody: say `confirm: true` if it is meant")
+
+
+def _is_everybody(scope: Scope) -> bool:
+    """Also where a pattern of models means each of them."""
+    return replace(scope, model="") == EVERYBODY and set(scope.model) <= {"*", "?"}
 
 
 _ACCOUNT: Final = re.compile(ACCOUNT_ID).match

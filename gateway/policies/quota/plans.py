@@ -15,9 +15,9 @@ from gateway.overrides.override import Kind, Override
 from gateway.overrides.whole import changed
 from gateway.overrides.written import in_words
 from gateway.partitions import INDEX, NOBODY, Costs, partition
-from gateway.policies.quota.refusal import frozen
+from gateway.policies.quota.refusal import frozen, refusal
 from gateway.policies.quota.rule import part_of
-from gateway.policy import ALLOW, Bucket, Context, Decision, Finding, Limit, Measure, Principal, Take
+from gateway.policy import ALLOW, Bucket, Context, Decision, Finding, Limit, Measure, Principal, Take, Taken
 
 if TYPE_CHECKING:
     from gateway.policies.quota.config import LimitConfig
@@ -165,6 +165,11 @@ class Plans:
             name = names.get(config.per)
             if name is None:
                 name = names[config.per] = partition(config.per, context)
+            if override is not None and override.kind is Kind.FREEZE:
+                # No bucket need be asked, so it bites also while the store is away, whatever `on_failure` says.
+                short = Take(Bucket(*name, limit), 0.0)
+                said = refusal(short, Taken(False, (0.0,), 0, float("inf")), override=override)
+                return Plan((), self._pick(()), (), most_output, principal, said)
             buckets.append(Bucket(*name, limit))
             measures.append(INDEX[limit.measure])
             weights.append(config.cached_weight)

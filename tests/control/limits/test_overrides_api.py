@@ -347,3 +347,12 @@ async def test_in_shadow_a_freeze_says_that_it_refuses_nobody(port: Port) -> Non
     status, said = await port.ask("POST", "/overrides", freeze | {"scope": {}, "confirm": True})
     assert (status, said["current"]["id"]) == (409, shadow)
     assert "take it back first" in said["error"]
+
+
+@pytest.mark.parametrize("pattern", ["*", "**", "?*"])
+async def test_a_pattern_of_every_model_is_everybody(port: Port, pattern: str) -> None:
+    """To freeze everything needs a confirmation, and more for everybody an end, however it is written."""
+    for change, field in (({"kind": "freeze"}, "confirm"), ({"kind": "unlimited"}, "expires")):
+        asked = {"limit": "*", "scope": {"model": pattern}, "change": change, **WHY}
+        _, said = await port.ask("POST", "/overrides", asked)
+        assert field in said["fields"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
@@ -153,15 +152,15 @@ def test_a_freeze_says_what_is_frozen(scope: Scope, what: str) -> None:
     assert detail == f"Requests are stopped{what} at the moment: waiting a little does not help."
 
 
-def test_a_freeze_of_one_limit() -> None:
-    """Is a capacity of 0, and the refusal's note says who did it; the caller's text does not."""
-    desk = Desk()
+@pytest.mark.parametrize("store", ["shared", "local"])
+def test_a_freeze_of_one_limit(store: str) -> None:
+    """Refused before any store is asked, so also while there is none; the note says who did it, the text does not."""
+    desk = Desk(store=store)
     desk.set(override(Kind.FREEZE))
-    take = desk.decide().takes[0]
-    assert take.bucket.limit.capacity == 0
-    refused = desk.policy.refuse(asked(), take, Taken(False, (0.0,), 0, math.inf))
-    assert (refused.reason, refused.note) == ("quota_frozen", "account=acme; override 7: freeze")
-    assert "override" not in refused.detail
+    refused = desk.decide()
+    assert (refused.action, refused.reason, refused.takes) == (Action.THROTTLE, "quota_frozen", ())
+    assert (refused.note, refused.retry_after) == ("account=acme; override 7: freeze", None)
+    assert "override" not in refused.detail and "frozen" in refused.detail
 
 
 def test_unlimited_is_not_without_quota() -> None:
