@@ -21,6 +21,7 @@ from gateway.control.fleet import Fleet
 from gateway.control.openapi import About, document
 from gateway.control.operations import Operation, who
 from gateway.control.rulesets import Outcome, Rulesets
+from gateway.control.veil import veiled
 from gateway.telemetry.exposition import render
 
 OPENMETRICS: Final = "application/openmetrics-text"
@@ -115,33 +116,35 @@ class PoliciesApi:
         kind = f"{OPENMETRICS}; version=1.0.0" if openmetrics else "text/plain; version=0.0.4"
         return web.Response(body=text, headers={"Content-Type": f"{kind}; charset=utf-8"})
 
-    async def status(self, _: web.Request) -> web.Response:
+    async def status(self, request: web.Request) -> web.Response:
         """The rules in force, those of each worker, and what is wrong with the files on disk."""
         workers = {
             worker: {"generation": generation, "digest": digest}
             for worker, (generation, digest) in (await self.fleet.versions()).items()
         }
-        return said(self.rulesets.status() | {"workers": workers})
+        found = self.rulesets.status()
+        told = {name: veiled(found[name], request) for name in ("problems", "shown")}
+        return said(found | told | {"workers": workers})
 
     async def history(self, _: web.Request) -> web.Response:
         return said({"history": self.rulesets.past()})
 
     async def reload(self, request: web.Request) -> web.Response:
         """Apply the files on disk, also those that were set aside by a rollback."""
-        return _told(await self.rulesets.reload(who(request), insist=True))
+        return _told(request, await self.rulesets.reload(who(request), insist=True))
 
     async def rollback(self, request: web.Request) -> web.Response:
         """`{"to": DIGEST}` or nothing for the one before."""
         asked = await content(request, RollbackShape)
-        return _told(await self.rulesets.rollback(who(request), asked.to))
+        return _told(request, await self.rulesets.rollback(who(request), asked.to))
 
 
-def _told(outcome: Outcome) -> web.Response:
+def _told(request: web.Request, outcome: Outcome) -> web.Response:
     generation, digest = outcome.version
     answer = {
         "outcome": outcome.word,
         "generation": generation,
         "digest": digest,
-        "problems": outcome.problems,
+        "problems": veiled(outcome.problems, request),
     }
     return said(answer, STATUS.get(outcome.word, 200))

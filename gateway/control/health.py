@@ -23,6 +23,7 @@ from gateway.control.exchanges import DAY, WEEK, Kept
 from gateway.control.limits.applied import Holds, Look
 from gateway.control.live.lines import Told
 from gateway.control.operations import Operation
+from gateway.control.veil import veiled
 
 WITHIN: Final = 2.0
 """Seconds for Redis, and for the directory."""
@@ -118,7 +119,8 @@ class HealthApi:
             "processes": [one._asdict() for one in sources.processes()],
             "redis": redis,
             "directory": directory,
-            "rules": {name: status[name] for name in ("generation", "digest", "since", "who", "problems")},
+            "rules": {name: status[name] for name in ("generation", "digest", "since", "who")}
+            | {"problems": veiled(status["problems"], request)},
             "feeds": feeds_of(status["lists"], snapshots),
             "exchange_log": {"on": sources.kept.folder is not None, "keep": sources.kept.keep},
         }

@@ -32,7 +32,7 @@ from gateway.control import admin
 from gateway.control.access.routes import FEED
 from tests.control.whole_port import ADMIN_TOKEN, WholePort, whole_port
 
-EXAMPLES: Final = int(os.environ.get("TIDEGATE_EXAMPLES", "3"))
+EXAMPLES: Final = int(os.environ.get("TIDEGATE_EXAMPLES", "1"))
 """Of each operation, in each of two ways: as its shapes say, and not as they say. More find more, in minutes."""
 CHECKS: Final[list[Callable[..., Any]]] = [
     status_code_conformance,

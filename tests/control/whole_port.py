@@ -42,6 +42,8 @@ class WholePort:
     http: aiohttp.ClientSession
     port: OperatorsPort
     tokens: dict[Role, str]
+    folder: Path
+    """Of tidegate.yaml."""
 
     async def ask(
         self, method: str, path: str, token: str = ADMIN_TOKEN, content: Any = None, **more: Any
@@ -87,7 +89,7 @@ async def whole_port(folder: Path, redis: str, **settings: Any) -> AsyncIterator
     tokens = {role: _minted(durable, role) for role in Role}
     timeout = aiohttp.ClientTimeout(total=20)
     async with aiohttp.ClientSession(timeout=timeout) as http:
-        yield WholePort(f"http://127.0.0.1:{bound.getsockname()[1]}", http, port, tokens)
+        yield WholePort(f"http://127.0.0.1:{bound.getsockname()[1]}", http, port, tokens, folder)
     await port.close()
     await accounts.close()
     rules.close()

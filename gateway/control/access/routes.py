@@ -17,6 +17,10 @@ from gateway.tasks import spawn
 
 SAFE: Final = frozenset({"GET", "HEAD"})
 FEED: Final = "text/event-stream"
+WHOLE: Final = frozenset({"application/json", "text/html", "text/plain", "*/*"})
+"""Media of answers that are made before they are sent. The content of a stream would go out for HEAD as well, and stand
+on the connection as the beginning of the next answer.
+"""
 LOOKED_AGAIN: Final = 2.0
 """Seconds: who follows a feed is asked for so often whether they still may."""
 
@@ -50,11 +54,11 @@ class Operations:
         return len(self._all)
 
     def add_to(self, app: web.Application, guard: Guard) -> None:
-        """Their routes. What may be looked at may be asked for without its content, but for feeds."""
+        """Their routes. What may be looked at may be asked for without its content, but for streams."""
         for one in self:
             handler = _guarded(one, guard)
             app.router.add_route(one.method, one.path, handler)
-            if one.method == "GET" and one.media != FEED and ("HEAD", one.path) not in self._all:
+            if one.method == "GET" and one.media in WHOLE and ("HEAD", one.path) not in self._all:
                 app.router.add_route("HEAD", one.path, handler)
 
 

@@ -61,8 +61,8 @@ def _reaches(data: Any, loc: tuple[str | int, ...] = ()) -> Iterator[_Reach]:
                 for there in _hosts(data):
                     yield _Reach((*loc, key), ("secret", stated, there), SENT)
     steps = data.items() if isinstance(data, Mapping) else enumerate(data) if isinstance(data, list) else ()
-    for key, value in steps:
-        yield from _reaches(value, (*loc, key))
+    for step, value in steps:
+        yield from _reaches(value, (*loc, step))
 
 
 def _hosts(source: Mapping[str, Any]) -> set[str]:
