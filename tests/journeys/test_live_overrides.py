@@ -32,7 +32,7 @@ from tests.journeys.harness import Account, Caller, Gateway, World, caller, unti
 
 pytestmark = pytest.mark.skipif(bool(servers.missing("valkey")), reason=servers.missing("valkey"))
 
-CHANGES: Final = int(os.environ.get("TIDEGATE_LIVE_CHANGES", "20"))
+CHANGES: Final = int(os.environ.get("TIDEGATE_LIVE_CHANGES", "8"))
 """How often something is set and taken back where time is measured. The promise was measured with 100."""
 SECOND: Final = 1.0
 QUOTA: Final = """\
