@@ -87,12 +87,12 @@ async def test_pictures(console_page: ConsolePage, deployment: Deployment) -> No
             await press(page, "Verify")
             await expect(page.get_by_text("Nobody changed the audit")).to_be_visible()
             await shot(page, "audit", whole=False)
-        async with console_page(Role.OPERATOR, size=SIZE) as page:
+        async with console_page(Role.OPERATOR, size=(1280, 1150)) as page:
             where = page.get_by_role("region", name="Where requests come from", exact=True)
             await expect(where.get_by_role("link", name="Nigeria")).to_be_visible()
             reasons = page.get_by_role("region", name="Refusals by reason")
             await expect(reasons.get_by_role("button", name=re.compile("_exceeded"))).not_to_have_count(0)
-            await shot(page, "overview")
+            await shot(page, "overview", whole=False)
             await page.emulate_media(color_scheme="dark")
             await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
             await shot(page, "phone", whole=False)

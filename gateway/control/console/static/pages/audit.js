@@ -80,8 +80,8 @@ function Detail({ row }) {
   const short = html`${reason ? html`<q>${reason}</q>` : null}`;
   if (!changes.length && !rest.length) return short;
   const list = html`<dl class="change-rows">
-    ${changes.map(({ key, before, after }) => html`<div key=${key} class="change-row"><dt>${key}</dt><dd>${before === undefined ? null : html`<span class="unseen">was </span><span class="was">${inWords(before)}</span> `}${after === undefined ? html`<span class="unseen">is no more</span>` : html`<span aria-hidden="true">→ </span><span class="unseen">is </span><span class="is">${inWords(after)}</span>`}</dd></div>`)}
-    ${rest.map(([key, value]) => html`<div key=${key} class="change-row"><dt>${key}</dt><dd>${inWords(value)}</dd></div>`)}</dl>`;
+    ${changes.map(({ key, before, after }) => html`<div key=${key} class="change-row"><dt>${key}</dt><dd>${before === undefined ? null : html`<span class="unseen">was </span><span class="was">${inWords(before, key)}</span> `}${after === undefined ? html`<span class="unseen">is no more</span>` : html`<span aria-hidden="true">→ </span><span class="unseen">is </span><span class="is">${inWords(after, key)}</span>`}</dd></div>`)}
+    ${rest.map(([key, value]) => html`<div key=${key} class="change-row"><dt>${key}</dt><dd>${inWords(value, key)}</dd></div>`)}</dl>`;
   return changes.length + rest.length > 4 ? html`${short}<details><summary class="small">${changes.length ? `${changes.length} changed` : `${rest.length} more`}</summary>${list}</details>` : html`${short}${list}`;
 }
 

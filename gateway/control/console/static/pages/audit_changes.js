@@ -1,6 +1,9 @@
 // What a line of the audit says of before and after, as rows.
+import { time } from "../parts/format.js";
+
 const APART = new Set(["reason", "before", "after"]);
 const DIGEST = /^[0-9a-f]{32,64}$/;
+const TIME = /(^|[._])(expires|since|until)$/;
 const isPlain = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
@@ -22,12 +25,13 @@ export function changesOf(detail) {
   return { reason, changes, rest };
 }
 
-/** A value as people read it. */
-export function inWords(value) {
+/** A value of that name as people read it. */
+export function inWords(value, key = "") {
   if (value === null || value === "") return "–";
   if (value === true) return "yes";
   if (value === false) return "no";
   if (Array.isArray(value) && value.every((one) => typeof one !== "object")) return value.join(", ") || "–";
   if (DIGEST.test(value)) return value.slice(0, 12);
+  if (TIME.test(key) && value > 1e9) return time(value);
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }

@@ -17,7 +17,7 @@ const Yes = ({ is, yes = "yes", no = "no", bad = true }) => html`<${Tag} tone=${
 
 function Verdict({ data }) {
   const grave = data.warnings.filter((one) => one.grave).length;
-  if (data.well) return html`<section class="card verdict ok" aria-label="Verdict"><p class="in-words">All is well.</p><p class="soft">${data.workers.length} workers serve by generation ${data.rules.generation}; Redis answers in ${duration(data.redis.latency)}; the directory is there.</p></section>`;
+  if (data.well) return html`<section class="card verdict ok" aria-label="Verdict"><p class="in-words">All is well.</p><p class="soft">${data.workers.length} ${data.workers.length === 1 ? "worker serves" : "workers serve"} by generation ${data.rules.generation}; Redis answers in ${duration(data.redis.latency)}; the directory is there.</p></section>`;
   return html`<section class=${`card verdict ${grave ? "bad" : "warn"}`} aria-label="Verdict"><p class="in-words">${grave ? `${number(grave)} ${grave === 1 ? "thing" : "things"} to see to at once` : `${number(data.warnings.length)} ${data.warnings.length === 1 ? "thing" : "things"} to see to`}</p>
     <ul class="warnings">${data.warnings.map((one, index) => html`<li key=${index} class=${one.grave ? "bad" : "warn"}><b>${one.what}</b><span>What to do: ${one.do}.</span></li>`)}</ul></section>`;
 }

@@ -108,7 +108,7 @@ export default function Overview({ query }) {
       ${data.times.length ? html`<${Plots} data=${data} words=${`The last ${SPANS[span].words}`} />
       <${Where} countries=${data.countries} words=${`of the last ${SPANS[span].words}`} />
       <${Refusals} data=${data} />
-      <div class="grid">${may("people") ? html`<${Busy} />` : null}<${Models} models=${data.models} /></div>`
+      <div class="grid broad">${may("people") ? html`<${Busy} />` : null}<${Models} models=${data.models} /></div>`
       : html`<${Empty} title="No second has passed yet">The gateway has just started. Numbers come with the first second.<//>`}` : null}
   <//>`;
 }
