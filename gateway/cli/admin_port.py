@@ -23,6 +23,7 @@ import aiohttp
 import typer
 
 from gateway.app.configuration import read_configuration
+from gateway.cli.columns import second
 from gateway.cli.configured import fail, fail_with
 from gateway.cli.directory_access import NOTHING, UNSET
 from gateway.control.operations import ACTOR
@@ -305,7 +306,10 @@ def _theirs(content: Mapping[str, Any]) -> list[str]:
         return []
     whole = found.get("said") or (json.dumps(found["change"], ensure_ascii=False) if "change" in found else "")
     lines = [f"  now: {whole}"] if whole else []
-    lines += [f"  {name}: {found[name]}" for name in SHOWN if found.get(name) not in (None, "")]
+    for name in SHOWN:
+        value = found.get(name)
+        if value not in (None, ""):
+            lines.append(f"  {name}: {f'{second(value)} UTC' if isinstance(value, float) else value}")
     return [*map(readable, lines), "  look at it again, then decide"] if lines else []
 
 

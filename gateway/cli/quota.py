@@ -31,6 +31,8 @@ app = typer.Typer(help="Limits, what is used of them, and overrides: set, boost,
 CONFIG: Final = Path("tidegate.yaml")
 ALL: Final = "*"
 NO_REASON: Final = "--reason is needed: it stands in the audit for good, and somebody will ask"
+OPTIONS: Final = {"confirm": "--yes, if it is meant", "expires": "--for or --until"}
+"""How a field of the API that was wrong is stated on the command line."""
 
 LimitArgument = Annotated[str, typer.Argument(help="The limit's name; `tidegate quota show` lists them.")]
 LimitOrAll = Annotated[str, typer.Argument(help="The limit's name, or `all`.")]
@@ -320,6 +322,9 @@ def _refused(refused: Refused, *, again: bool) -> NoReturn:
     """The sentence, who has changed it and to what, and what helps."""
     current = refused.content.get("current")
     lines = [str(refused)]
+    fields = refused.content.get("fields")
+    if isinstance(fields, dict):
+        lines += [f"here: {option}" for field, option in OPTIONS.items() if field in fields]
     if isinstance(current, dict) and refused.status == 409 and again:
         lines.append(f"to change it: the same command with --replace {current['revision']}")
     elif isinstance(current, dict) and refused.status == 412:

@@ -113,7 +113,9 @@ def changed(answer: Said) -> str:
     lines = [f"override {override['id']} (revision {override['revision']}) {override['state']}: {override['said']}"]
     lines.append(_applied(applied))
     lines += [f"note: {warning}" for warning in answer["warnings"]]
-    lines.append(f"to take it back: {take_back(override)}")
+    # An undo undone is a change again: at night nobody should freeze a customer anew by "taking back" once more.
+    again = "to take it back" if override["state"] == "in force" else "to put it in force again"
+    lines.append(f"{again}: {take_back(override)}")
     return readable("\n".join(lines))
 
 

@@ -58,10 +58,14 @@ async def test_a_night(port: Port) -> None:
     stale = await quota(port, *undo[1].split(), "ticket 9")
     assert (stale.exit_code, "has changed it meanwhile" in stale.stderr) == (1, True)
     assert "tidegate quota history 1" in stale.stderr
+    assert re.search(r"  expires: 2030-01-01 00:00:00 UTC$", stale.stderr, re.MULTILINE), stale.stderr
     history = await well(port, "history", 1)
     assert "kind scale → set" in history
     assert "ticket 8" in history
-    assert "withdrawn" in await well(port, "remove", 1, *why)
+    gone = await well(port, "remove", 1, *why)
+    assert ("withdrawn" in gone, "to put it in force again: tidegate quota undo 1" in gone) == (True, True)
+    everything = await quota(port, "freeze", "all", "--everybody", "--for", "5m", *why)
+    assert (everything.exit_code, "here: --yes" in everything.stderr) == (1, True), everything.stderr
     assert (await well(port, "list")).strip() == "nothing is set beside the rules"
 
 
