@@ -22,7 +22,7 @@ LOOKS: Final[tuple[tuple[Literal["light", "dark"], tuple[int, int]], ...]] = (
 DRAWN: Final = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))"
 """Another theme is drawn in whole: half of one has no contrast."""
 EVERYTHING: Final[dict[str, Any]] = {"resultTypes": ["violations"]}
-COLOURS: Final = EVERYTHING | {"runOnly": {"type": "tag", "values": ["cat.color"]}}
+COLOURS: Final = EVERYTHING | {"runOnly": ["color-contrast", "link-in-text-block"]}
 """All that a theme changes."""
 AXE: Final = Axe()
 RUN: Final = "(options) => axe.run(document, options).then((found) => found.violations)"

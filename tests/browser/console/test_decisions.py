@@ -60,15 +60,16 @@ async def test_held(fake_page: FakePage) -> None:
         async with page.expect_download() as waiting:
             await page.get_by_role("button", name="CSV").click()
         kept = await (await waiting.value).path()
-        text = kept.read_text()
-        assert text.startswith("Time,Action,Status,Account,Model")
-        assert text.count("\r\n") > 1000
+        text = kept.read_bytes()
+        assert text.startswith(b"Time,Action,Status,Account,Model")
+        assert text.count(b"\r\n") > 1000
 
 
 async def test_filters_are_asked_for(fake_page: FakePage, api: Fake) -> None:
     """Every filter of the address goes to the gateway; one that cannot be right is said, and not asked for."""
     async with fake_page("decisions?country=de&model=m-*&status=4xx&reason=a%26b&tier=pro") as page:
         await expect(page.get_by_label("Country")).to_have_value("de")
+        await expect(page.get_by_role("status").filter(has_text="Live")).to_be_visible()
         asked = [parse_qs(urlsplit(path).query) for _, path in api.asked if path.startswith("/live/decisions")]
         assert asked[-1] == {
             "country": ["DE"], "model": ["m-*"], "status": ["4xx"], "reason": ["a&b"], "tier": ["pro"]
