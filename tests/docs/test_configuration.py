@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from gateway.accounts.model import AccountEntry, AccountsFile, KeyEntry
-from gateway.edge.edge import Edge
+from gateway.edge.ended import line_of
 from gateway.policies.auth.config import AuthConfig, Issuer
 from gateway.policies.geo import config as geo
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
@@ -201,9 +201,9 @@ def _snapshot() -> dict[str, Any]:
 
 
 def _keys_of_lines() -> set[str]:
-    """Every key that `Edge._line` may put into an access line."""
+    """Every key that may stand in an access line."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(Edge._line)))):
+    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(line_of)))):
         if isinstance(node, ast.Dict):
             found |= {str(key.value) for key in node.keys if isinstance(key, ast.Constant)}
         elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):

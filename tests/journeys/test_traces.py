@@ -81,7 +81,7 @@ async def test_a_request_is_told_step_by_step(tmp_path: Path) -> None:
         world.write({"quota": QUOTA}, {"pro": 1})
         account = world.account("pro")
         traces = {"endpoint": url, "sample": "100%", "service": "edge-1"}
-        settings = {"trusted_hops": ["127.0.0.1/32"], "timeouts": {"store": "2s"}, "traces": traces}
+        settings: dict[str, Any] = {"trusted_hops": ["127.0.0.1/32"], "timeouts": {"store": "2s"}, "traces": traces}
         async with harness.gateway(world, **settings) as gateway:
             fields = account.bearer | {"traceparent": f"00-{TRACE}-{SPAN}-01", "tracestate": "a=1"}
             chat = f"{gateway.url}/v1/chat/completions"
