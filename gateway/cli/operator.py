@@ -13,7 +13,7 @@ from gateway.accounts.sql import operators
 from gateway.cli.admin_port import TOKEN, AdminOption, AdminPort, JsonOption, readable, segment
 from gateway.cli.columns import aligned, second
 from gateway.cli.complete import operator as known
-from gateway.cli.configured import ConfigOption
+from gateway.cli.configured import ConfigOption, fail
 from gateway.cli.directory_access import ReasonOption, asked, opened
 from gateway.control.access.operators_api import OperatorShape
 from gateway.control.access.roles import Role
@@ -24,7 +24,7 @@ app = typer.Typer(help="Tokens for the operators' port: made, listed, revoked.",
 CONFIG: Final = Path("tidegate.yaml")
 COLUMNS: Final = ("id", "name", "role", "state", "created", "by", "expires", "used")
 IdArgument = Annotated[
-    str, typer.Argument(metavar="ID", help="As `tidegate operator list` shows it.", autocompletion=known)
+    str, typer.Argument(metavar="ID", help="As `tidegate operator list` shows it; or the name.", autocompletion=known)
 ]
 OfflineOption = Annotated[
     bool, typer.Option("--offline", help="In the directory itself: no gateway has to run, and no token is needed.")
@@ -85,8 +85,8 @@ def role(
     admin: AdminOption = "",
 ) -> None:
     """Give a token another role: it holds within a second."""
-    content = {"role": str(role), "reason": reason}
-    said = AdminPort(config, admin).send("PATCH", f"/operators/{segment(token)}", content).content
+    content, port = {"role": str(role), "reason": reason}, AdminPort(config, admin)
+    said = port.send("PATCH", f"/operators/{segment(_id(token, _there(port)))}", content).content
     typer.echo(readable(f"{said['name']} has the role {said['role']} now"))
     _note(said)
 
@@ -102,13 +102,31 @@ def revoke(
     """It holds no more, within a second; sessions that it began end."""
     why = asked(WhyShape, {"reason": reason})
     if offline:
+        known = _id(token, _listed(config))
         with opened(config) as access:
-            name = access.write(lambda writing: operators.revoke(writing, token, why.reason)).name
+            name = access.write(lambda writing: operators.revoke(writing, known, why.reason)).name
         typer.echo(readable(f"the token of {name} is revoked"))
         return
-    said = AdminPort(config, admin).send("DELETE", f"/operators/{segment(token)}", {"reason": why.reason}).content
+    port = AdminPort(config, admin)
+    known = _id(token, _there(port))
+    said = port.send("DELETE", f"/operators/{segment(known)}", {"reason": why.reason}).content
     typer.echo(readable(f"the token of {said['name']} is revoked"))
     _note(said)
+
+
+def _there(port: AdminPort) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = port.get("/operators")["operators"]
+    return found
+
+
+def _id(wanted: str, rows: list[dict[str, Any]]) -> str:
+    """Of a token that is called by its id, or by its name where only one that holds has that. Else it ends in words."""
+    named = [row["id"] for row in rows if row["name"] == wanted and row["state"] == "holds"]
+    if any(row["id"] == wanted for row in rows) or not named:
+        return wanted
+    if len(named) > 1:
+        fail(f"{len(named)} tokens that hold are named `{wanted}`: say which, by its id: {', '.join(sorted(named))}")
+    return str(named[0])
 
 
 def _made(config: Path, wanted: OperatorShape) -> dict[str, Any]:

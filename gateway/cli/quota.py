@@ -191,6 +191,9 @@ def undo(
 ) -> None:
     """What an override was before its last change, to the digit; one that was just set is taken back."""
     port = AdminPort(config, admin)
+    _needs(reason)
+    if revision is None:
+        _not_undone(port, override)
     _take("POST", f"/overrides/{override}/undo", port, override, reason, revision, as_json=as_json)
 
 
@@ -316,6 +319,17 @@ def _take(
     except Refused as refused:
         _refused(refused, again=False)
     _changed(answer, as_json=as_json)
+
+
+def _not_undone(port: AdminPort, override: int) -> None:
+    """Undone once more it goes forward again: that has to be meant, and not come of a command that was sent twice."""
+    latest = port.get(f"/overrides/{override}/history", limit=1)["changes"]
+    if latest and latest[0]["did"] == "undo":
+        seen = latest[0]["revision"]
+        fail(
+            f"override {override} was undone already, at revision {seen}: nothing is changed. "
+            f"To put back what was undone: tidegate quota undo {override} --revision {seen} --reason WHY"
+        )
 
 
 def _refused(refused: Refused, *, again: bool) -> NoReturn:

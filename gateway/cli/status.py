@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -21,7 +22,11 @@ from gateway.cli.configured import ConfigOption, fail
 
 CONFIG: Final = Path("tidegate.yaml")
 MINUTE: Final = 60
-PARTS: Final = {"policies": "/policies", "health": "/health", "overview": "/overview", "lists": "/lists"}
+ORDER: Final = {"shadow": 0, "freeze": 1}
+"""Kinds of overrides that are told first."""
+PARTS: Final = {
+    "policies": "/policies", "health": "/health", "overview": "/overview", "lists": "/lists", "overrides": "/overrides",
+}  # fmt: skip
 """What is looked at, beside whether it is ready. One that this token may not see, or that is not there, is left out."""
 
 
@@ -97,7 +102,7 @@ def text(seen: Mapping[str, Any], door: Door, now: float) -> str:
         "directory": _reach(latest.get("directory_available"), latest.get("workers")) if latest else "",
         "rules": _rules(policies, now),
         "on disk": _disk(policies),
-        "overrides": f"revision {latest['revision']}" if latest.get("revision") else "",
+        "overrides": _overrides(seen.get("overrides"), latest.get("revision")),
         "requests": f"{latest['requests']:g}/s, {latest['refused']:g}/s refused" if latest else "",
     }
     width = max(len(name) for name in facts)
@@ -106,6 +111,17 @@ def text(seen: Mapping[str, Any], door: Door, now: float) -> str:
     parts += _block("lists that are stale, or broken", _lists(seen["lists"]))
     parts += _block("refusals of the last minute", _refusals(overview))
     return readable("\n\n".join(parts))
+
+
+def _overrides(found: Mapping[str, Any] | None, revision: Any) -> str:
+    """How many of which kind hold: whoever looks in the night must not miss a freeze, or that nobody is refused."""
+    kinds = Counter(one["change"]["kind"] for one in (found or {}).get("overrides", ()) if one["state"] == "in force")
+    parts = [f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda item: ORDER.get(item[0], 9))]
+    if "shadow" in kinds:
+        parts[0] = "EVERYTHING IN SHADOW: nobody is refused"
+    if revision:
+        parts.append(f"revision {revision}")
+    return ", ".join(parts)
 
 
 def _reach(count: Any, of: Any) -> str:

@@ -55,6 +55,9 @@ async def test_a_night(port: Port) -> None:
     assert undo is not None
     back = await well(port, *undo[1].split(), "ticket 8")
     assert "rpm: 1,200 every minute instead of 600" in back
+    again = await quota(port, "undo", "1", *why)
+    assert (again.exit_code, "was undone already, at revision" in again.stderr) == (1, True), again.stderr
+    assert "rpm: 1,200" in await well(port, "list"), "and nothing went forward again"
     stale = await quota(port, *undo[1].split(), "ticket 9")
     assert (stale.exit_code, "has changed it meanwhile" in stale.stderr) == (1, True)
     assert "tidegate quota history 1" in stale.stderr

@@ -71,6 +71,16 @@ def test_all_is_well(port: FakePort) -> None:
     assert data(ask(port, "status", "--json"))["readyz"] == READY
 
 
+def test_what_operators_have_set_is_told(port: FakePort) -> None:
+    """Nobody who looks in the night misses a freeze, or that nothing is refused."""
+    held = [{"change": {"kind": kind}, "state": "in force"} for kind in ("scale", "freeze", "freeze")]
+    ended = [*held, {"change": {"kind": "shadow"}, "state": "expired"}]
+    port.answers["GET /overrides"] = {"overrides": ended}
+    assert "overrides  2 freeze, 1 scale, revision 17" in ask(port, "status").stdout
+    port.answers["GET /overrides"] = {"overrides": [*held, {"change": {"kind": "shadow"}, "state": "in force"}]}
+    assert "overrides  EVERYTHING IN SHADOW: nobody is refused, 2 freeze" in ask(port, "status").stdout
+
+
 def test_not_ready(port: FakePort) -> None:
     """Status 1, and why."""
     port.answers["GET /readyz"] = (503, READY | {"status": "not ready", "workers": 1, "store_available": 0})
@@ -173,6 +183,12 @@ def test_tokens_of_operators(port: FakePort) -> None:
     ended = ask(port, "operator", "revoke", "a1", "--reason", "t")
     assert (ended.stdout, ended.stderr) == ("the token of ann is revoked\n", "nobody is left\n")
     assert port.heard[-1].content == {"reason": "t"}
+    port.answers["DELETE /operators/a123456789"] = MINTED | {"note": ""}
+    assert ask(port, "operator", "revoke", "ann", "--reason", "t").stdout == "the token of ann is revoked\n", "by name"
+    both = [MINTED, MINTED | {"id": "a2"}]
+    port.answers["GET /operators"] = {"operators": both}
+    ended = ask(port, "operator", "revoke", "ann", "--reason", "t")
+    assert (ended.exit_code, "2 tokens that hold are named `ann`: say which" in ended.stderr) == (1, True)
 
 
 def test_the_first_token_needs_no_gateway(folder: Folder) -> None:

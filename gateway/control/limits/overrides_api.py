@@ -37,7 +37,7 @@ from gateway.control.limits.shapes import (
 from gateway.control.limits.words import until
 from gateway.control.operations import Operation, who
 from gateway.overrides import written
-from gateway.overrides.override import Kind, Scope
+from gateway.overrides.override import ALL_LIMITS, Kind, Scope
 
 T = TypeVar("T")
 MOST_NAMED: Final = 5
@@ -46,6 +46,10 @@ NO_DIRECTORY: Final = (
     "overrides are kept in the directory, and this gateway has none: state `directory` in tidegate.yaml, start again"
 )
 NO_QUOTA: Final = "no entry of kind quota is in force: an override would change nothing; add one to chain.yaml first"
+NOTHING_BEHIND: Final = (
+    "only guards (store: local) are in force, which know nobody: a freeze of all limits would refuse nobody; "
+    "freeze a limit by its name, or add an entry of kind quota with store: shared"
+)
 ERRORS: Final = {
     404: "there is no such override",
     409: "one holds for this limit and scope, or it was withdrawn: `current` is it; or nothing could be overridden",
@@ -170,6 +174,12 @@ class OverridesApi:
         rules, database = await self._of.in_force(), self._of.directory()
         if not rules.limits and asked.change.kind != Kind.SHADOW.value:
             raise Refused(409, NO_QUOTA)
+        if (
+            asked.change.kind == Kind.FREEZE.value
+            and asked.limit == ALL_LIMITS
+            and all(one.local for one in rules.limits)
+        ):
+            raise Refused(409, NOTHING_BEHIND)
         meant = of_new(asked, rules, self._of.now())
         row = await self._write(
             request,

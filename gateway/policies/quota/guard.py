@@ -23,7 +23,7 @@ class Guard:
 
     def __init__(self, config: QuotaConfig, services: Services) -> None:
         unmatched = ALLOW if config.unmatched == "allow" else NO_QUOTA
-        self._plans = Plans(config.limits, unmatched, services.overrides)
+        self._plans = Plans(config.limits, unmatched, services.overrides, guards=True)
         self._assumed_output = float(config.assumed_output)
         self._prices = services.prices
         self._counts_tokens = any(limit.measure != "requests" for limit in config.limits)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from gateway.overrides.live import LiveOverrides
 from gateway.overrides.override import Kind, Override
-from gateway.overrides.whole import changed
+from gateway.overrides.whole import Overrides, changed
 from gateway.overrides.written import in_words
 from gateway.partitions import INDEX, NOBODY, Costs, partition
 from gateway.policies.quota.refusal import frozen, refusal
@@ -48,10 +48,18 @@ class Plans:
     """Plans by who asks for what, from where. Bounded: the oldest goes, and is made again when it is needed."""
 
     def __init__(
-        self, limits: tuple[LimitConfig, ...], unmatched: Decision = ALLOW, overrides: LiveOverrides | None = None
+        self,
+        limits: tuple[LimitConfig, ...],
+        unmatched: Decision = ALLOW,
+        overrides: LiveOverrides | None = None,
+        *,
+        guards: bool = False,
     ) -> None:
-        """`unmatched` is said where no limit is of such an exchange."""
+        """`unmatched` is said where no limit is of such an exchange. `guards`: before anybody is known a freeze of all
+        limits is left to those behind, who can say whom it has hit.
+        """
         self._unmatched = unmatched
+        self._guards = guards
         self._live = overrides if overrides is not None else LiveOverrides()
         self._whole = self._live.whole
         self._limits = [(limit, limit.limit(), _matcher(limit.models)) for limit in limits]
@@ -106,10 +114,15 @@ class Plans:
         """What operators have set instead of a limit, for such an exchange."""
         return self._live.whole.of(limit, principal, context.ask.model, context.location.country)
 
+    def _frozen(self, whole: Overrides, context: Context, principal: Principal) -> Override | None:
+        if self._guards and context.principal is None:
+            return None
+        return whole.frozen(principal, context.ask.model, context.location.country)
+
     def explain(self, context: Context, principal: Principal) -> tuple[Finding, ...]:
         """Every limit, and why it is not asked of such an exchange where it is not; and what operators have set."""
         findings = []
-        freeze = self._live.whole.frozen(principal, context.ask.model, context.location.country)
+        freeze = self._frozen(self._live.whole, context, principal)
         if freeze is not None:
             read_by = _read_by(freeze, context, principal)
             findings.append(Finding(f"override {freeze.id}", True, read_by, "freezes all limits"))
@@ -147,7 +160,7 @@ class Plans:
         most_output = float("inf")
         whole, model, country = self._whole, context.ask.model, context.location.country
         instead = self._unmatched
-        freeze = whole.frozen(principal, model, country) if whole else None
+        freeze = self._frozen(whole, context, principal) if whole else None
         if freeze is not None:
             return Plan((), self._pick(()), (), most_output, principal, frozen(freeze))
         for config, stated, matches in self._limits:

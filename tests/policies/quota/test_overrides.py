@@ -218,6 +218,15 @@ def test_a_guard_before_auth_obeys_what_it_can_know() -> None:
     assert answers[-1].note == "client_address=192.0.2.9; override 8: 2, every 3600 s"
 
 
+@pytest.mark.parametrize(("store", "action"), [("local", Action.ALLOW), ("shared", Action.THROTTLE)])
+def test_before_anybody_is_known_a_guard_leaves_a_freeze_to_others(store: str, action: Action) -> None:
+    """It would refuse nobodies: who was hit could not be seen, and a wrong key would hear of it."""
+    desk = Desk(limit("flood", per=["client_address"]), store=store)
+    desk.set(override(Kind.FREEZE, ALL_LIMITS, Scope(model="m-*")))
+    assert desk.decide(None).action is action
+    assert desk.decide().action is Action.THROTTLE
+
+
 def test_explain_names_what_bites() -> None:
     """Of each limit; a freeze of all is a finding of its own."""
     desk = Desk(limit(), limit("tpm"), limit("free", tiers=["free"]))
