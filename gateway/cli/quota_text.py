@@ -70,8 +70,13 @@ def of_account(found: Said) -> str:
         lines.append(f"FROZEN: {found['frozen']['said']}")
     if found.get("shadow"):
         lines.append(f"IN SHADOW: {found['shadow']['said']}")
+    # What is for others is one line, unless somebody has set something there.
+    apart = [one["name"] for one in found["limits"] if one["why_not"] and not one["overrides"]]
     for one in found["limits"]:
-        lines += ["", *_limit(one)]
+        if one["name"] not in apart:
+            lines += ["", *_limit(one)]
+    if apart:
+        lines += ["", f"{len(apart)} for other tiers or models: {', '.join(apart)}"]
     lines += [""] if found["notes"] else []
     lines += found["notes"]
     return readable("\n".join(lines))

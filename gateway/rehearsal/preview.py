@@ -174,8 +174,9 @@ def _asked(wanted: Wanted, old: Rehearsal, new: Rehearsal, tell: Tell, *, apart:
             other = ALLOWED if after is None else after.ask(past)
             sums.add(past, one, other)
     if log.first > since + HOUR:
-        hours = (wanted.until - log.first) / HOUR
-        notes.append(f"The exchange log begins only then: it covers {hours:.1f} h of the time that was asked for.")
+        minutes = (wanted.until - log.first) / 60
+        covered = f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+        notes.append(f"The exchange log begins only then: it covers {covered} of the time that was asked for.")
     if sums.unjudged:
         notes.append(f"{sums.unjudged:,} cannot be judged: who asked is not in the log.")
     notes += [f"{entry} failed {count:,} times ({what})" for (entry, what), count in new.failures.items()]

@@ -98,6 +98,13 @@ def span(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
+def left(seconds: float) -> str:
+    """`10 min`, `1.5 h`, `3,000 d`: about so long."""
+    size, name = next(((size, name) for size, name in SPANS if seconds >= size), (1.0, "s"))
+    count = seconds / size
+    return f"{count:,.0f} {name}" if count >= 9.95 else f"{count:.1f}".removesuffix(".0") + f" {name}"
+
+
 def until(expires: float, now: float) -> str:
     """`until 14:00 UTC (in 59 min)`, with the day where that is another one."""
     if math.isinf(expires):
@@ -106,7 +113,7 @@ def until(expires: float, now: float) -> str:
     shown = moment.strftime("%H:%M UTC" if moment.date() == today.date() else "%Y-%m-%d %H:%M UTC")
     if expires <= now:
         return f"until {shown}, which has passed"
-    return f"until {shown} (in {span(expires - now)})"
+    return f"until {shown} (in {left(expires - now)})"
 
 
 def whom(scope: Scope) -> str:
