@@ -26,6 +26,10 @@ CONFIG: Final = Path("tidegate.yaml")
 WAIT: Final = 2.0
 """Seconds between looks at how far it is."""
 
+NOT_TOLD: Final = frozenset({"id", "by", "created", "revision", "reason"})
+"""Of what stood before and after: the line says it already."""
+MOMENTS: Final = frozenset({"expires", "withdrawn"})
+
 WhoOption = Annotated[str, typer.Option(help="By whom, such as cli:ann or token:bot.")]
 DidOption = Annotated[str, typer.Option(help="What was done; its beginning is enough, such as `account.` or `key.`.")]
 SubjectOption = Annotated[str, typer.Option(help="To what: an account, `policies`, an erased account's pseudonym.")]
@@ -142,7 +146,30 @@ def _which(who: str, did: str, subject: str, since: str, until: str) -> dict[str
 
 
 def _detail(line: Mapping[str, Any]) -> str:
-    return details({name: value for name, value in line["detail"].items() if name != chain.SEALED})
+    """What changed, rather than all that there was before and is now."""
+    found = {name: value for name, value in line["detail"].items() if name != chain.SEALED}
+    before, after = found.get("before"), found.get("after")
+    if not isinstance(before, Mapping | None) or not isinstance(after, Mapping | None) or not (before or after):
+        return details(found)
+    rest = details({name: value for name, value in found.items() if name not in ("before", "after")})
+    was, now = _flat(before or {}), _flat(after or {})
+    changes = [
+        f"{name}: {was[name]} → {now.get(name, 'none')}" if name in was else f"{name}: {value}"
+        for name, value in {**was, **now}.items()
+        if was.get(name) != now.get(name) and name not in NOT_TOLD
+    ]
+    return "; ".join([*changes, *([rest] if rest else [])])
+
+
+def _flat(found: Mapping[str, Any], above: str = "") -> dict[str, str]:
+    """Dotted name -> value as text. Times are times."""
+    flat: dict[str, str] = {}
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{above}{name}.")
+        elif value not in (None, "", [], {}):
+            flat[above + name] = second(value) if name in MOMENTS and isinstance(value, float) else str(value)
+    return flat
 
 
 @contextlib.contextmanager

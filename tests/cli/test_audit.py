@@ -42,10 +42,22 @@ def test_lines(port: FakePort) -> None:
     ended = ask(port, "list", "--did", "account.", "--since", "2026-01-01", "--limit", "1")
     assert ended.exit_code == 0
     assert "7     2027-01-15 08:00:00  token:ann  account.move  acme" in ended.stdout
-    assert "before=tier:free after=tier:pro?[2J reason=ticket" in ended.stdout
+    assert "tier: free → pro?[2J; reason=ticket" in ended.stdout
     assert ended.stderr == "there are more: --after 7\n"
     assert port.heard[-1].query == {"did": "account.", "since": "1767225600.0", "limit": "1"}
     assert data(ask(port, "list", "--json"))["audit"] == [LINE]
+
+
+def test_a_line_tells_what_changed(port: FakePort) -> None:
+    """Not all that was there before and is now: members of members apart, times as times, what is new, what ended."""
+    before = {"id": 3, "revision": 3, "change": {"kind": "scale", "factor": 3.0}, "expires": 1_800_000_000.0}
+    after = {"id": 3, "revision": 9, "change": {"kind": "freeze"}, "withdrawn": 1_800_003_600.0}
+    line = LINE | {"detail": {"before": before, "after": after, "reason": "t"}}
+    port.answers["GET /audit"] = {"audit": [line, LINE | {"detail": {"after": {"tier": "pro"}}}], "next": None}
+    said = ask(port, "list").stdout
+    assert "change.kind: scale → freeze; change.factor: 3.0 → none; expires: 2027-01-15 08:00:00 → none" in said
+    assert "withdrawn: 2027-01-15 09:00:00; reason=t" in said
+    assert "tier: pro\n" in said
 
 
 @pytest.mark.parametrize(
