@@ -58,5 +58,5 @@ export function FilterBar({ query, errors }) {
       <input type=${field.type ?? "text"} autocomplete="off" spellcheck=${false} placeholder=${field.placeholder} data-filter=${index === 0 ? "" : undefined} value=${draft[field.name] ?? ""} onInput=${(event) => set(field.name, event.target.value)} /><//>`)}
     <${Field} label="Action" error=${errors.action}><${Select} options=${ACTIONS} value=${draft.action ?? ""} onChange=${(value) => set("action", value, true)} /><//>
     ${MORE.filter((name) => draft[name]).map((name) => html`<p key=${name} class="small soft">${name}: ${draft[name]}</p>`)}
-    ${any ? html`<${Button} tone="quiet" onClick=${() => { setDraft({}); go({}); }}>Clear all<//>` : null}</form>`;
+    ${any ? html`<${Button} tone="quiet" onClick=${() => { clearTimeout(timer.current); setDraft({}); go({}); }}>Clear all<//>` : null}</form>`;
 }
