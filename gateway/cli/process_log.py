@@ -28,11 +28,24 @@ class JsonLines(logging.Formatter):
         return orjson.dumps(line).decode()
 
 
+class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]  # generic for type checkers alone
+    """Ours, so that a later call finds it."""
+
+
 def log_to_stderr(how: str = "text") -> None:
-    """`text` or `json`, as `process_log` says. The last call holds: a process begins with text, and reads its file."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines() if how == "json" else logging.Formatter(TEXT))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    """`text` or `json`, as `process_log` says. The last call holds: a process begins with text, and reads its file.
+
+    Where somebody else has set logging up already, as a program that embeds us does, nothing is changed.
+    """
+    root = logging.getLogger()
+    ours = next((handler for handler in root.handlers if isinstance(handler, _Stderr)), None)
+    if ours is None:
+        if root.handlers:
+            return
+        ours = _Stderr()
+        root.addHandler(ours)
+        root.setLevel(logging.INFO)
+    ours.setFormatter(JsonLines() if how == "json" else logging.Formatter(TEXT))
 
 
 def _plain(text: str) -> str:

@@ -30,6 +30,7 @@ def root() -> Iterator[None]:
 )
 def test_json_lines(capsys: pytest.CaptureFixture[str], message: str, argument: str) -> None:
     """One object a line, whatever is said; and nothing twice, though the log was text before."""
+    logging.getLogger().handlers = []
     log_to_stderr()
     log_to_stderr("json")
     logging.getLogger("gateway.x").warning(message, argument)
@@ -44,6 +45,7 @@ def test_json_lines(capsys: pytest.CaptureFixture[str], message: str, argument: 
 
 def test_an_exception_is_in_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     """A traceback of many lines is one member."""
+    logging.getLogger().handlers = []
     log_to_stderr("json")
     try:
         raise ValueError("broken")
@@ -51,3 +53,11 @@ def test_an_exception_is_in_its_line(capsys: pytest.CaptureFixture[str]) -> None
         logging.getLogger("gateway.x").exception("it failed")
     (line,) = capsys.readouterr().err.splitlines()
     assert "ValueError: broken" in json.loads(line)["exception"]
+
+
+def test_who_embeds_us_keeps_its_own() -> None:
+    """A handler that is there already is not ours to take away."""
+    there = logging.getLogger().handlers[:]
+    assert there, "pytest's"
+    log_to_stderr("json")
+    assert logging.getLogger().handlers == there
