@@ -106,9 +106,9 @@ export default function Overview({ query }) {
     ${!data && !error ? html`<${Loading} what="Loading the overview" lines=${8} />` : null}
     ${data ? html`<${Tiles} data=${data} />
       ${data.times.length ? html`<${Plots} data=${data} words=${`The last ${SPANS[span].words}`} />
+      <div class="grid broad">${may("people") ? html`<${Busy} />` : null}<${Models} models=${data.models} /></div>
       <${Where} countries=${data.countries} words=${`of the last ${SPANS[span].words}`} />
-      <${Refusals} data=${data} />
-      <div class="grid broad">${may("people") ? html`<${Busy} />` : null}<${Models} models=${data.models} /></div>`
+      <${Refusals} data=${data} />`
       : html`<${Empty} title="No second has passed yet">The gateway has just started. Numbers come with the first second.<//>`}` : null}
   <//>`;
 }
