@@ -168,7 +168,11 @@ REASONS: Final[dict[str, Reason]] = {
     "no_quota": Reason(
         "403", "No quota is set for this account and model, and nothing is unlimited.", "Ask the operator of this API."
     ),
-    "quota_frozen": Reason("429", "A limit is set to zero: it lets nothing pass.", "Ask the operator of this API."),
+    "quota_frozen": Reason(
+        "429",
+        "Such requests are stopped for now: by a limit of zero, or by an operator.",
+        "Ask the operator of this API.",
+    ),
     # Us, and what stands behind us.
     "policy_unavailable": Reason("503", "A check that the request needs is out of order.", _LATER),
     "quota_store_unavailable": Reason("503", "Quotas cannot be counted at the moment.", _LATER),
