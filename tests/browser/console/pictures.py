@@ -1,4 +1,7 @@
-"""The pictures of docs/console.md, of a deployment that is busy: made where TIDEGATE_SHOTS names a folder for them."""
+"""The pictures of docs/console.md, of a deployment that is busy: made in the folder that TIDEGATE_SHOTS names.
+
+Not one of the tests: `TIDEGATE_SHOTS=docs/console pytest tests/browser/console/pictures.py`.
+"""
 
 from __future__ import annotations
 
