@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, Final, NamedTuple, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import aiohttp
 import typer
@@ -350,8 +350,3 @@ async def _events(content: aiohttp.StreamReader) -> AsyncIterator[tuple[str, str
                     name = value
                 elif field == "data":
                     data.append(value)
-
-
-def host_of(door: Door) -> str:
-    """For titles."""
-    return urlsplit(door.base).netloc if not door.address.startswith("unix:") else door.address

@@ -60,12 +60,6 @@ def _with(folder: Path, wanted: str) -> Iterator[Row]:
             yield row
 
 
-def oldest_day(folder: Path) -> str:
-    """Such as 2026-11-22; empty where nothing is recorded yet."""
-    there = parts(folder)
-    return there[0].parent.name.removeprefix("date=") if there else ""
-
-
 def _with_id(table: pa.Table, wanted: str) -> Row | None:
     for name in IDS:
         if name in table.column_names and len(found := pc.indices_nonzero(pc.equal(table.column(name), wanted))):

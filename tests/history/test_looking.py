@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.history.columns import AT
-from gateway.history.looking import find, lately, oldest_day
+from gateway.history.looking import find, lately
 from gateway.history.parquet import parts
 from gateway.history.recorder import Recorder
 from tests.history.logs import NOON, event, log, refused, segment
@@ -71,7 +71,6 @@ def test_a_log_of_schema_2_is_looked_through(tmp_path: Path) -> None:
 def test_nothing_there_is_no_error(tmp_path: Path) -> None:
     """A gateway that has just begun."""
     assert find(tmp_path / "none", "x") is None
-    assert oldest_day(tmp_path / "none") == ""
     assert lately(tmp_path / "none", {}, 0.0, NOON, 5, COLUMNS, still, 1.0).rows == []
 
 

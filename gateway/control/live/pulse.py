@@ -22,8 +22,6 @@ MOST: Final = 1000
 """Events in one answer: at 8 answers a second, more than a worker ends."""
 STATM: Final = Path("/proc/self/statm")
 IDS: Final = (AT["exchange"], AT["request_id"])
-LONGEST_ID: Final = 128
-"""As `gateway.edge.edge.REQUEST_ID`."""
 
 State = Callable[[], Mapping[str, Any]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
 import orjson
@@ -119,7 +120,7 @@ def may(request: web.Request, permission: Permission) -> bool:
 
 
 def bordered(operations: list[Operation]) -> list[Operation]:
-    """The same, with what callers can do wrong as answers."""
+    """The same, with what can be wrong with files and drafts as answers; the border of the port knows the rest."""
     return [_bordered(operation) for operation in operations]
 
 
@@ -129,8 +130,6 @@ def _bordered(operation: Operation) -> Operation:
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
             return await handler(request)
-        except Wrong as wrong:
-            return failed("some fields are wrong", 422, fields=wrong.fields)
         except NoSuchRule as error:
             return failed(str(error), 422)
         except NoFile as error:
@@ -142,7 +141,4 @@ def _bordered(operation: Operation) -> Operation:
         except GivenUp as error:
             return failed(str(error), 503)
 
-    return Operation(
-        operation.method, operation.path, answer, operation.needs, operation.summary,
-        operation.query, operation.content, operation.answer, operation.status, operation.errors, operation.media,
-    )  # fmt: skip
+    return replace(operation, handler=answer)

@@ -65,7 +65,6 @@ export function typedSpan(seconds) {
 }
 
 /** Whether everybody is meant. */
-export const isEverybody = (scope) => whom(scope) === "everybody";
 
 /** For whom, in words: "account acme asking for m-* from Norway". */
 export function whom(scope) {

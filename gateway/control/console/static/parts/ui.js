@@ -69,12 +69,6 @@ export function Select({ options, value, onChange, ...rest }) {
     ${all.map((one) => html`<option key=${one.value} value=${one.value} disabled=${one.disabled} selected=${one.value === value}>${one.label}</option>`)}</select>`;
 }
 
-/** A switch. `onChange` gets true or false. */
-export function Toggle({ label, checked, onChange, ...rest }) {
-  return html`<label class="toggle"><input type="checkbox" role="switch" checked=${checked} ...${rest}
-    onChange=${(event) => onChange?.(event.target.checked)} /><span class="track" aria-hidden="true"></span><span>${label}</span></label>`;
-}
-
 /** Tones: ok, warn, bad, info, shadow; none is neutral. */
 export const Tag = ({ tone = "", children, title }) => html`<span class=${`tag ${tone}`} title=${title}>${children}</span>`;
 
