@@ -64,6 +64,25 @@ class Watched:
             self.faults.append(f"console: {message.text}")
 
 
+SETTLED: Final = """async () => {
+  const frame = () => new Promise((drawn) => requestAnimationFrame(drawn));
+  const ends = (one) => one.playState === "running" && one.effect.getComputedTiming().endTime !== Infinity;
+  for (;;) {
+    await frame();
+    await frame();
+    const moving = document.getAnimations().filter(ends);
+    if (!moving.length) return;
+    await Promise.allSettled(moving.map((one) => one.finished));
+  }
+}"""
+"""What has ended may have begun something else: an inherited colour that changes is a change of everything below."""
+
+
+async def settled(page: Page) -> None:
+    """When it is drawn, and nothing on it is on its way any more: half of another theme has no contrast."""
+    await page.evaluate(SETTLED)
+
+
 @contextlib.asynccontextmanager
 async def tab(
     browser: Browser,

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Page, expect
 from gateway.accounts.one_time import Scope
 from gateway.accounts.sql import keys, standing, tables
 from gateway.verification.provider import State
-from tests.browser.chromium import DESK, PHONE, missing, tab
+from tests.browser.chromium import DESK, PHONE, missing, settled, tab
 from tests.control.owner.world import DAY, World, gateway
 
 AUDIT: Final = Path(__file__).with_name("audit.js").read_text(encoding="utf-8")
@@ -187,6 +187,7 @@ async def _faults(page: Page, name: str) -> dict[str, list[str]]:
         await page.set_viewport_size({"width": size[0], "height": size[1]})
         for scheme in SCHEMES:
             await page.emulate_media(color_scheme=scheme)
+            await settled(page)
             found[f"{name}, {size[0]} px, {scheme}"] = await page.evaluate(AUDIT)
     return {name: faults for name, faults in found.items() if faults}
 

@@ -22,7 +22,7 @@ from gateway.challenges.desk import ALTCHA, Proof
 from gateway.challenges.ladder import Step
 from gateway.challenges.providers.contract import Widget
 from gateway.control.challenge.pages import add_to
-from tests.browser.chromium import DESK, PHONE, missing, tab
+from tests.browser.chromium import DESK, PHONE, missing, settled, tab
 from tests.challenges.counter import RULE, TERMS, Counter
 from tests.control.challenge.world import ROOT, Place, challenges
 
@@ -393,6 +393,7 @@ async def _faults(page: Page, name: str) -> dict[str, list[str]]:
         await page.set_viewport_size({"width": size[0], "height": size[1]})
         for scheme in SCHEMES:
             await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            await settled(page)
             faults = list(await page.evaluate(AUDIT))
             if size != LARGE and (name in THOROUGHLY or (size == PHONE) is (scheme == "dark")):
                 violations = (await Axe().run(page)).response["violations"]

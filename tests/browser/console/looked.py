@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # ships no types
 from playwright.async_api import Page
 
+from tests.browser.chromium import settled
+
 SHOTS: Final = "TIDEGATE_SHOTS"
 """An environment variable: the folder that pictures are kept in; without it there are none."""
 PHONE: Final = (390, 844)
@@ -19,8 +21,6 @@ LOOKS: Final[tuple[tuple[Literal["light", "dark"], tuple[int, int]], ...]] = (
     ("light", PHONE),
 )
 """Theme, and size of the window."""
-DRAWN: Final = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))"
-"""Another theme is drawn in whole: half of one has no contrast."""
 EVERYTHING: Final[dict[str, Any]] = {"resultTypes": ["violations"]}
 COLOURS: Final = EVERYTHING | {"runOnly": ["color-contrast", "link-in-text-block"]}
 """All that a theme changes."""
@@ -46,7 +46,7 @@ async def looks(page: Page, name: str = "") -> list[str]:
     for scheme, (width, height) in LOOKS:
         await page.set_viewport_size({"width": width, "height": height})
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        await page.evaluate(DRAWN)
+        await settled(page)
         options = COLOURS if scheme == "dark" else EVERYTHING
         found += [f"{scheme}, {width} px: {fault}" for fault in await faults(page, options)]
         if name:
@@ -61,5 +61,5 @@ async def shot(page: Page, name: str, *, whole: bool = True) -> None:
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
         whole = whole and await page.locator("dialog[open]").count() == 0
-        await page.evaluate(DRAWN)
+        await settled(page)
         await page.screenshot(path=f"{folder}/{name}.png", full_page=whole)

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
 from gateway.control.access.roles import MAY, Permission, Role
-from tests.browser.chromium import missing, tab
+from tests.browser.chromium import missing, settled, tab
 from tests.browser.console import made
 from tests.browser.console.conftest import FakePage, sign_in
 from tests.browser.console.deployment import ADMIN_TOKEN, Deployment
@@ -150,6 +150,23 @@ async def test_while_the_gateway_is_away(fake_page: FakePage, api: Fake) -> None
         api.answers["/exchanges/abc"] = (401, {"error": "sign in"})
         await page.get_by_role("button", name="Look again").click()
         await heading(page, "Sign in to Tidegate")
+
+
+MOVES: Final = """() => {
+  document.querySelectorAll("*").forEach((one) => getComputedStyle(one).color);
+  return document.getAnimations().length;
+}"""
+
+
+async def test_for_who_wants_less_motion(fake_page: FakePage) -> None:
+    """Nothing moves, and another theme is there at once: no colour is on its way from one to the other."""
+    async with fake_page("health") as page:
+        await heading(page, "Health")
+        await page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        await settled(page)
+        await page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        assert await page.evaluate(MOVES) == 0
+        assert await faults(page) == []
 
 
 SIZES: Final = """() => Object.fromEntries(performance.getEntries()
