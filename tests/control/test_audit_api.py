@@ -25,6 +25,7 @@ from gateway.control.operations import Operation
 from gateway.testing import Clock
 
 LINES = 25
+PATIENCE = 30.0
 
 
 @dataclass
@@ -169,33 +170,56 @@ async def test_it_is_verified(port: Port) -> None:
     assert found["broken"] == [{"id": 7, "what": audit.CHANGED}]
 
 
+async def ended() -> None:
+    """When none is under way any more."""
+    running = [task for task in asyncio.all_tasks() if task.get_name() == "audit verify"]
+    assert running
+    await asyncio.wait(running)
+
+
 async def test_one_that_takes_long_runs_once(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who asks meanwhile hears of the same one; what came of it is there to be fetched, for a minute."""
-    ends, runs, verify = threading.Event(), list[str](), audit.verify
+    """Who asks meanwhile hears of the same one."""
+    begun, ends, runs, verify = threading.Event(), threading.Event(), list[str](), audit.verify
 
     def slow(connection: Any, tell: audit.Tell, noted: str) -> audit.Verified:
         runs.append(noted)
         tell(10, LINES)
-        ends.wait(10.0)
+        begun.set()
+        assert ends.wait(PATIENCE)
         return verify(connection, tell, noted)
 
     monkeypatch.setattr(audit, "verify", slow)
+    assert (await port.ask("/audit/verify?wait=0"))[0] == 202
+    assert await asyncio.to_thread(begun.wait, PATIENCE)
     status, found = await port.ask("/audit/verify?wait=0.2")
     assert (status, found["state"], found["ok"], found["lines"], found["whole"]) == (202, "running", None, 10, LINES)
-    assert (await port.ask("/audit/verify?wait=0"))[0] == 202
     assert (await port.ask(f"/audit/verify?wait=0&head={'0' * 64}"))[0] == 409
-    ends.set()
-    both = await asyncio.gather(*(port.ask("/audit/verify") for _ in range(2)))
-    assert [(status, found["ok"]) for status, found in both] == [(200, True)] * 2
-    assert runs == [""]
+    asked = [asyncio.create_task(port.ask("/audit/verify?wait=30")) for _ in range(2)]
     await port.ask("/audit/verify?wait=0")
-    for _ in range(100):
-        if len(runs) == 2 and (await port.ask("/audit/verify?wait=0"))[0] == 200:
-            break
-    assert runs == ["", ""]
-    port.clock.turn(2 * audit_api.KEPT)
-    await port.ask("/audit/verify")
-    assert runs == ["", "", ""]
+    ends.set()
+    assert [(status, found["ok"]) for status, found in await asyncio.gather(*asked)] == [(200, True)] * 2
+    assert runs == [""]
+
+
+@pytest.mark.parametrize(("after", "looks"), [(audit_api.KEPT, 1), (audit_api.KEPT + 1.0, 2)])
+async def test_what_came_of_it_is_kept(port: Port, monkeypatch: pytest.MonkeyPatch, after: float, looks: int) -> None:
+    """For a minute, for who was told that it runs; whoever asks after that has it looked at anew."""
+    ends, runs, verify = threading.Event(), list[str](), audit.verify
+
+    def slow(connection: Any, tell: audit.Tell, noted: str) -> audit.Verified:
+        runs.append(noted)
+        assert ends.wait(PATIENCE)
+        return verify(connection, tell, noted)
+
+    monkeypatch.setattr(audit, "verify", slow)
+    assert (await port.ask("/audit/verify?wait=0"))[0] == 202
+    ends.set()
+    await ended()
+    port.clock.turn(after)
+    status, found = await port.ask("/audit/verify?wait=30")
+    assert (status, found["ok"], len(runs)) == (200, True, looks)
+    assert (await port.ask("/audit/verify?wait=30"))[0] == 200
+    assert len(runs) == looks + 1, "it was heard: the next one looks anew"
 
 
 async def test_a_directory_that_is_away_is_said(port: Port) -> None:
