@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gateway.accounts.directory import Directory
+    from gateway.campaigns.verdict import Verdicts
     from gateway.challenges.interface import Escalations
     from gateway.challenges.token import Tokens
     from gateway.challenges.work import Work
@@ -62,3 +63,5 @@ class Services:
     """How often accounts were refused lately, in the whole fleet; None where nothing is remembered."""
     overrides: LiveOverrides | None = None
     """What operators have set beside the files; None where nobody can."""
+    verdicts: Verdicts | None = None
+    """What the detector says of accounts; None where there is none."""

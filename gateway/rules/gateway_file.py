@@ -252,6 +252,17 @@ class TracesFile(Strict):
     """What we are called there."""
 
 
+class DetectorFile(Strict):
+    """`detector`: exchanges are observed, and a process looks for accounts that act as one."""
+
+    retention: Annotated[Duration, Field(ge=60.0, le=86_400.0)] = 900.0
+    """How long observations stay in Redis: for so long a detector may be away and loses nothing."""
+    events_at_most: Annotated[int, Field(ge=1000)] = 2_000_000
+    """Observations that Redis holds at most, whatever their age: some 600 bytes each."""
+    minted_ids: bool = True
+    """Ids of tool calls are marked with the account for which they were made, so that it shows where they wander."""
+
+
 class OidcFile(Strict):
     """An identity provider by which people sign in to the console (OpenID Connect)."""
 
@@ -337,6 +348,8 @@ class GatewayFile(Strict):
     """`stdout`, `off`, or a file that is appended to."""
     exchange_log: ExchangeLogFile | None = None
     """What replays and reports are made of; nothing is kept if not stated."""
+    detector: DetectorFile | None = None
+    """Whether campaigns are looked for; nothing is observed if not stated."""
     traces: TracesFile | None = None
     """Where some exchanges are told step by step; nowhere if not stated."""
     process_log: Literal["text", "json"] = "text"

@@ -1,0 +1,1 @@
+"""The detector: events -> templates and links -> clusters -> verdicts. Pure: time comes with the events."""
