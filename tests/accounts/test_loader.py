@@ -14,6 +14,9 @@ from gateway.accounts.loader import Loader
 from gateway.accounts.outage import Outage
 from gateway.tasks import spawn
 
+PAUSE = 0.3
+"""Seconds after a failure: more than a busy machine keeps anybody waiting between two lines."""
+
 log = logging.getLogger("test.loader")
 
 
@@ -141,17 +144,17 @@ async def test_too_many_wait(world: World) -> None:
 async def test_an_outage_is_said_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """All that wait are told, the next for a moment without asking; neither names nor statements come into the log."""
     caplog.set_level(logging.WARNING)
-    loader = world.loader(pause=0.02)
+    loader = world.loader(pause=PAUSE)
     world.broken = away()
     for _ in range(3):
         results = await ask(loader, "abc")
         assert all(isinstance(result, DirectoryUnavailable) for result in results)
     assert len(world.batches) == 1
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(1.1 * PAUSE)
     with pytest.raises(DirectoryUnavailable, match="the server is gone"):
         await loader.load("a")
     assert len(world.batches) == 2
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(1.1 * PAUSE)
     world.broken = None
 
     assert await loader.load("a") == "A 3"

@@ -12,6 +12,7 @@ from gateway.history import recent
 from gateway.history.columns import AT
 from gateway.history.exchange_log import discreet
 from gateway.history.recent import SIZE, Recent
+from gateway.testing import Clock
 from tests.history.logs import event
 
 IDS = (AT["exchange"], AT["request_id"])
@@ -62,13 +63,16 @@ def test_addresses_are_told_as_the_log_keeps_them() -> None:
 async def test_following_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks no more is followed for no longer than a moment; who asks again keeps it on."""
     monkeypatch.setattr(recent, "FOLLOWED_FOR", 0.05)
-    ring = Recent(asyncio.get_running_loop().time)
+    clock = Clock()
+    ring = Recent(clock)
     assert not ring.followed
     ring.follow()
-    await asyncio.sleep(0.03)
+    clock.turn(0.03)
     ring.follow()
-    await asyncio.sleep(0.03)
-    assert ring.followed
-    async with asyncio.timeout(2):
+    clock.turn(0.03)
+    await asyncio.sleep(0.06)
+    assert ring.followed, "it was looked at, and the second time counts"
+    clock.turn(0.03)
+    async with asyncio.timeout(30):
         while ring.followed:
             await asyncio.sleep(0.01)

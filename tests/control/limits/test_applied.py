@@ -59,7 +59,7 @@ def clock() -> float:
 
 async def test_it_waits_until_all_hold_it(workers: list[Worker]) -> None:
     """And says how long that took."""
-    applied = Applied(by_sockets(lambda: [one.path for one in workers], "here"), nobody, clock, within=5.0)
+    applied = Applied(by_sockets(lambda: [one.path for one in workers], "here"), nobody, clock, within=60.0)
     workers[0].revision = 7
     waiting = spawn(applied.wait(7), "waiting")
     await asyncio.sleep(0.1)
@@ -78,7 +78,7 @@ async def test_one_that_does_not_answer_is_missing(workers: list[Worker], tmp_pa
     """Starting, or dead: it will read what is there."""
     workers[0].revision = workers[1].revision = 7
     paths = [*(one.path for one in workers), tmp_path / "worker-2.sock"]
-    said = await Applied(by_sockets(lambda: paths, "here"), nobody, clock, within=0.1).wait(7)
+    said = await Applied(by_sockets(lambda: paths, "here"), nobody, clock, within=0.5).wait(7)
     assert (said["applied"], said["missing"]) == (False, [{"gateway": "here", "worker": "worker-2"}])
 
 
@@ -92,7 +92,7 @@ async def test_others_by_redis_and_not_ourselves_twice(workers: list[Worker], re
     for one in workers:
         one.revision = 7
     ours = by_sockets(lambda: [one.path for one in workers], "here")
-    applied = Applied(ours, by_redis(redis, "here", lambda: now[0]), clock, within=0.1)
+    applied = Applied(ours, by_redis(redis, "here", lambda: now[0]), clock, within=0.5)
     said = await applied.wait(7)
     assert said["missing"] == [{"gateway": "there", "worker": "worker-1"}]
     assert len(said["workers"]) == 3
@@ -108,9 +108,9 @@ async def test_a_redis_that_hangs_says_nothing_of_our_own_workers(workers: list[
     workers[0].revision = workers[1].revision = 7
 
     async def hangs() -> Sequence[Holds]:
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1.0)
         raise TimeoutError
 
     said = await Applied(by_sockets(lambda: [one.path for one in workers], "here"), hangs, clock).wait(7)
     assert (said["applied"], "Redis is away" in said["note"]) == (True, True)
-    assert said["within"] < 0.3
+    assert said["within"] < 1.0
