@@ -25,6 +25,7 @@ from gateway.rules.chain_file import ChainEntry, ChainFile
 from gateway.rules.gateway_file import (
     CaptchaFile,
     DirectoryFile,
+    DetectorFile,
     ExchangeLogFile,
     GatewayFile,
     MailFile,
@@ -63,6 +64,7 @@ MODELS: Final[list[tuple[type[BaseModel], Path, str]]] = [
     (TimeoutsFile, PAGE, "timeouts"),
     (SizesFile, PAGE, "sizes"),
     (ExchangeLogFile, PAGE, "exchange_log"),
+    (DetectorFile, PAGE, "detector"),
     (AccountsFile, PAGE, "accounts.yaml"),
     (AccountEntry, PAGE, "accounts.yaml"),
     (KeyEntry, PAGE, "accounts.yaml"),
@@ -136,6 +138,7 @@ def test_a_key_stands_in_its_table_with_its_default(page: Path, heading: str, ke
         ("timeouts", [TimeoutsFile]),
         ("sizes", [SizesFile]),
         ("exchange_log", [ExchangeLogFile]),
+        ("detector", [DetectorFile]),
         ("accounts.yaml", [AccountsFile, AccountEntry, KeyEntry]),
         ("policies/chain.yaml", [ChainFile, ChainEntry]),
         ("policies/prices.yaml", [Price]),
