@@ -35,6 +35,15 @@ def _word(name: str) -> sql.Column[str]:
     return sql.Column(name, Text, nullable=False, server_default="")
 
 
+def _count(name: str) -> sql.Column[int]:
+    return sql.Column(name, sql.Integer, nullable=False, server_default="0")
+
+
+def _list(name: str) -> sql.Column[str]:
+    """JSON."""
+    return sql.Column(name, Text, nullable=False, server_default="[]")
+
+
 def _account(*, index: bool = True) -> sql.Column[str]:
     return sql.Column("account", Id, sql.ForeignKey("accounts.id"), nullable=False, index=index)
 
@@ -265,6 +274,79 @@ sessions = sql.Table(
     _word("key"),  # The prefix of the key that was shown, where one was.
     sql.Column("created", Time, nullable=False),
     sql.Column("expires", Time, nullable=False, index=True),
+)
+
+cases = sql.Table(
+    "cases",  # Clusters as the detector told of them last, and what people decided (`gateway.accounts.sql.cases`).
+    metadata,
+    sql.Column("id", Number, primary_key=True, autoincrement=True),
+    sql.Column("cluster", Word, nullable=False),
+    sql.Column("state", Word, nullable=False),  # open, approved, rejected, merged, closed
+    sql.Column("opened", Time, nullable=False),
+    sql.Column("updated", Time, nullable=False),  # By the detector.
+    sql.Column("began", Time, nullable=False),
+    _count("accounts"),
+    sql.Column("exchanges", sql.BigInteger, nullable=False, server_default="0"),
+    sql.Column("score", sql.Double, nullable=False),
+    _count("most"),  # A level.
+    _list("families"),
+    _list("evidence"),
+    _list("marks"),
+    _list("edges"),
+    _list("timeline"),
+    _list("models"),
+    _list("countries"),
+    sql.Column("false_alarm", sql.Double, nullable=False),
+    sql.Column("revision", Number, nullable=False),  # Rises with what people do, not with the detector's news.
+    _moment("decided"),
+    _count("decided_accounts"),  # How many there were then.
+    _word("action"),  # What was approved: rules, verify, suspend.
+    _word("by"),
+    _word("reason"),
+    _word("wanted"),  # What waits for a second person.
+    _word("wanted_by"),
+    _word("wanted_why"),
+    _moment("wanted_at"),
+    _moment("seen"),  # Accounts that joined later are not meant.
+    sql.Column("merged_into", Number, nullable=True),
+    sql.UniqueConstraint("cluster"),
+    sql.Index("ix_cases_state_score", "state", "score"),
+)
+
+case_accounts = sql.Table(
+    "case_accounts",  # No foreign key: an account of the file may be meant.
+    metadata,
+    sql.Column("case", Number, primary_key=True, autoincrement=False),
+    sql.Column("account", Id, primary_key=True, index=True),
+    sql.Column("nats", sql.Double, nullable=False),
+    sql.Column("joined", Time, nullable=False),
+    sql.Column("state", Word, nullable=False),  # in, left, split, suspended, restored
+    sql.Index("ix_case_accounts_case_nats_account", "case", "nats", "account"),
+)
+
+case_notes = sql.Table(
+    "case_notes",
+    metadata,
+    sql.Column("id", Number, primary_key=True, autoincrement=True),
+    sql.Column("case", Number, nullable=False, index=True),
+    sql.Column("at", Time, nullable=False),
+    sql.Column("who", Text, nullable=False),
+    sql.Column("text", Text, nullable=False),
+)
+
+rulings = sql.Table(
+    "rulings",  # `gateway.campaigns.ruling.Ruling`
+    metadata,
+    sql.Column("id", Number, primary_key=True, autoincrement=True),
+    sql.Column("at", Time, nullable=False),
+    sql.Column("ruled", Word, nullable=False),
+    _word("cluster"),
+    _list("accounts"),
+    _list("marks"),
+    _word("other"),
+    sql.Column("until", Time, nullable=False, server_default="0"),
+    _word("by"),
+    _word("reason"),
 )
 
 audit = sql.Table(

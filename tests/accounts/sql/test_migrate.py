@@ -24,7 +24,7 @@ from gateway.accounts.sql.migrate import BadRevision, BrokenReference, Loss, Sta
 from gateway.testing import Clock
 
 ROWS = 2000
-STEPS = ("0001", "0002", "0003", "0004")
+STEPS = ("0001", "0002", "0003", "0004", "0005")
 HEAD = STEPS[-1]
 LATER = STEPS[1:]
 KILLS = 4
