@@ -9,6 +9,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gateway.feeds import refusals
 from gateway.feeds.networks import NETWORKS_AT_MOST, REFRESHED, REMEMBERED
+from gateway.policies.risk.levels import BUCKET, CAMPAIGNS, CampaignsConfig
 from gateway.quantities import Duration
 
 Breadth = Literal["network", "asn", "country"]
@@ -74,7 +75,7 @@ class Refused(Strict):
 
 
 class RiskConfig(Strict):
-    """What speaks against an exchange that is allowed? Each part that applies adds its weight; nothing is refused."""
+    """What speaks against an exchange? Each part that applies adds its weight; only `campaigns` refuses."""
 
     new_network: NewNetwork | None = None
     """A key in a network that is new for it."""
@@ -82,11 +83,13 @@ class RiskConfig(Strict):
     """A key in many networks at once."""
     refused: Refused | None = None
     """A burst of refusals."""
+    campaigns: CampaignsConfig | None = None
+    """Groups of accounts that act as one; the detector of tidegate.yaml finds them."""
 
     @model_validator(mode="after")
     def _laws(self) -> Self:
-        if self.new_network is None and self.key_shared is None and self.refused is None:
-            raise ValueError("looks at nothing: state one of key_shared, new_network, refused")
+        if (self.new_network, self.key_shared, self.refused, self.campaigns) == (None, None, None, None):
+            raise ValueError("looks at nothing: state one of campaigns, key_shared, new_network, refused")
         new, shared = self.new_network, self.key_shared
         if new is not None and shared is not None and shared.of not in {None, new.within}:
             said = f"must be {new.within}, as `within` of `new_network`: use two entries where they are to differ"
@@ -99,6 +102,11 @@ class RiskConfig(Strict):
         if self.new_network is not None:
             return self.new_network.within
         return (self.key_shared.of if self.key_shared is not None else None) or "asn"
+
+    def shared_names(self) -> dict[str, tuple[str | int, ...]]:
+        """Names of buckets, with their places: they must be this entry's alone."""
+        stated = self.campaigns is not None and self.campaigns.budget is not None
+        return {BUCKET: (CAMPAIGNS, "budget")} if stated else {}
 
     @property
     def reads(self) -> frozenset[str]:
