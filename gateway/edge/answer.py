@@ -1,6 +1,7 @@
 """The upstream's answer on its way to the caller: its framing, and what it says of usage.
 
-Nothing is changed but the framing, the fields that a proxy writes, and the one usage chunk that only we asked for.
+Nothing is changed but the framing, the fields that a proxy writes, the one usage chunk that only we asked for, and ids
+of tool calls (`gateway.edge.minting`).
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gateway.dialects.interface import Dialect, StreamReader
+    from gateway.edge.minting import Minting
     from gateway.policy import Ask, Usage
 
 BYTES_PER_TOKEN: Final = 4
@@ -27,6 +29,7 @@ class Answer:
         "content_length",
         "delimited_by_close",
         "dialect",
+        "minting",
         "parts",
         "reader",
         "size",
@@ -35,8 +38,16 @@ class Answer:
     )
 
     def __init__(
-        self, dialect: Dialect, ask: Ask, status: int, fields: Mapping[bytes, bytes], method: bytes, version: bytes
+        self,
+        dialect: Dialect,
+        ask: Ask,
+        status: int,
+        fields: Mapping[bytes, bytes],
+        method: bytes,
+        version: bytes,
+        minting: Callable[[bool], Minting] | None = None,
     ) -> None:
+        """`minting` makes what replaces ids (`True` for a stream); None where none are."""
         self.dialect = dialect
         self.ask = ask
         self.status = status
@@ -50,6 +61,8 @@ class Answer:
                 self.reader = dialect.stream(ask)
             elif b"json" in kind:
                 self.parts = []
+        read = self.reader is not None or self.parts is not None
+        self.minting = minting(self.reader is not None) if minting is not None and read else None
         length = fields.get(b"content-length")
         self.content_length: bytes | None = None
         self.chunked = False
@@ -82,7 +95,7 @@ class Answer:
                 self.parts = None
             else:
                 self.parts.append(piece)
-        self._put(piece, out)
+        self._put(piece if self.minting is None else self.minting.feed(piece), out)
 
     def _put(self, piece: bytes, out: list[bytes]) -> None:
         if not piece:
@@ -95,8 +108,10 @@ class Answer:
     def end(self, out: list[bytes]) -> None:
         """The content is whole."""
         self.whole = True
-        if self.reader is not None:
-            self._put(self.reader.finish(), out)
+        rest = self.reader.finish() if self.reader is not None else b""
+        if self.minting is not None:
+            rest = self.minting.feed(rest) + self.minting.finish()
+        self._put(rest, out)
         if self.chunked:
             out.append(b"0\r\n\r\n")
 

@@ -13,9 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gateway.dialects.tool_ids import MINTED
 from gateway.edge import ended
+from gateway.edge.answer import Answer
 from gateway.edge.budget import BodyBudget
 from gateway.edge.connection import ClientConnection
+from gateway.edge.minting import Minting
 from gateway.edge.traced import traced_of
 from gateway.edge.upstream import Origin, Route, Unreachable
 from gateway.policy import ALLOW
@@ -24,12 +27,14 @@ from gateway.wire.forwarded import TrustedHops, forwarded_fields
 from gateway.wire.reasons import REASONS
 
 if TYPE_CHECKING:
+    from gateway.campaigns.minted import Mint
     from gateway.chain.chain import Chain
     from gateway.edge.exchange import Exchange
+    from gateway.edge.upstream_connection import UpstreamConnection
     from gateway.history.columns import Event
     from gateway.history.exchange_log import ExchangeLog
     from gateway.history.recent import Recent
-    from gateway.policy import Outcome
+    from gateway.policy import Ask, Outcome
     from gateway.telemetry.access_log import AccessLog
     from gateway.telemetry.counters import Counters
     from gateway.telemetry.sums import Sums
@@ -91,6 +96,7 @@ class Edge:
         recent: Recent | None = None,
         sums: Sums | None = None,
         traces: Traces | None = None,
+        mint: Mint | None = None,
     ) -> None:
         self.settings = settings
         self.chain = chain
@@ -114,6 +120,8 @@ class Edge:
         self.sums = sums
         """Who used what lately."""
         self.traces = traces
+        self.mint = mint
+        """Marks the ids of tool calls; None where they stay what the upstream made them."""
         self._hand_over = hand_over
         self.budget = BodyBudget(settings.body_budget)
         self.connections: set[ClientConnection] = set()
@@ -226,6 +234,24 @@ class Edge:
             transport.abort()
         else:
             self._hand_over(transport, data)
+
+    # -- what comes back ------------------------------------------------------------------------------------------
+
+    def answer(self, exchange: Exchange, ask: Ask, connection: UpstreamConnection) -> Answer:
+        """What frames and reads the answer whose head has come."""
+        client = exchange.client
+        minting = self._minting(exchange, ask) if self.mint is not None and "tools" in ask.features else None
+        return Answer(
+            exchange.dialect, ask, connection.status, connection.fields, exchange.method, client.version, minting
+        )
+
+    def _minting(self, exchange: Exchange, ask: Ask) -> Callable[[bool], Minting] | None:
+        """What replaces the ids of calls; None where there is none that we may replace."""
+        mint, context, name = self.mint, exchange.context, exchange.id
+        if mint is None or context is None or context.principal is None or ask.route not in MINTED:
+            return None
+        account, now = context.principal.account, context.now
+        return lambda stream: Minting(lambda given: mint.mint(given, account, name, now), lines=stream)
 
     # -- what has ended -------------------------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from gateway.dialects.declared import check_declared
 from gateway.dialects.interface import MalformedRequest, Refusal
 from gateway.edge import reply
 from gateway.edge.allowance import Allowance, allowance_of
-from gateway.edge.answer import Answer
 from gateway.edge.challenged import shown
 from gateway.edge.traced import begin_traced
 from gateway.edge.upstream import Unreachable
@@ -23,6 +22,7 @@ from gateway.wire.status import status_line
 
 if TYPE_CHECKING:
     from gateway.chain.chain import Asked
+    from gateway.edge.answer import Answer
     from gateway.edge.connection import ClientConnection
     from gateway.edge.edge import Edge
     from gateway.telemetry.traces import Trace
@@ -180,7 +180,7 @@ class Exchange:
             self.trace.headed = self.edge.clock()
         ask = self.context.ask if self.context is not None else UNKNOWN
         status = connection.status
-        answer = self.answer = Answer(self.dialect, ask, status, connection.fields, self.method, client.version)
+        answer = self.answer = self.edge.answer(self, ask, connection)
         if answer.delimited_by_close or self.edge.draining:
             client.keep_alive = False
         streams = answer.reader is not None
@@ -189,8 +189,7 @@ class Exchange:
             self.body = b""
             client.body.release()
         connection.upstream.note_success()
-        limits = self._limits()
-        out = self.out
+        limits, out = self._limits(), self.out
         out.append(status_line(status))
         if connection.lines:
             out += (b"\r\n".join(connection.lines), b"\r\n")

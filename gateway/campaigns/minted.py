@@ -1,0 +1,117 @@
+"""Ids that we mint: an id of a tool call tells for which account it was made, to us alone.
+
+A conversation that a relay moves to another account takes the ids of its tool calls along. Upstream ids say nothing
+(one public set of agents' conversations has 134 different ones among 1,164 calls), so the tail of each is replaced by
+one of the same length and look:
+
+    what of the upstream's tail is longer | 19 characters: seal (4 bytes) and, hidden by it, tag (4), hour (1), salt (5)
+
+Nothing is kept anywhere: the seal is a keyed hash of what it hides, so nobody can make one, or see whose it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+SIZE: Final = 19
+"""Characters: 62^19 is just more than 2^112, the 14 bytes that stand in them."""
+LONGEST: Final = 128
+"""Characters of an id that is looked at."""
+LIVES: Final = 24
+"""Hours for which an id tells anything: what is older may have been published since."""
+ACCOUNTS_AT_MOST: Final = 65_536
+
+_VALUE: Final = {digit: value for value, digit in enumerate(DIGITS)}
+_HOURS: Final = 256
+
+
+class Read(NamedTuple):
+    """What an id of ours says."""
+
+    tag: str
+    """Of the account for which it was made."""
+    age: int
+    """Hours, modulo 256."""
+
+
+class Mint:
+    """By a key that the whole fleet has."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._tag = lru_cache(maxsize=ACCOUNTS_AT_MOST)(self._make_tag)
+
+    def tag(self, account: str) -> str:
+        """8 hex digits: a keyed hash of the account's id."""
+        return self._tag(account).hex()
+
+    def mint(self, given: str, account: str, exchange: str, now: float) -> str:
+        """The id to answer with in place of `given`: of its length. `given` itself where that is too short to hold one.
+
+        The same for the same exchange: an id may stand in an answer more than once.
+        """
+        head, tail = _parts(given)
+        if len(tail) < SIZE:
+            return given
+        salt = self._hash(b"salt", f"{exchange} {given}".encode("utf-8", "surrogatepass"), 5)
+        hidden = self._tag(account) + bytes([int(now // 3600) % _HOURS]) + salt
+        seal = self._hash(b"seal", hidden, 4)
+        return head + tail[:-SIZE] + _spelled(seal + _mixed(hidden, self._hash(b"hide", seal, 10)))
+
+    def read(self, presented: str, now: float) -> Read | None:
+        """None for an id that is not ours."""
+        if not SIZE <= len(presented) <= LONGEST:
+            return None
+        number = _number(presented[-SIZE:])
+        if number is None:
+            return None
+        content = number.to_bytes(14, "big")
+        seal, hidden = content[:4], _mixed(content[4:], self._hash(b"hide", content[:4], 10))
+        if self._hash(b"seal", hidden, 4) != seal:
+            return None
+        return Read(hidden[:4].hex(), (int(now // 3600) - hidden[4]) % _HOURS)
+
+    def wandered(self, presented: str, account: str, now: float) -> str:
+        """The tag of another account, for which a young id was made; empty for all other ids."""
+        found = self.read(presented, now)
+        return found.tag if found is not None and found.age <= LIVES and found.tag != self.tag(account) else ""
+
+    def _make_tag(self, account: str) -> bytes:
+        return self._hash(b"tag", account.encode("utf-8", "surrogatepass"), 4)
+
+    def _hash(self, purpose: bytes, content: bytes, size: int) -> bytes:
+        return hashlib.blake2b(content, digest_size=size, key=self._key, person=purpose).digest()
+
+
+def _parts(given: str) -> tuple[str, str]:
+    """Head, with its last `_` or `-`, and tail, of which we may have the end: `toolu_01` keeps its version's digits."""
+    cut = max(given.rfind("_"), given.rfind("-")) + 1
+    tail = given[cut:]
+    return (given[:cut], tail) if tail.isascii() and tail.isalnum() and len(given) <= LONGEST else (given, "")
+
+
+def _mixed(one: bytes, other: bytes) -> bytes:
+    return (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).to_bytes(len(one), "big")
+
+
+def _spelled(content: bytes) -> str:
+    number = int.from_bytes(content, "big")
+    digits = []
+    for _ in range(SIZE):
+        number, value = divmod(number, 62)
+        digits.append(DIGITS[value])
+    return "".join(reversed(digits))
+
+
+def _number(text: str) -> int | None:
+    """None where it is not one of 14 bytes in our digits."""
+    number = 0
+    for digit in text:
+        value = _VALUE.get(digit)
+        if value is None:
+            return None
+        number = number * 62 + value
+    return number if number < 1 << 112 else None
