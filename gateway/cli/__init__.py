@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "quota": "gateway.cli.quota:app",
     "lists": "gateway.cli.lists:app",
     "feeds": "gateway.cli.feeds:app",
+    "detect": "gateway.cli.detect:app",
     "schema": "gateway.cli.schema:schema",
     "account": "gateway.cli.account:app",
     "key": "gateway.cli.key:app",
