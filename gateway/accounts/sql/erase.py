@@ -27,7 +27,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from gateway.accounts.secrets import Secrets
-from gateway.accounts.sql import audit, overrides, tables
+from gateway.accounts.sql import audit, cases, overrides, tables
 from gateway.accounts.sql.accounts import row as existing
 from gateway.accounts.sql.database import ALL, OVERRIDES, Database, Writing
 from gateway.accounts.sql.identities import regroup
@@ -97,6 +97,7 @@ def erase(writing: Writing, secrets: Secrets, account: str) -> Erased:
     counts["accounts"] = _delete(connection, tables.accounts, tables.accounts.c.id == account)
     _regroup(writing, account, mates)
     counts["limit_overrides"] = overrides.erase(writing, account, name)
+    counts["cases"] = cases.erase(writing, account, name)
     writing.append_lines()  # Those of this transaction may name it as well.
     touched = {name}
     counts["audit"] = _rename(connection, account, name, touched)

@@ -12,8 +12,20 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.accounts.secrets import Secrets
-from gateway.accounts.sql import accounts, erase, identities, keys, overrides, standing, tables, visits
+from gateway.accounts.sql import (
+    accounts,
+    case_decisions,
+    cases,
+    erase,
+    identities,
+    keys,
+    overrides,
+    standing,
+    tables,
+    visits,
+)
 from gateway.accounts.sql.database import Change, Database, Writing, changes_since
+from gateway.campaigns.ruling import Ruled
 from gateway.overrides.override import Kind, Scope
 from gateway.overrides.written import Change as To
 from gateway.testing import Clock
@@ -66,6 +78,12 @@ def fill(writing: Writing, secrets: Secrets) -> list[bytes]:
     connection.execute(tables.inbox.insert(), letter | {"received": 1.0, "due": 5.0, "outcome": "evt_outcome_jo"})
     review = {"account": WHO, "subject": "appeal", "statement": "the appeal of Jo", "state": "open", "opened": 1.0}
     connection.execute(tables.reviews.insert(), review)
+    seen = cases.CaseRecord(
+        "c1", 5.0, 1.0, 2, 9.0, (), (), 4, 7, members=((WHO, 3.0), ("j0002", 2.0)), edges=((WHO, "t1", "content", 1.0),)
+    )
+    [case] = cases.record(writing, [seen])
+    case_decisions.note(writing, case, f"{WHO} is not that of {WHO}-2")
+    cases.add_ruling(writing, Ruled.CLEARED, accounts=[WHO], reason=f"{WHO} is nobody's puppet")
     others(connection, range(1, NOISE, 2))
     identities.regroup(writing, WHO)
     writing.audit("account.merge", "j0007", with_=WHO, note=f"seen beside {WHO}, see also {WHO}-2", tier=WHO)
@@ -251,6 +269,6 @@ def test_nobody_is_erased_twice(database: Database, secrets: Secrets) -> None:
 def test_every_table_of_accounts_is_thought_of() -> None:
     """One that is new and names accounts has to say what becomes of it here."""
     named = {table.name for table in tables.metadata.sorted_tables if "account" in table.c}
-    known = {table.name for table in erase._OF_ACCOUNTS} | {"verifications", "changes"}
+    known = {table.name for table in erase._OF_ACCOUNTS} | {"verifications", "changes", "case_accounts"}
     assert named == known
     assert erase.ELSEWHERE
