@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from gateway.campaigns.verdict import Verdict
 from gateway.policy import Ask, Context, Facts, Location, Principal
 
 NO_FIELDS: Final[Mapping[bytes, bytes]] = MappingProxyType({})
@@ -35,6 +36,8 @@ class Exchange(NamedTuple):
     ja4: str = ""
     facts: Facts | None = None
     """What is known before the first entry, such as a challenge that was passed; of the principal, say `principal`."""
+    verdict: Verdict | None = None
+    """What the detector says of the account. Of an exchange of the past nobody knows any more."""
 
     def context(self) -> Context:
         """As the edge makes it: a new one each time, because the chain writes into it."""

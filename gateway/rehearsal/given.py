@@ -91,6 +91,26 @@ class KeyGiven(Written):
     """Features that it is scoped to. Empty: all."""
 
 
+Nats = Annotated[float, Field(ge=0, le=100)]
+
+
+class VerdictGiven(Written):
+    """What the detector says of an account: that it acts as one of a group, and how sure it is."""
+
+    score: Annotated[float, Field(gt=0, le=100)]
+    """In nats, as `from` of `campaigns` in risk.yaml has it."""
+    families: dict[Literal["links", "content", "work", "balance", "network", "registration", "pivot"], Nats] = {}
+    """Family of evidence → what it says of that, in nats; those of one or more count."""
+    size: Annotated[Count, Field(ge=1)] = 1
+    """Accounts in the cluster."""
+    cluster: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = "c1"
+    """Its id: accounts with the same share one budget."""
+    most: Literal["observe", "budget", "trace", "hold", "challenge", "verify"] = "verify"
+    """The highest level that the detector lets it come to: `budget` for what sits in one place."""
+    since: AwareDatetime | None = None
+    """When it was first said; a day before the request if it is not stated. What is shown after it counts."""
+
+
 class Given(Written):
     """One exchange. What is not stated is ordinary: a chat completion of a known account of the tier `default`."""
 
@@ -159,6 +179,8 @@ class Given(Written):
     """Suspicion that was added before the first entry."""
     tags: frozenset[str] = frozenset()
     """Tags that were set before the first entry."""
+    verdicts: dict[AccountId, VerdictGiven] = {}
+    """Account → what the detector says of it; of others it says nothing. `somebody` asks where no account is stated."""
     store: Literal["there", "away"] = "there"
     """`away`: Redis does not answer, so that each entry's `on_failure` decides."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from typing import Final
 
 from gateway import dialects
 from gateway.accounts.file_directory import Snapshot
+from gateway.campaigns.verdict import Family, Level, Verdict
 from gateway.dialects.interface import Dialect, MalformedRequest
 from gateway.policy import Ask, Context, Evidence, Facts, Fall, Location, Principal, Profile, note_facts
 from gateway.rehearsal.exchange import Exchange
@@ -24,6 +26,8 @@ KEYS: Final = {"none": "missing_credentials", "invalid": "invalid_credentials"} 
 
 USUAL_MODEL: Final = "m-large"
 USUAL_INPUT: Final = 10
+SAID_BEFORE: Final = 86_400.0
+"""Seconds before the request at which the detector said what it says, where that is not stated."""
 TRIES: Final = 100_000
 """Accounts that are tried for one on the wanted side of a rollout: enough for a share of 0.1 %."""
 
@@ -39,11 +43,12 @@ def exchange_of(
     refused = KEYS.get(given.key, "") if isinstance(given.key, str) else ""
     if account.suspended and not refused:
         refused = "suspended_account"
+    principal = None if given.key == "none" else _on_its_side(_principal(account, given), given, rollouts)
     return Exchange(
         id=f"rehearsed-{number}",
         now=given.time.timestamp(),
         ask=_ask(given, dialect, path),
-        principal=None if given.key == "none" else _on_its_side(_principal(account, given), given, rollouts),
+        principal=principal,
         refused=refused,
         address=given.address,
         location=_location(given),
@@ -52,6 +57,7 @@ def exchange_of(
         fields=fields,
         ja4=given.ja4,
         facts=Facts(weight=given.weight, tags=given.tags, captcha=given.captcha),
+        verdict=_verdict(given, account, principal),
     )
 
 
@@ -107,6 +113,26 @@ def _evidence(account: AccountGiven, now: float) -> tuple[Evidence, ...]:
     if isinstance(shown, tuple):
         return tuple(Evidence(kind, now) for kind in shown)
     return tuple(Evidence(kind, at.timestamp()) for kind, at in shown.items())
+
+
+def _verdict(given: Given, account: AccountGiven, principal: Principal | None) -> Verdict | None:
+    """Under the id that the account has, which a `rollout` may have changed."""
+    said = given.verdicts.get(account.id or NOBODY_SPECIAL)
+    if said is None or principal is None:
+        return None
+    now = given.time.timestamp()
+    families = sorted(((Family(name), nats) for name, nats in said.families.items()), key=lambda one: -one[1])
+    return Verdict(
+        principal.account,
+        said.cluster,
+        said.score,
+        tuple(families),
+        evidence=tuple(f"{family.value}: {nats:g}" for family, nats in families),
+        size=said.size,
+        most=Level[said.most.upper()],
+        since=said.since.timestamp() if said.since is not None else now - SAID_BEFORE,
+        expires=math.inf,
+    )
 
 
 def _location(given: Given) -> Location | None:

@@ -186,7 +186,9 @@ def _written(value: Any, hint: Any) -> str:
         hints = typing.get_type_hints(type(value), include_extras=True)
         return "{" + ", ".join(f"{name}: {_written(getattr(value, name), hints[name])}" for name in stated) + "}"
     if isinstance(value, tuple):
-        return f"[{', '.join(str(item) for item in value)}]"
+        inner = typing.get_args(typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint)
+        items = inner if len(inner) == len(value) else [inner[0] if inner else None] * len(value)
+        return f"[{', '.join(_written(item, own) for item, own in zip(value, items, strict=True))}]"
     if isinstance(value, float):
         return f"{value:g}"
     return value.isoformat().replace("+00:00", "Z") if hasattr(value, "isoformat") else str(value)

@@ -43,7 +43,10 @@ FILES: Final[Mapping[str, tuple[type[BaseModel], str]]] = {
     "kind: auth": (AuthConfig, "Who is asking."),
     "kind: geo": (GeoConfig, "From where. Everything that applies is reported, and the strongest answer holds."),
     "kind: kyc": (KycConfig, "Which tier has an account earned by evidence, and what may that have?"),
-    "kind: risk": (RiskConfig, "What speaks against an exchange that is allowed? It adds weight, and refuses nothing."),
+    "kind: risk": (
+        RiskConfig,
+        "What speaks against an exchange that is allowed? It adds weight; only `campaigns` refuses.",
+    ),
     "kind: rules": (
         RulesConfig,
         "What you write: ordered conditions, and what becomes of an exchange for which one holds.",
@@ -56,7 +59,7 @@ FILES: Final[Mapping[str, tuple[type[BaseModel], str]]] = {
 }
 """Heading -> the model of the file, and what it is for."""
 
-ROOMS: Final = ("auth", "geo", "kyc", "rules", "captcha", "quota")
+ROOMS: Final = ("auth", "geo", "kyc", "risk", "rules", "captcha", "quota")
 
 CALLED: Final[Mapping[type[BaseModel], str]] = {
     Answer: "an answer",

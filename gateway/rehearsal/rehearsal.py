@@ -28,6 +28,7 @@ from gateway.chain import entry as chain_entry
 from gateway.chain.chain import Asked, Chain
 from gateway.feeds.networks_memory import RecentNetworks
 from gateway.feeds.refusals_memory import RecentRefusals
+from gateway.feeds.verdicts_memory import MemoryVerdicts
 from gateway.overrides.live import LiveOverrides
 from gateway.policies import Services
 from gateway.policy import NOWHERE, Context, Decision, Location, Outcome, Policy, PolicyKind, note_facts, place
@@ -89,6 +90,7 @@ class Rehearsal:
         self._policies: list[Policy] = []
         self._runner: asyncio.Runner | None = None
         self._challenging: Challenging
+        self._verdicts = MemoryVerdicts()
         self._plain: _Chain
         self._short_way: ShortWay | None
         self._awaited = False
@@ -153,6 +155,8 @@ class Rehearsal:
         self._here = exchange.location
         for identity in self._identities:
             identity.tell(exchange.principal, exchange.refused)
+        if exchange.principal is not None:
+            self._verdicts.say(exchange.principal.account, exchange.verdict)
         context = exchange.context()
         if exchange.facts is not None:
             note_facts(context, exchange.facts)
@@ -191,6 +195,7 @@ class Rehearsal:
             sightings=Sighted(),
             networks=RecentNetworks(self._clock),
             refusals=RecentRefusals(self._clock),
+            verdicts=self._verdicts,
             overrides=self._overrides,
         )
         ruleset = dataclasses.replace(wanted, entries=tuple(self._known(entry) for entry in wanted.entries))

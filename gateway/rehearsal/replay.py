@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 from gateway.chain.chain import Asked
+from gateway.policies.risk.config import RiskConfig
+from gateway.policies.risk.levels import CAMPAIGNS
 from gateway.policy import Outcome
 from gateway.rehearsal.comparison import Comparison
 from gateway.rehearsal.expected import Expected
@@ -29,17 +31,20 @@ class Side:
         self._number = 0
         self._expected = Expected()
         self._verdicts: dict[tuple[str, str, str, str], Verdict] = {}
+        self._answering = _answering(rehearsal)
 
     def ask(self, past: Past) -> Verdict | None:
-        """None where that cannot be told: who asked is not in the log."""
-        exchange = past.exchange
+        """None where that cannot be told: who asked is not in the log, or what a detector said of them then."""
+        exchange, then = past.exchange, past.verdict
+        if then.entry in self._answering and then.rule.startswith(f"{CAMPAIGNS}."):
+            return None
         now = exchange.now
         self.settle(now)
         asked = self.rehearsal.begin_shortly(exchange)
         if isinstance(asked, Asked) and asked.entry:
             return self._refused(asked)
         account = exchange.principal.account if exchange.principal is not None else ""
-        if past.verdict is ALLOWED:
+        if then is ALLOWED:
             outcome, seconds = past.outcome, past.seconds
             if outcome.usage is not None:
                 self._expected.learn(account, exchange.ask.model, outcome.usage, seconds)
@@ -94,6 +99,15 @@ def pasts(tables: Iterable[pa.Table], reader: Reader) -> Iterator[Past]:
     """The exchanges of some tables of the log, in order."""
     for table in tables:
         yield from reader.read(table)
+
+
+def _answering(rehearsal: Rehearsal) -> frozenset[str]:
+    """The names of the entries whose answers follow from what a detector says."""
+    return frozenset(
+        entry.name
+        for entry in rehearsal.ruleset.entries
+        if isinstance(entry.config, RiskConfig) and entry.config.campaigns is not None
+    )
 
 
 def identifying(rehearsal: Rehearsal) -> frozenset[str]:

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, 
 from gateway.accounts.model import AccountId
 from gateway.policy import NetworkKind
 from gateway.quantities import COUNT_SCHEMA, MONEY_SCHEMA, Count, Duration, Name, amount
-from gateway.rehearsal.given import AccountGiven, Given, Written
+from gateway.rehearsal.given import NOBODY_SPECIAL, AccountGiven, Given, Written
 from gateway.rehearsal.places import named, parts, rollouts
 from gateway.rules.check import check, read_as
 from gateway.rules.problems import Problem, Problems, did_you_mean
@@ -264,6 +264,7 @@ class _Names:
     def given(self, loc: Loc, given: Given) -> Iterator[Problem]:
         if isinstance(given.account, str) and given.account not in self.file.accounts:
             yield self.unknown((*loc, "account"), "account", given.account, self.file.accounts)
+        yield from self.keys((*loc, "verdicts"), given.verdicts, [*self.file.accounts, NOBODY_SPECIAL], "account")
         yield from self.sides(loc, given)
 
     def sides(self, loc: Loc, given: Given) -> Iterator[Problem]:

@@ -97,6 +97,26 @@ REASONS: Final[dict[str, Reason]] = {
     "rule_throttled": Reason(
         "429", "A rule of this API's operator allows only so many requests of this sort.", "Wait as Retry-After says."
     ),
+    # What is found of many accounts together.
+    "cluster_budget_exhausted": Reason(
+        "429",
+        "The use of the account looks like that of a group of accounts that act as one. Such a group shares one budget "
+        "of requests, and that is used up for the moment. Nothing was charged.",
+        "Wait as Retry-After says. If the account is on its own, its owner can ask for a review on the account's page.",
+    ),
+    "cluster_paced": Reason(
+        "429",
+        "The use of the account looks like that of a group of accounts that act as one, so now and then one of its "
+        "requests is asked to come some seconds later. Nothing was charged.",
+        "Wait the seconds that Retry-After says; the official SDKs do so by themselves. The same request passes then.",
+    ),
+    "temporarily_withheld": Reason(
+        "403",
+        "The use of the account looks like that of a group of accounts that act as one, so some features or models "
+        "wait until somebody has looked at it: `withheld` names them. All other requests go on.",
+        "Send the request without what is withheld. The owner of the account can ask for a review at "
+        "`verification_url`: one click, and a person looks at it.",
+    ),
     # From where.
     "country_not_allowed": Reason(
         "403 or 451",
@@ -132,8 +152,8 @@ REASONS: Final[dict[str, Reason]] = {
     "verification_required": Reason(
         "403",
         "A higher tier is needed, which an account has by verification: `required_tier` names it; or the account "
-        "behaves unusually. `missing` says what is still to be shown, and `verification_url` is where its owner shows "
-        "it (it works once, and expires).",
+        "behaves unusually, or as one of a group. `missing` says what is still to be shown, and `verification_url` is "
+        "where its owner shows it (it works once, and expires).",
         "Open `verification_url`, or ask the owner of the account to. The next request after it succeeds.",
     ),
     "tier_insufficient": Reason(

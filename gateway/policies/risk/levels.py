@@ -126,16 +126,14 @@ class VerifyConfig(LevelConfig):
     """The score from which on it is reached, in nats."""
     families: Annotated[int, Field(ge=2, le=FAMILIES)] = 2
     """So many families of evidence must say a nat or more, each by itself: none convicts alone, so two at the least."""
-    evidence: Annotated[tuple[Kind, ...], Field(min_length=1)] = ("payment",)
+    evidence: Annotated[tuple[Kind, ...], Field(min_length=1)] = ("document", "liveness")
     """What is to be shown, all of it, after the account was first found to act so."""
     passed: Passed = "budget"
     """What an account that has shown it comes to at the most."""
 
 
 class CampaignsConfig(BaseModel):
-    """Groups of accounts that act as one, as the detector finds them: what follows at which level. A level that is not
-    stated is left out, and what is stated at a lower one holds at the higher ones, too.
-    """
+    """What follows for groups of accounts that act as one. A level that is not stated is left out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 

@@ -47,8 +47,9 @@ NOT_COUNTED: Final = frozenset({
     "policy_unavailable", "quota_store_unavailable", "challenge_unavailable",
     # What suspicion itself comes to: whoever was suspected once and goes on would never come down again.
     "suspicion_throttled", "verification_required", "account_under_review",
+    "cluster_budget_exhausted", "cluster_paced", "temporarily_withheld",
 })  # fmt: skip
-"""Reasons of `gateway.chain.entry`, and of the room captcha."""
+"""Reasons of `gateway.chain.entry`, of the room captcha, and of this one."""
 
 
 class Verdict:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from gateway.feeds.networks import Use
-from gateway.policy import ALLOW, Action, Decision, Facts, Match
+from gateway.policy import ALLOW, NO_TAGS, Action, Decision, Facts, Match
 
 NEW_NETWORK = "new_network"
 KEY_SHARED = "key_shared"
@@ -119,11 +119,12 @@ def decision(signs: tuple[Sign, ...]) -> Decision:
 
 
 def both(one: Decision, other: Decision) -> Decision:
-    """Two that allow, in one: what they weigh adds up."""
-    weight = sum(said.facts.weight for said in (one, other) if said.facts is not None)
+    """Two that allow, in one: what they weigh adds up, and what they take."""
+    found = [said.facts for said in (one, other) if said.facts is not None]
     return Decision(
         Action.ALLOW,
         note=f"{one.note}; {other.note}",
-        facts=Facts(weight=weight),
+        facts=Facts(weight=sum(facts.weight for facts in found), tags=NO_TAGS.union(*[facts.tags for facts in found])),
+        takes=one.takes + other.takes,
         matches=one.matches + other.matches,
     )
