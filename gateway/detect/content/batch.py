@@ -1,0 +1,91 @@
+"""A batch of sketches as one array, and its distinct shingles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from gateway.detect.content.arrays import F64, I32, I64, U64, Flags, bit_of, mixed, spread, starts_of
+
+_FRESH: Final = 3
+"""So many shingles that nobody had shown make a filling new; of a short prompt, a quarter of them."""
+
+
+class Batch(NamedTuple):
+    """Occurrences of shingles in the order given: all system prompts, then all last turns."""
+
+    size: int
+    """Events."""
+    segments: I64
+    """Of each occurrence: the event, plus `size` where it stands in the last turn."""
+    events: I64
+    ends: I64
+    """Of each segment, where it ends; it begins where the one before ends."""
+    spread: U64
+    order: I64
+    """Occurrences by value, and within one in the order given."""
+    starts: I64
+    """In `order`, where each distinct shingle begins."""
+    shingles: U64
+    """Distinct, spread, ascending."""
+    inverse: I64
+    """Of each occurrence, which of the distinct ones."""
+
+    def of(self, event: int, wanted: Flags) -> U64:
+        """The wanted shingles of an event."""
+        parts = []
+        for segment in (event, event + self.size):
+            part = slice(int(self.ends[segment - 1]) if segment else 0, int(self.ends[segment]))
+            parts.append(self.spread[part][wanted[part]])
+        return np.concatenate(parts)
+
+    def tally(self, weights: Flags | None = None) -> I32:
+        """Occurrences an event."""
+        return np.bincount(self.events, weights, self.size).astype(np.int32)
+
+
+def batch_of(systems: Sequence[U64], prompts: Sequence[U64]) -> Batch:
+    size = len(prompts)
+    sketches = [*systems, *prompts]
+    lengths = np.fromiter(map(len, sketches), np.int64, 2 * size)
+    values = spread(np.concatenate(sketches)) if size else np.empty(0, np.uint64)
+    segments = np.repeat(np.arange(2 * size), lengths)
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    starts = starts_of(ordered)
+    inverse = np.empty(len(values), np.int64)
+    inverse[order] = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(values)))
+    return Batch(
+        size,
+        segments,
+        np.where(segments >= size, segments - size, segments),
+        np.cumsum(lengths),
+        values,
+        order,
+        starts,
+        ordered[starts],
+        inverse,
+    )
+
+
+def fillings_of(batch: Batch, prompt_hashes: U64) -> U64:
+    """What stands for the filling, of each segment. A shingle of the system prompt is filled with the whole event; one
+    of the last turn with that turn alone: a popular prompt under a hundred system prompts is one filling.
+    """
+    sums = np.zeros(len(batch.spread) + 1, np.uint64)
+    np.cumsum(mixed(batch.spread), out=sums[1:])
+    each = np.diff(sums[batch.ends], prepend=np.uint64(0))
+    whole = each[: batch.size] * np.uint64(3) + each[batch.size :]
+    return mixed(np.concatenate([np.where(prompt_hashes != 0, prompt_hashes, whole), each[batch.size :]]))
+
+
+def filling_bits(batch: Batch, fillings: U64, fresh: Flags) -> U64:
+    """Of each occurrence the bit of its filling; 0 where the segment brings too little that nobody had shown."""
+    news = np.bincount(batch.segments, fresh, 2 * batch.size)
+    asked: F64 = np.diff(batch.ends, prepend=0)[batch.size :] / 4
+    enough = np.clip(np.ceil(asked), 1, _FRESH)
+    turn = news[batch.size :]
+    filled = np.concatenate([news[: batch.size] + turn >= enough, turn >= enough])
+    return np.where(filled, bit_of(fillings), np.uint64(0))[batch.segments]
