@@ -43,8 +43,8 @@ class Catalogue:
         self._among: U64 = np.zeros(0, np.uint64)
         self._numbers = numbers
         self._heavies = heavies
-        self._grouped = float("-inf")
-        self._eligible = 0
+        self.grouped = float("-inf")
+        self.eligible = 0
 
     def note(
         self,
@@ -96,8 +96,8 @@ class Catalogue:
     def look(self, now: float, eligible: I64) -> Looked:
         new: tuple[int, ...] = ()
         merged: tuple[tuple[int, int], ...] = ()
-        if len(eligible) != self._eligible or now - self._grouped >= _PERIOD:
-            self._eligible, self._grouped = len(eligible), now
+        if len(eligible) != self.eligible or now - self.grouped >= _PERIOD:
+            self.eligible, self.grouped = len(eligible), now
             new, merged = self._regroup(now, eligible)
         return Looked(new, merged, self._refresh())
 
@@ -106,6 +106,24 @@ class Catalogue:
         self.rulings.rule(key, word, named.shingles if named else np.empty(0, np.uint64))
         for template in self.templates.values():
             template.word = self.rulings.word_of(template.key, template.shingles)
+
+    def restore(self, templates: list[Template], following: int, grouped: float, eligible: int) -> None:
+        """As it was when they were kept."""
+        self.next, self.grouped, self.eligible = following, grouped, eligible
+        self._room(following)
+        self.templates = {template.id: template for template in templates}
+        for template in templates:
+            self.need[template.id], self.suspect[template.id] = template.need, template.suspect
+            self._below[template.id] = template.slots.below - 1
+            self._among[template.id] = template.slots.among - 1
+
+    def _room(self, size: int) -> None:
+        """For ids below `size`."""
+        more = size - len(self.need)
+        self.need = np.concatenate([self.need, np.zeros(more, np.int32)])
+        self.suspect = np.concatenate([self.suspect, np.zeros(more, np.bool_)])
+        self._below = np.concatenate([self._below, np.full(more, ALL - 1, np.uint64)])
+        self._among = np.concatenate([self._among, np.full(more, ALL - 1, np.uint64)])
 
     def _regroup(self, now: float, eligible: I64) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
         heavies, numbers = self._heavies, self._numbers
@@ -138,11 +156,7 @@ class Catalogue:
         """A template of these records. Parties whose last events wrote enough of their rings were there before it."""
         id_, self.next = self.next, self.next + 1
         if id_ >= len(self.need):
-            more = max(64, id_)
-            self.need = np.concatenate([self.need, np.zeros(more, np.int32)])
-            self.suspect = np.concatenate([self.suspect, np.zeros(more, np.bool_)])
-            self._below = np.concatenate([self._below, np.full(more, ALL - 1, np.uint64)])
-            self._among = np.concatenate([self._among, np.full(more, ALL - 1, np.uint64)])
+            self._room(max(64, 2 * id_))
         need = need_of(len(records), self._numbers.hit)
         written, counts = np.unique(self._heavies.parties[records], return_counts=True)
         shown = written[counts >= need]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from gateway.detect.content import keeping
 from gateway.detect.content.arrays import F64, I32, I64, U32, U64, Distinct, Flags, counted, mixed
 from gateway.detect.content.batch import Batch, batch_of, filling_bits, fillings_of
 from gateway.detect.content.catalogue import Catalogue, Looked
@@ -225,3 +227,16 @@ class Content:
     def reject(self, key: int) -> None:
         """It is none: what is mostly of its shingles is never suspect again."""
         self.catalogue.rule(key, Word.REJECTED)
+
+    def save(self) -> keeping.Kept:
+        """All of it, as arrays by name: views, to be written before the next batch."""
+        return keeping.save(self)
+
+    def load(self, kept: Mapping[str, npt.NDArray[Any]]) -> bool:
+        """What `save` gave, into one that was just made; False, and nothing has changed, where that does not fit."""
+        return keeping.load(self, kept)
+
+    @property
+    def bytes(self) -> int:
+        """Of memory: fixed at the start but for records, templates and ledger, which are bounded."""
+        return keeping.size(self)
