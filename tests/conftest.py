@@ -4,6 +4,8 @@ properties that no busy machine fails.
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -18,7 +20,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin the list of skips; a machine that does other things is no fault of a property."""
+    """Begin the list of skips; a machine that does other things is no fault of a property. Processes that are started
+    keep what they compiled: a gateway is six of them, and each would take a second for it, in every test.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("busy")
     config.stash[_SKIPS] = []
