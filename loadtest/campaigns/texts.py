@@ -1,0 +1,217 @@
+"""Where the words of a world come from: real prompts and templates of one half, and babble fitted to them.
+
+A detector of campaigns sees shingles, not sense. So what honest people write is babble with the word statistics of real
+prompts: nearly all of its shingles are new, and those that are not are the common openings, as in real traffic.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from loadtest.campaigns import grammar
+from loadtest.campaigns.grammar import Half, alternate, halves
+
+JUMP: Final = 0.5
+"""How often babble leaves the chain: with less, it would quote its source and make shingles heavy that are not."""
+PIECE: Final = 3
+"""Words that a fixed part of a template has at least."""
+
+Ints = npt.NDArray[np.int64]
+
+
+class Template(NamedTuple):
+    """Fixed pieces around slots: piece, slot, piece, … A piece may be empty."""
+
+    pieces: tuple[str, ...]
+    slots: tuple[tuple[str, ...], ...]
+    """What was seen in each slot, one shorter than `pieces`; () where the slot takes anything."""
+    words: tuple[int, ...]
+    """About as many words are in each slot."""
+
+    def fill(self, parts: Sequence[str]) -> str:
+        out = [self.pieces[0]]
+        for piece, part in zip(self.pieces[1:], parts, strict=True):
+            out += [part, piece]
+        return " ".join(part for part in out if part)
+
+
+class Babble:
+    """A chain of order one over the words of some texts, many sequences at a time."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        words = [word for text in texts for word in [*text.split()[:400], "\n"]]
+        numbers: dict[str, int] = {}
+        ids = np.array([numbers.setdefault(word, len(numbers)) for word in words])
+        names = list(numbers)
+        self.words = np.array(names, dtype=object)
+        order = np.argsort(ids[:-1], kind="stable")
+        self.next = ids[1:][order].astype(np.int32)
+        self.any = ids.astype(np.int32)
+        self.degree = np.bincount(ids[:-1], minlength=len(names)).astype(np.int64)
+        self.first = np.concatenate(([0], np.cumsum(self.degree)[:-1]))
+
+    def make(self, rng: np.random.Generator, lengths: Ints) -> list[str]:
+        """One text for each length in words."""
+        order = np.argsort(-lengths, kind="stable")
+        longest = int(lengths.max(initial=0))
+        table = np.empty((len(lengths), longest), np.int32)
+        at = self.any[rng.integers(0, len(self.any), len(lengths))]
+        alive = np.searchsorted(-lengths[order], -np.arange(longest), side="left")
+        for step in range(longest):
+            size = int(alive[step])
+            here = at[:size]
+            degree = self.degree[here]
+            drawn = rng.random((2, size))
+            chained = self.next[np.minimum(self.first[here] + (drawn[0] * degree).astype(np.int64), len(self.next) - 1)]
+            leaves = (drawn[1] < JUMP) | (degree == 0)
+            at = np.where(leaves, self.any[(drawn[0] * len(self.any)).astype(np.int64)], chained)
+            table[:size, step] = at
+        made: list[str] = [""] * len(lengths)
+        for row, place in enumerate(order):
+            made[place] = " ".join(self.words[table[row, : lengths[place]]].tolist())
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Of one half."""
+
+    half: Half
+    prompts: tuple[str, ...]
+    """Of real users, where there are any."""
+    maths: tuple[str, ...]
+    """Questions of a benchmark."""
+    templates: tuple[Template, ...]
+    """For a campaign."""
+    frameworks: tuple[str, ...]
+    openings: tuple[str, ...]
+    babble: Babble
+
+    @classmethod
+    def read(cls, data: Path | None, half: Half) -> Self:
+        """From the files below `data`, and what is missing there from a grammar of our own."""
+        prompts = halves(_members(data, "arena-hard-v2.0.jsonl", "prompt"), half)
+        maths = halves(_members(data, "gsm8k-test.jsonl", "question"), half)
+        rng = np.random.default_rng(11 if half == "tune" else 12)
+        prompts = prompts or [sentence(rng, 3) for _ in range(300)]
+        maths = maths or [sentence(rng, 3) + f" How many {noun} are left?" for noun in grammar.NOUNS for _ in range(6)]
+        own = [written(text) for text in alternate(grammar.TEMPLATES, half)]
+        return cls(
+            half=half,
+            prompts=tuple(prompts),
+            maths=tuple(maths),
+            templates=(*own, *_templates(data, half)),
+            frameworks=tuple(alternate(grammar.FRAMEWORKS, half)),
+            openings=grammar.OPENINGS,
+            babble=Babble([*prompts, *maths]),
+        )
+
+    def say(self, rng: np.random.Generator, lengths: Ints) -> list[str]:
+        """What people write: half of them with a common opening."""
+        texts = self.babble.make(rng, lengths)
+        opened = rng.random(len(texts)) < 0.5
+        which = rng.integers(0, len(self.openings), len(texts))
+        return [
+            f"{self.openings[opening]} {text}" if with_one else text
+            for text, with_one, opening in zip(texts, opened.tolist(), which.tolist(), strict=True)
+        ]
+
+
+def sentence(rng: np.random.Generator, sentences: int) -> str:
+    """Some sentences of the grammar: for a world without files."""
+    words = (grammar.OTHERS, grammar.NOUNS, grammar.VERBS, grammar.OTHERS, grammar.NOUNS)
+    said = []
+    for _ in range(sentences):
+        length = int(rng.integers(1, 4))
+        picked = [
+            kind[rng.integers(0, len(kind))] if rng.random() < 0.9 else str(rng.integers(2, 999))
+            for _ in range(length)
+            for kind in words
+        ]
+        said.append(" ".join(picked) + ".")
+    return " ".join(said)
+
+
+def written(text: str) -> Template:
+    """A template of our own, `{}` where a slot is."""
+    pieces = tuple(piece.strip() for piece in text.split("{}"))
+    return Template(pieces, ((),) * (len(pieces) - 1), (30,) * (len(pieces) - 1))
+
+
+def found(fillings: Sequence[str]) -> Template | None:
+    """The fixed pieces of fillings of one template; None where fewer than eight words are fixed."""
+    split = [words for words in (filling.split() for filling in fillings) if len(words) >= PIECE]
+    joined = [f" {' '.join(words)} " for words in split]
+    runs = [{tuple(words[at : at + PIECE]) for at in range(len(words) - PIECE + 1)} for words in split]
+    seen_in = Counter(run for found_in in runs for run in found_in)
+    heavy = {run for run, texts in seen_in.items() if texts >= 0.9 * len(split)}
+    pieces: list[str] = []
+    start = end = -1
+    for at in range(len(split[0]) - PIECE + 1) if split else ():
+        if tuple(split[0][at : at + PIECE]) not in heavy:
+            continue
+        if at > end:
+            start = at
+            pieces.append("")
+        end = at + PIECE
+        pieces[-1] = " ".join(split[0][start:end])
+    if sum(len(piece.split()) for piece in pieces) < 8:
+        return None
+    slots: list[list[str]] = [[] for _ in range(len(pieces) + 1)]
+    for text in joined:
+        rest, parts = text, []
+        for piece in pieces:
+            before, found_it, rest = rest.partition(f" {piece} ")
+            rest = " " + rest if found_it else rest
+            parts.append(before.strip() if found_it else "")
+        for seen, part in zip(slots, [*parts, rest.strip()], strict=True):
+            if part:
+                seen.append(part)
+    words = tuple(int(np.median([len(part.split()) for part in seen])) if seen else 0 for seen in slots)
+    return Template(("", *pieces, ""), tuple(map(tuple, slots)), words)
+
+
+def reworded(text: str, rng: np.random.Generator, much: float = 0.45) -> str:
+    """Other words for the same: by a table and with fillers, as a relay rewords a template."""
+    out: list[str] = []
+    for word in text.split():
+        others = grammar.SYNONYMS.get(word.lower())
+        out.append(others[rng.integers(0, len(others))] if others and rng.random() < 0.75 else word)
+        if rng.random() < much / 3:
+            out.append(grammar.FILLERS[rng.integers(0, len(grammar.FILLERS))])
+    return " ".join(out)
+
+
+def variant(template: Template, rng: np.random.Generator) -> Template:
+    """The same template in other words."""
+    return template._replace(pieces=tuple(reworded(piece, rng) for piece in template.pieces))
+
+
+def _members(data: Path | None, name: str, member: str) -> list[str]:
+    path = data / "prompts" / name if data else None
+    if path is None or not path.exists():
+        return []
+    return [str(json.loads(line)[member]) for line in path.read_text().split("\n") if line.strip()]
+
+
+def _templates(data: Path | None, half: Half) -> list[Template]:
+    """P3's, split by the family of data sets, so that two wordings of one task are in one half."""
+    folder = data / "prompts" / "templates" if data else None
+    if folder is None or not folder.exists():
+        return []
+    paths = sorted(folder.glob("*.jsonl"))
+    families = set(halves([path.name.split("_")[0] for path in paths], half))
+    made = (
+        found([json.loads(line)["prompt"] for line in path.read_text().split("\n") if line.strip()])
+        for path in paths
+        if path.name.split("_")[0] in families
+    )
+    return [template for template in made if template is not None]
