@@ -16,16 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.campaigns.event import Sketch
+from gateway.campaigns.words import PIECE, WHOLE, bounded
 
 SHINGLE: Final = 5
 """Words in one."""
 FRACTION: Final = 1 / 4
 BOUND: Final = int(2**64 * FRACTION)
 """Hashes below it are kept."""
-PIECE: Final = 3072
-"""Characters: of a text that is longer than two of them the first and the last so many are read."""
 WORDS: Final = 512
-"""Likewise in words, of the first piece and of the last."""
+"""Of a text that has more than twice as many, or is longer than two pieces, the first and the last so many count."""
 CHUNK: Final = 1 << 16
 """Bytes that are read at once: what is made of them stays in the processor's cache."""
 
@@ -117,7 +116,7 @@ class Sketcher:
         bare = [_bare(bounded(text)) for text in texts]
         if not any(bare):
             return 0
-        beyond = size or sum(map(len, texts)) if any(len(text) > 2 * PIECE for text in texts) else 0
+        beyond = size or sum(map(len, texts)) if any(len(text) > WHOLE for text in texts) else 0
         digest = self._texts.copy()
         digest.update(b"%b\0%d" % (b"\0".join(bare), beyond))
         return int.from_bytes(digest.digest(), "little") >> 1 or 1
@@ -167,11 +166,6 @@ class Sketcher:
         return finished
 
 
-def bounded(text: str) -> str:
-    """The text, or its first and its last piece. What was bounded is not changed again."""
-    return text if len(text) <= 2 * PIECE else f"{text[:PIECE]} {text[-PIECE:]}"
-
-
 def plain_of(text: str) -> bytes:
     """Words with spaces between them: lower case; a number is 0, whatever it says; in scripts without spaces a
     character is a word. In UTF-8.
@@ -193,7 +187,7 @@ def _bare(text: str) -> bytes:
 
 
 def _segments(owner: int, text: str) -> tuple[Segment, ...]:
-    if len(text) <= 2 * PIECE:
+    if len(text) <= WHOLE:
         plain = plain_of(text)
         if len(plain) < 4 * WORDS or len(words := plain.split()) <= 2 * WORDS:
             return (Segment(owner, plain, True),)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.campaigns.words import Words
 from gateway.dialects.anthropic_stream import MessageReader
 from gateway.dialects.content import (
     check_requests,
@@ -26,6 +27,7 @@ from gateway.dialects.interface import MalformedRequest, Refusal, StreamReader
 from gateway.dialects.limit_plan import ANTHROPIC_SLOTS, LimitPlans
 from gateway.dialects.media import estimate
 from gateway.dialects.paths import canonical
+from gateway.dialects.said import said_in_batch, said_in_chat
 from gateway.dialects.tally import anthropic_usage
 from gateway.dialects.unknown_route import read_unknown
 from gateway.policy import Ask, Limit, Usage
@@ -77,16 +79,18 @@ class Anthropic:
     def __init__(self) -> None:
         self._plans = LimitPlans(ANTHROPIC_SLOTS)
 
-    def read(self, method: str, path: str, body: bytes) -> Ask:
-        """What is asked. Raises MalformedRequest."""
+    def read(self, method: str, path: str, body: bytes, kept: list[dict[str, Any]] | None = None) -> Ask:
+        """What is asked. Raises MalformedRequest. The document of the body is put into `kept`, for `words`."""
         route = ROUTES.get(path) or ROUTES.get(canonical(path), "other")
         if method in BODILESS:
             return Ask(self.name, route, generates=False)
         if route == "messages.batches":
-            return _read_batch(body)
+            return _read_batch(body, kept)
         if route == "other":
             return read_unknown(self.name, path, body)
         document = load_object(body, _NAMES)
+        if kept is not None:
+            kept.append(document)
         model = model_name(document)
         tokens, features = estimate(body, document)
         if not _FEATURES.isdisjoint(document):
@@ -96,6 +100,12 @@ class Anthropic:
         # What thinking may use is a part of max_tokens.
         cap = whole_number(document, "max_tokens")
         return Ask(self.name, route, model, flag(document, "stream"), features, tokens, cap)
+
+    def words(self, ask: Ask, document: dict[str, Any]) -> Words:
+        """What a document that `read` has kept says."""
+        if ask.route == "messages.batches":
+            return said_in_batch(document["requests"])
+        return said_in_chat(document, ask.route)
 
     def prepare(self, ask: Ask, body: bytes) -> bytes:
         """The same object: Anthropic's streams always state their usage."""
@@ -140,7 +150,7 @@ def _error(refusal: Refusal) -> dict[str, Any]:
     return {"type": "error", "error": error, "request_id": refusal.request_id}
 
 
-def _read_batch(body: bytes) -> Ask:
+def _read_batch(body: bytes, kept: list[dict[str, Any]] | None) -> Ask:
     """A batch of messages, as one ask: its caps are summed, and all its requests must name one model.
 
     An Ask has one model, by which policies scope, price and count. A batch of several could carry a model that the key
@@ -172,6 +182,8 @@ def _read_batch(body: bytes) -> Ask:
         name not in _BATCH_NAMES and name.casefold() in _BATCH_NAMES for name in names
     ):
         check_requests(body, _BATCH_NAMES)
+    if kept is not None:
+        kept.append(document)
     tokens, media = estimate(body, document)
     return Ask("anthropic", "messages.batches", model, False, features | media, tokens, cap, len(requests))
 

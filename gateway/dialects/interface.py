@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
+from gateway.campaigns.words import Words
 from gateway.policy import NO_MEMBERS, Ask, Limit, Usage
 
 NO_FIELDS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -78,8 +79,11 @@ class StreamReader(Protocol):
 class Dialect(Protocol):
     name: str
 
-    def read(self, method: str, path: str, body: bytes) -> Ask:
-        """What is asked. Raises MalformedRequest."""
+    def read(self, method: str, path: str, body: bytes, kept: list[dict[str, Any]] | None = None) -> Ask:
+        """What is asked. Raises MalformedRequest. The document of the body is put into `kept`, for `words`."""
+
+    def words(self, ask: Ask, document: dict[str, Any]) -> Words:
+        """What a document that `read` has kept says. In bounded time, whatever its size."""
 
     def prepare(self, ask: Ask, body: bytes) -> bytes:
         """The body for the upstream: the same object, but where `ask.inject_usage`."""

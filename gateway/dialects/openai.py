@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.campaigns.words import Words
 from gateway.dialects.content import flag, kind_of, load_object, members, model_name, needles, whole_number
 from gateway.dialects.errors import encode, sentence
 from gateway.dialects.interface import MalformedRequest, Refusal, StreamReader
@@ -17,6 +18,7 @@ from gateway.dialects.limit_plan import OPENAI_SLOTS, LimitPlans
 from gateway.dialects.media import estimate
 from gateway.dialects.openai_stream import ChatReader, ResponsesReader
 from gateway.dialects.paths import canonical
+from gateway.dialects.said import said_in_chat, said_in_prompt, said_in_response
 from gateway.dialects.tally import openai_usage
 from gateway.dialects.unknown_route import read_unknown
 from gateway.policy import Ask, Limit, Usage
@@ -76,8 +78,8 @@ class OpenAI:
     def __init__(self) -> None:
         self._plans = LimitPlans(OPENAI_SLOTS)
 
-    def read(self, method: str, path: str, body: bytes) -> Ask:
-        """What is asked. Raises MalformedRequest."""
+    def read(self, method: str, path: str, body: bytes, kept: list[dict[str, Any]] | None = None) -> Ask:
+        """What is asked. Raises MalformedRequest. The document of the body is put into `kept`, for `words`."""
         route = ROUTES.get(path) or ROUTES.get(canonical(path), "other")
         if method in BODILESS:
             # A realtime session begins with a GET, and generates.
@@ -86,6 +88,8 @@ class OpenAI:
         if route == "other":
             return read_unknown(self.name, path, body)
         document = load_object(body, _NAMES[route])
+        if kept is not None:
+            kept.append(document)
         model = model_name(document)
         tokens, features = estimate(body, document)
         if route == "embeddings":
@@ -95,6 +99,15 @@ class OpenAI:
         streaming = flag(document, "stream")
         inject = streaming and route != "responses" and not _states_usage(document)
         return Ask(self.name, route, model, streaming, features, tokens, _output_cap(route, document), 1, True, inject)
+
+    def words(self, ask: Ask, document: dict[str, Any]) -> Words:
+        """What a document that `read` has kept says."""
+        route = ask.route
+        if route == "chat.completions":
+            return said_in_chat(document, route)
+        if route == "responses":
+            return said_in_response(document)
+        return said_in_prompt(document, "input" if route == "embeddings" else "prompt")
 
     def prepare(self, ask: Ask, body: bytes) -> bytes:
         """The same object, or a copy in which nothing but `stream_options` differs."""

@@ -19,6 +19,7 @@ from gateway.edge.answer import Answer
 from gateway.edge.budget import BodyBudget
 from gateway.edge.connection import ClientConnection
 from gateway.edge.minting import Minting
+from gateway.edge.observed import note_of
 from gateway.edge.traced import traced_of
 from gateway.edge.upstream import Origin, Route, Unreachable
 from gateway.policy import ALLOW
@@ -28,6 +29,7 @@ from gateway.wire.reasons import REASONS
 
 if TYPE_CHECKING:
     from gateway.campaigns.minted import Mint
+    from gateway.campaigns.observer import Observer
     from gateway.chain.chain import Chain
     from gateway.edge.exchange import Exchange
     from gateway.edge.upstream_connection import UpstreamConnection
@@ -97,6 +99,7 @@ class Edge:
         sums: Sums | None = None,
         traces: Traces | None = None,
         mint: Mint | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.settings = settings
         self.chain = chain
@@ -122,6 +125,8 @@ class Edge:
         self.traces = traces
         self.mint = mint
         """Marks the ids of tool calls; None where they stay what the upstream made them."""
+        self.observer = observer
+        """What tells the detector; None where nothing is observed."""
         self._hand_over = hand_over
         self.budget = BodyBudget(settings.body_budget)
         self.connections: set[ClientConnection] = set()
@@ -300,6 +305,10 @@ class Edge:
         recent = self.recent
         if self.exchange_log is not None or (recent is not None and (reason or recent.followed)):
             self._keep(ended.event_of_exchange(exchange, outcome, reason, status, elapsed))
+        if self.observer is not None and context is not None:
+            note = note_of(exchange, context, outcome, reason, status, elapsed)
+            if note is not None:
+                self.observer.note(note)
         trace = exchange.trace
         if trace is not None and self.traces is not None:
             wall = self.wall()

@@ -13,6 +13,7 @@ from gateway.dialects.interface import MalformedRequest, Refusal
 from gateway.edge import reply
 from gateway.edge.allowance import Allowance, allowance_of
 from gateway.edge.challenged import shown
+from gateway.edge.observed import read_observed
 from gateway.edge.traced import begin_traced
 from gateway.edge.upstream import Unreachable
 from gateway.edge.upstream_connection import UpstreamConnection
@@ -21,6 +22,7 @@ from gateway.policy import ALLOW, Ask, Context, Limit, Outcome
 from gateway.wire.status import status_line
 
 if TYPE_CHECKING:
+    from gateway.campaigns.words import Words
     from gateway.chain.chain import Asked
     from gateway.edge.answer import Answer
     from gateway.edge.connection import ClientConnection
@@ -61,6 +63,7 @@ class Exchange:
         "tunnelled",
         "upstream",
         "websocket",
+        "words",
     )
 
     def __init__(self, edge: Edge, client: ClientConnection, body: bytes) -> None:
@@ -86,6 +89,7 @@ class Exchange:
         """Loop time after which the sweep calls `overdue`; 0 while nothing is waited for."""
         self.allowance: Allowance | None = None
         self.trace: Trace | None = None
+        self.words: Words | None = None
 
     # -- asking the chain -----------------------------------------------------------------------------------------
 
@@ -93,15 +97,13 @@ class Exchange:
         edge, client = self.edge, self.client
         edge.counters.active += 1
         edge.exchanges.add(self)
-        fields = client.fields
-        method = self.method.decode("latin-1")
-        path = client.path.decode("latin-1")
+        fields, method, path = client.fields, self.method.decode("latin-1"), client.path.decode("latin-1")
         self.dialect = dialects.of(method, path, fields)
         self.request_id = edge.request_id(fields.get(b"x-request-id"), self.id)
         self.websocket = client.upgrade and wants_websocket(client, self.body)
         self.route = edge.route(client.path)
         try:
-            ask = self.dialect.read(method, path, self.body)
+            ask = read_observed(self, method, path) if edge.observer else self.dialect.read(method, path, self.body)
             if self.body:
                 self.retyped = check_declared(ask, fields, client.target, self.body)
         except MalformedRequest as malformed:
@@ -119,8 +121,7 @@ class Exchange:
 
     def _decided(self, asked: Asked) -> None:
         """The chain has spoken, maybe while the client was leaving."""
-        self.asked = asked
-        edge = self.edge
+        self.asked, edge = asked, self.edge
         now = self.decided = edge.clock()
         edge.counters.decision.observe(now - self.began)
         if self.ended:

@@ -1,0 +1,73 @@
+"""What the detector is told of an exchange: its text as it came, cut, and what is known when it has ended.
+
+Only where exchanges are observed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.campaigns.words import NO_WORDS
+from gateway.policy import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gateway.edge.exchange import Exchange
+    from gateway.policy import Ask, Context, Outcome
+
+LONGEST: Final = 256
+"""Characters of a model, a fingerprint or a field of the head: callers choose them."""
+NAMES_AT_MOST: Final = 2048
+"""Characters of the names of all fields."""
+SDK: Final = (
+    b"user-agent",
+    b"x-stainless-lang",
+    b"x-stainless-package-version",
+    b"x-stainless-os",
+    b"x-stainless-arch",
+    b"x-stainless-runtime",
+    b"x-stainless-runtime-version",
+)
+"""What stays the same from one request of a client to the next."""
+
+
+def read_observed(exchange: Exchange, method: str, path: str) -> Ask:
+    """As `Dialect.read`, and what the request says is kept with the exchange. Raises MalformedRequest."""
+    kept: list[dict[str, Any]] = []
+    dialect = exchange.dialect
+    ask = dialect.read(method, path, exchange.body, kept)
+    if kept:
+        exchange.words = dialect.words(ask, kept[0])
+    return ask
+
+
+def note_of(
+    exchange: Exchange, context: Context, outcome: Outcome, reason: str, status: int, seconds: float
+) -> tuple[Any, ...] | None:
+    """A `campaigns.observer.Note`; None for an exchange of nobody, or one that makes nothing."""
+    principal, ask, location = context.principal, context.ask, context.location
+    if principal is None or not ask.generates:
+        return None
+    action = "allow"
+    asked = exchange.asked
+    if asked is not None and asked.decision.action is not Action.ALLOW:
+        action, reason = asked.decision.action.value, asked.decision.reason
+    usage, profile, fields = outcome.usage, principal.profile, context.fields
+    return (
+        context.exchange, context.now,
+        principal.account, principal.organisation, principal.key, principal.tier, profile.verification, profile.created,
+        context.client_address, location.asn, location.country,
+        sorted(location.network_kinds) if location.network_kinds else (),
+        context.ja4[:LONGEST], b",".join(fields).decode("latin-1")[:NAMES_AT_MOST], _software(fields),
+        ask.dialect, ask.route, ask.model, ask.streaming, sorted(ask.features) if ask.features else (),
+        ask.input_tokens, ask.output_cap or 0,
+        usage.input + usage.cached + usage.cache_creation if usage is not None else 0,
+        usage.output if usage is not None else outcome.delivered,
+        status, action, reason, seconds,
+        *(exchange.words or NO_WORDS),
+    )  # fmt: skip
+
+
+def _software(fields: Mapping[bytes, bytes]) -> str:
+    return "\n".join([fields.get(name, b"")[:LONGEST].decode("latin-1") for name in SDK])
