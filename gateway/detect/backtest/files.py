@@ -135,7 +135,7 @@ def _parquet(path: Path, refuse: Refuse, wanted: frozenset[str] | None, size: in
     with pq.ParquetFile(path) as file:
         names = [name for name in file.schema_arrow.names if wanted is None or name in wanted]
         first = 1
-        for found in file.iter_batches(size, columns=names):
+        for found in file.iter_batches(size, columns=names, use_threads=False):
             columns = {name: _cells(found.column(at)) for at, name in enumerate(found.schema.names)}
             yield Batch(path, range(first, first + found.num_rows), columns)
             first += found.num_rows

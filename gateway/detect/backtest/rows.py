@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, Final
 
 from gateway.campaigns.event import EMPTY, NAMES, Event, Sketch
@@ -45,6 +46,7 @@ class Reader:
         self._refuse = refuse
         self._sketcher = Sketcher(KEY)
         self._systems: dict[str, Sketch] = {}
+        self._system_keys: dict[str, bytes] = {}
         self.rows = 0
         self.stated: set[str] = set()
         """Columns of which at least one cell says something."""
@@ -125,7 +127,7 @@ class Reader:
             sketches, words = self._sketcher.read(prompts)
             self._fill(members, "prompt", sketches)
             self._fill(members, "prompt_words", words)
-            self._fill(members, "prompt_hash", map(self._sketcher.hash, systems, prompts))
+            self._fill(members, "prompt_hash", map(self._hash, systems, prompts))
         answers = batch.columns.get("assistant_texts")
         if answers is not None:
             self._fill(members, "turns", (self._turns(cell, index, bad) for index, cell in enumerate(answers)))
@@ -148,6 +150,17 @@ class Reader:
         self._systems.update(zip(new, self._sketcher.sketch_many(new), strict=True))
         return self._systems
 
+    def _hash(self, system: str, prompt: str) -> int:
+        """Of both together, as `Sketcher.hash` but that what is long counts whole: it is compared within one file."""
+        if not prompt and not system:
+            return 0
+        key = self._system_keys.get(system)
+        if key is None:
+            if len(self._system_keys) >= SYSTEMS_AT_MOST:
+                self._system_keys.clear()
+            key = self._system_keys[system] = blake2b(_bare(system), digest_size=16, person=b"system").digest()
+        return int.from_bytes(blake2b(_bare(prompt), digest_size=8, key=key).digest(), "little") >> 1 or 1
+
     def _turns(self, cell: Any, index: int, bad: dict[int, str]) -> tuple[int, ...]:
         turns = [cell] if isinstance(cell, str) else cell
         if turns is None:
@@ -164,6 +177,11 @@ class Reader:
             return cell or ""
         bad.setdefault(index, f"“{name}” must be a string")
         return ""
+
+
+def _bare(text: str) -> bytes:
+    """Spaces and case apart."""
+    return "".join(text.lower().split()).encode("utf-8", "surrogatepass")
 
 
 def _is_plain(numbers: Sequence[Any], default: Any) -> bool:
