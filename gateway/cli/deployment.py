@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from gateway.app.configuration import Configuration
 from gateway.challenges.deliveries import secret_of
 from gateway.control.mail import mail_server
+from gateway.rules.campaigns import unheard
 from gateway.rules.directory_file import stated
 from gateway.rules.ladders import unprovided
 from gateway.rules.problems import Problem, Problems
@@ -54,7 +55,7 @@ def faults(configuration: Configuration) -> list[Problem]:
 def doubts(configuration: Configuration, ruleset: Ruleset) -> list[Problem]:
     """Warnings about how the policies and tidegate.yaml fit together."""
     providers = {provider.name: frozenset(provider.gives) for provider in configuration.file.providers}
-    return [*unprovided(ruleset, providers), *_forgetful(configuration)]
+    return [*unprovided(ruleset, providers), *_forgetful(configuration), *_blind(configuration, ruleset)]
 
 
 def _forgetful(configuration: Configuration) -> Iterator[Problem]:
@@ -66,6 +67,13 @@ def _forgetful(configuration: Configuration) -> Iterator[Problem]:
             f"the exchange log keeps {kept.keep / WEEK * 7:.3g} days: why a request was refused can be told no longer"
             " than that; 7d or more is usual",
         )
+
+
+def _blind(configuration: Configuration, ruleset: Ruleset) -> Iterator[Problem]:
+    if configuration.file.detector is None:
+        for entry, place in unheard(ruleset):
+            said = "follows what a detector says, and tidegate.yaml states no `detector`: nothing will come of it"
+            yield ruleset.documents[entry.path].problem(place, f"`{place[0]}` {said}")
 
 
 def unread(folder: Path, ruleset: Ruleset) -> list[Problem]:

@@ -21,6 +21,7 @@ from gateway.policies.kyc.config import KycConfig
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
 from gateway.policies.risk.config import RiskConfig
 from gateway.policies.rules.config import TERMINAL, RuleConfig, RulesConfig
+from gateway.rules.campaigns import of_campaigns
 from gateway.rules.escalation import of_escalation, of_nobody, of_risk
 from gateway.rules.ladders import of_ladder
 from gateway.rules.possible import Asked, Known, Possible, same
@@ -92,6 +93,10 @@ class _Looking:
                     yield self.ruleset.documents[entry.path].problem((), said)
                 if entry.config.refused is not None:
                     yield from self.for_nobody(entry, ("refused", "except_tiers"), entry.config.refused.except_tiers)
+                if entry.config.campaigns is not None:
+                    unsolvable = self.unsolvable(entry)
+                    for place, said in of_campaigns(entry.config.campaigns, self.ruleset.entries, unsolvable):
+                        yield self.ruleset.documents[entry.path].problem(place, said)
             elif isinstance(entry.config, KycConfig):
                 for place, said in of_ladder(entry.config, index, self.ruleset.entries):
                     yield self.ruleset.documents[entry.path].problem(place, said)
