@@ -1,8 +1,8 @@
 """Shingles that one party alone has shown: a direct-mapped array of 32 bits each, where the newer one displaces.
 
 Most shingles are never seen from two parties. They would fill any table; here one costs four bytes. A slot holds 13
-bits of the shingle's hash, two bits of patience, whether the party is trusted, and 16 bits of the party's hash. A shingle
-that its party repeats gains patience: so often a stranger in its place has to come before it goes.
+bits of the shingle's hash, two bits of patience, whether the party is trusted, and 16 bits of the party's hash.
+A shingle that its party repeats gains patience: so often a stranger in its place has to come before it goes.
 Two shingles are taken for one once in 8,192 times: then a private shingle comes to the table, where it stays light.
 """
 

@@ -120,4 +120,4 @@ def size(content: Content) -> int:
         600 + template.shingles.nbytes + 250 * len(template.slots.fillings) + 2500 * len(template.slots.parties)
         for template in content.templates.values()
     )
-    return sum(column.nbytes for column in columns) + samples
+    return sum(int(column.nbytes) for column in columns) + samples
