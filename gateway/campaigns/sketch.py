@@ -66,8 +66,8 @@ class Segment(NamedTuple):
     """Which text."""
     plain: bytes
     """Its words, in UTF-8, with spaces between them."""
-    whole: bool
-    """It is all of its text."""
+    words: int = -1
+    """Of all its text, as far as can be said, where that was cut; -1 where this is all of it."""
 
 
 class Sketcher:
@@ -99,14 +99,17 @@ class Sketcher:
         return self.read(texts)[0]
 
     def read(self, texts: Sequence[str]) -> tuple[list[Sketch], list[int]]:
-        """Their sketches, and how many words of each were read."""
+        """Their sketches, and how many words each has: of one that is cut here, by what its pieces have."""
         sketches: list[Sketch] = []
-        counts = np.zeros(len(texts), np.int64)
+        counts: list[int] = []
         for first, last, segments in _chunks(texts):
+            begun = len(counts)
             words, ends, of = self._words(segments)
-            np.add.at(counts, [segment.owner for segment in segments], np.diff(ends, prepend=0))
+            for segment, count in zip(segments, np.diff(ends, prepend=0).tolist(), strict=True):
+                if segment.owner - first == len(counts) - begun:
+                    counts.append(count if segment.words < 0 else segment.words)
             sketches += _by_owner(*self._shingles(segments, words, ends, of), first, last)
-        return sketches, counts.tolist()
+        return sketches, counts
 
     def hash(self, *texts: str, size: int = 0) -> int:
         """Of whole texts together, spaces and case apart: 63 bits, 0 where there is nothing.
@@ -146,7 +149,7 @@ class Sketcher:
         whose = [owners[of[:count][whole]]]
         sizes = np.diff(ends, prepend=0)
         for size in range(1, SHINGLE):
-            short = [row for row in np.flatnonzero(sizes == size).tolist() if segments[row].whole]
+            short = [row for row in np.flatnonzero(sizes == size).tolist() if segments[row].words < 0]
             if short:
                 found.append(self._finished(self._polynomial(words, ends[short] - size, size) + np.uint64(size)))
                 whose.append(owners[short])
@@ -186,16 +189,23 @@ def _bare(text: str) -> bytes:
     return "".join(text.lower().split()).encode("utf-8", "surrogatepass")
 
 
+def count_of(text: str) -> int:
+    """Its words, as `Sketcher.read` counts them."""
+    segment = _segments(0, text)[0]
+    return segment.words if segment.words >= 0 else len(segment.plain.split())
+
+
 def _segments(owner: int, text: str) -> tuple[Segment, ...]:
     if len(text) <= WHOLE:
         plain = plain_of(text)
         if len(plain) < 4 * WORDS or len(words := plain.split()) <= 2 * WORDS:
-            return (Segment(owner, plain, True),)
-        head, tail = words[:WORDS], words[-WORDS:]
+            return (Segment(owner, plain),)
+        head, tail, count = words[:WORDS], words[-WORDS:], len(words)
     else:
         # The words at the cut are broken.
-        head, tail = plain_of(text[:PIECE]).split()[:-1][:WORDS], plain_of(text[-PIECE:]).split()[1:][-WORDS:]
-    return Segment(owner, b" ".join(head), False), Segment(owner, b" ".join(tail), False)
+        head, tail = plain_of(text[:PIECE]).split()[:-1], plain_of(text[-PIECE:]).split()[1:]
+        count = round((len(head) + len(tail) + 1) * len(text) / WHOLE)
+    return Segment(owner, b" ".join(head[:WORDS]), count), Segment(owner, b" ".join(tail[-WORDS:]), count)
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, int, list[Segment]]]:

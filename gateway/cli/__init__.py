@@ -18,6 +18,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "serve": "gateway.cli.serve:serve",
     "worker": "gateway.cli.worker:worker",
     "clerk": "gateway.cli.clerk:clerk",
+    "sketcher": "gateway.cli.sketcher:sketcher",
     "check": "gateway.cli.check:check",
     "test": "gateway.cli.test:run",
     "explain": "gateway.cli.explain:explain",
@@ -45,7 +46,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "demo": "gateway.cli.demo:demo",
 }
 """Name -> where it is: a function, or a typer.Typer with commands of its own. In the order of `--help`."""
-HIDDEN: Final = frozenset({"worker", "clerk"})
+HIDDEN: Final = frozenset({"worker", "clerk", "sketcher"})
 """Started by `serve`, not by people."""
 
 
