@@ -1,0 +1,92 @@
+"""Verdicts as Redis holds them, for the detector that tells them and the workers that go by them.
+
+`tg:verdicts`        hash: account -> JSON of its verdict. One with score 0 takes back what was said, and stays until
+                     nobody can have missed it
+`tg:verdicts:told`   stream: one entry a batch that changed, of which `v` is a JSON array of verdicts
+`tg:detect:leader`   who tells: one of the detectors, for some seconds
+`tg:detect:term`     its term: Unix time at which it began, and more than that of the one before. Versions begin with it
+`tg:detect:state`    hash: name of a detector -> JSON of how it is, for `tidegate detect status` and for metrics
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import orjson
+
+from gateway.campaigns.verdict import Level, Verdict
+
+EVENTS: Final = "tg:events"
+"""The stream of what workers observe: read by detectors."""
+HELD: Final = "tg:verdicts"
+TOLD: Final = "tg:verdicts:told"
+LEADER: Final = "tg:detect:leader"
+TERM: Final = "tg:detect:term"
+STATE: Final = "tg:detect:state"
+BATCH: Final = 250
+"""Verdicts in one entry: some milliseconds of a worker's loop."""
+LONGEST: Final = 2_000
+"""Entries that the stream keeps, about: who missed more reads the hash."""
+KEPT: Final = 3600.0
+"""Seconds for which a verdict that counts no more stays in the hash: workers that were away hear that it does not."""
+
+_LONGEST_NAME: Final = 256
+_LONGEST_LINES: Final = 4096
+
+
+def batches(verdicts: Iterable[Verdict]) -> Iterator[list[Verdict]]:
+    """So many as go into one entry."""
+    waiting = iter(verdicts)
+    while batch := list(itertools.islice(waiting, BATCH)):
+        yield batch
+
+
+def spelled(verdict: Verdict) -> bytes:
+    """As JSON: an array of its members in their order."""
+    # The detector computes with numpy, and some of its numbers are numpy's.
+    return orjson.dumps(
+        [
+            verdict.account, verdict.cluster, float(verdict.score),
+            [[str(family), float(nats)] for family, nats in verdict.families],
+            list(verdict.evidence), int(verdict.size), int(verdict.most), float(verdict.since), float(verdict.expires),
+            int(verdict.version),
+        ]
+    )  # fmt: skip
+
+
+def verdict_of(said: Any) -> Verdict:
+    """Of the array. Raises ValueError for what is none: anybody may write into a Redis."""
+    try:
+        account, cluster, score, families, evidence, size, most, since, expires, version, *_ = said
+        verdict = Verdict(
+            _word(account),
+            _word(cluster),
+            float(score),
+            tuple([(_word(family), float(nats)) for family, nats in families]),
+            tuple(evidence),
+            int(size),
+            Level(most),
+            float(since),
+            float(expires),
+            int(version),
+        )
+    except TypeError as error:
+        raise ValueError("no verdict") from error
+    if not account or not all(isinstance(line, str) for line in evidence):
+        raise ValueError("no verdict")
+    if sum(map(len, evidence)) > _LONGEST_LINES or len(families) > len(Level) * 4:
+        raise ValueError("a verdict that is too long")
+    return verdict
+
+
+def read(content: bytes | str) -> Verdict:
+    """What `spelled` wrote. Raises ValueError."""
+    return verdict_of(orjson.loads(content))
+
+
+def _word(text: Any) -> str:
+    if not isinstance(text, str) or len(text) > _LONGEST_NAME:
+        raise ValueError("no name")
+    return text
