@@ -119,8 +119,9 @@ class Desk:
                     return Begun(one.id, resumed.url or None, one.state, one.kinds)
         return await self._start(provider, account, wanted, back)
 
-    async def appeal(self, account: str, statement: str) -> int:
-        """An owner says why a fall, a decline or a suspension is wrong. Returns the case's number. Raises Declined.
+    async def appeal(self, account: str, statement: str, *, suspected: bool = False) -> int:
+        """An owner says why a fall, a decline or a suspension is wrong; or, where the account is `suspected`, what its
+        use was. Returns the case's number. Raises Declined.
 
         The statement is stored as it is written, until the account is erased: say so where it is written.
         """
@@ -129,7 +130,7 @@ class Desk:
             raise Declined("empty")
         if len(text) > LONGEST_STATEMENT:
             raise Declined("too_long")
-        return await self._database.writing("owner", lambda writing: _appeal(writing, account, text))
+        return await self._database.writing("owner", lambda writing: _appeal(writing, account, text, suspected))
 
     async def _wanted(self, account: str, kinds: Collection[str] | None) -> tuple[str, ...]:
         if kinds is not None:
@@ -247,8 +248,10 @@ def _not_started(writing: Writing, made: str) -> None:
         mark(writing, shaped(one), State.EXPIRED, NOT_STARTED)
 
 
-def _appeal(writing: Writing, account: str, text: str) -> int:
+def _appeal(writing: Writing, account: str, text: str, suspected: bool) -> int:
     connection = writing.connection
+    if suspected:
+        ensure(writing, account)
     _one_at_a_time(writing, account)
     past = [one for one in review.reviews_of(connection, account) if one.subject == APPEAL]
     if any(one.state in PENDING for one in past):
@@ -262,7 +265,7 @@ def _appeal(writing: Writing, account: str, text: str) -> int:
         verifications.c.state.in_([State.DECLINED.value, State.REVERSED.value]),
     )  # fmt: skip
     latest = connection.execute(declined.order_by(verifications.c.updated.desc()).limit(1)).scalar()
-    if latest is None and connection.execute(fell).first() is None:
+    if not suspected and latest is None and connection.execute(fell).first() is None:
         found = read_accounts(connection, (account,), writing.now).get(account)
         if found is None or not found.suspended:
             raise Declined("nothing_to_appeal")

@@ -16,10 +16,12 @@ from sqlalchemy.engine import Connection
 
 from gateway.accounts.ladder import Ladder
 from gateway.accounts.ladder import standing as stands
-from gateway.accounts.sql import tables
+from gateway.accounts.sql import cases, tables
 from gateway.accounts.sql.accounts import NoSuch, restore, row
+from gateway.accounts.sql.cases import add_ruling
 from gateway.accounts.sql.database import Writing
 from gateway.accounts.sql.lookup import read_accounts
+from gateway.campaigns.ruling import Ruled
 from gateway.policy import Evidence
 from gateway.verification.consequences import IN_USE, Verification, give, kinds_of, mark, shaped
 from gateway.verification.provider import Event, Rejected, Started, State, Verdict
@@ -32,6 +34,10 @@ SECONDED: Final = "seconded"
 APPROVED: Final = "approved"
 DECLINED: Final = "declined"
 PENDING: Final = (OPEN, SECONDED)
+CLEARED_FOR: Final = 90 * 86_400.0
+"""Seconds for which an approved appeal speaks for an account against the detector."""
+IN_A_CASE: Final = (*cases.STILL, cases.SUSPENDED, cases.ASKED)
+"""States of an account in a case that still means it."""
 VERIFICATION: Final = "verification"
 APPEAL: Final = "appeal"
 
@@ -180,6 +186,7 @@ def _follow(writing: Writing, case: Review, *, approved: bool) -> None:
     if case.subject == APPEAL and approved:
         _clear_falls(writing, case)
         _restore(writing, case)
+        _speak_for(writing, case)
         if found is not None and found.reason == IN_USE:
             # Somebody has looked at it, and more organisations than usual may stand behind this person.
             give(writing, found, frozenset(found.kinds), math.inf, found.stated)
@@ -208,6 +215,17 @@ def _restore(writing: Writing, case: Review) -> None:
     )
     if (writing.connection.execute(suspended).scalar() or 0.0) <= case.opened:
         restore(writing, case.account, f"appeal {case.id}")
+
+
+def _speak_for(writing: Writing, case: Review) -> None:
+    """To the detector, where the account is in a case of its: somebody has looked, and nothing soft counts any more."""
+    members = tables.case_accounts
+    in_one = sql.select(members.c.case).where(members.c.account == case.account, members.c.state.in_(IN_A_CASE))
+    if writing.connection.execute(in_one.limit(1)).first() is None:
+        return
+    until = writing.now + CLEARED_FOR
+    add_ruling(writing, Ruled.CLEARED, accounts=(case.account,), until=until, reason=f"appeal {case.id}")
+    writing.audit("account.clear", case.account, review=case.id, until=until)
 
 
 def _verification(connection: Connection, case: Review) -> Verification | None:

@@ -17,6 +17,7 @@ from gateway.control.owner.forms import Problem, read
 from gateway.control.owner.known import Known
 from gateway.control.owner.overview import Gives, Overview, Ways, overview
 from gateway.control.owner.sessions import Session
+from gateway.control.owner.suspicion import Suspicions
 from gateway.control.owner.views import NOT_OURS, OWNER_ONLY, Next, Views
 from gateway.pace import Pace
 from gateway.verification.desk import LONGEST_STATEMENT, Declined, Desk
@@ -39,6 +40,7 @@ class Account:
         desk: Desk | None,
         ladder: Callable[[], Ladder | None],
         gives: Gives,
+        suspicions: Suspicions,
         *,
         mail: bool,
     ) -> None:
@@ -48,6 +50,7 @@ class Account:
         self._desk = desk
         self._ladder = ladder
         self._gives = gives
+        self._suspicions = suspicions
         self._mail = mail
         self._begun = Pace(BEGUN, 3600.0, views.now)
 
@@ -82,7 +85,11 @@ class Account:
             now=now,
             statement=statement,
             longest=LONGEST_STATEMENT,
-            appeals=self._desk is not None and session.owner and (found.decided or bool(statement)),
+            ask=words.ASK,
+            appeals=self._desk is not None
+            and session.owner
+            and (found.decided or bool(statement) or seen.suspicion is not None),
+            asks=self._desk is not None and not found.filed and not found.suspended,
             mail=self._mail,
             done=_DONE.get(request.query.get("done", ""), "") if request.method in {"GET", "HEAD"} else "",
         )
@@ -91,7 +98,8 @@ class Account:
         verify = self._desk is not None and not found.suspended and not found.filed
         people = frozenset() if self._desk is None else self._desk.by_hand
         ways = Ways(verify=verify, mail=self._mail, people=people)
-        return overview(found, self._ladder(), self._views.now(), gives=self._gives, ways=ways)
+        suspicion = self._suspicions.of(found)
+        return overview(found, self._ladder(), self._views.now(), gives=self._gives, ways=ways, suspicion=suspicion)
 
     async def known(self, account: str) -> Known:
         """Of the directory in SQL, and what a file says besides."""
@@ -164,12 +172,19 @@ class Account:
         form = await self._views.form(request, session)
         if self._desk is None:
             raise web.HTTPNotFound
-        if not session.owner:
+        # The button says nothing that its sender could have made up: whoever was sent here by a refusal may press it.
+        button = form.get("about") == "use"
+        if not session.owner and not button:
             raise web.HTTPForbidden(reason=OWNER_ONLY)
-        statement = form.get("statement", "").replace("\r\n", "\n")
+        statement = words.ASKED if button else form.get("statement", "").replace("\r\n", "\n")
+        found = await self.known(session.account)
+        suspected = not found.filed and self._suspicions.of(found) is not None
         try:
-            await self._desk.appeal(session.account, statement)
+            await self._desk.appeal(session.account, statement, suspected=suspected)
         except Declined as declined:
+            if button:
+                wrong = (Problem("suspicion", str(declined)),)
+                return await self._page(request, session, problems=wrong, status=409)
             wrong = (Problem("statement", str(declined)),)
             return await self._page(request, session, problems=wrong, statement=statement, status=422)
         return self._views.see("?done=appeal")

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from gateway.accounts.ladder import USUAL, Due, Ladder, bound, due, missing, remains, standing
 from gateway.control.owner import words
 from gateway.control.owner.known import Known
+from gateway.control.owner.suspicion import Suspicion
 from gateway.verification.provider import State
 
 Gives = Callable[[str], Sequence[str]]
@@ -88,16 +89,25 @@ class Overview(NamedTuple):
     amends: str
     gives: tuple[str, ...]
     notice: Notice | None
+    suspicion: Suspicion | None
     rungs: tuple[Rung, ...]
     shown: tuple[Shown, ...]
 
 
-def overview(known: Known, ladder: Ladder | None, now: float, *, gives: Gives, ways: Ways) -> Overview:
+def overview(
+    known: Known,
+    ladder: Ladder | None,
+    now: float,
+    *,
+    gives: Gives,
+    ways: Ways,
+    suspicion: Suspicion | None = None,
+) -> Overview:
     """Without a ladder an account has the tier that was assigned, and there is nothing to climb."""
     if ladder is None:
         tier = known.assigned or "default"
         notice = _first_notice(known)
-        return Overview(tier, False, "", "", tuple(gives(tier)), notice, (), _shown(known, None, now))
+        return Overview(tier, False, "", "", tuple(gives(tier)), notice, suspicion, (), _shown(known, None, now))
     stands = standing(ladder, known.profile, known.assigned, now)
     fall = bound(ladder, known.profile, now)
     # A plan that is no rung keeps its name; what is gated is judged by evidence.
@@ -111,7 +121,9 @@ def overview(known: Known, ladder: Ladder | None, now: float, *, gives: Gives, w
         fell=words.FELL.get(fall.reason, words.FELL_OTHERWISE) if fall is not None and fell else "",
         amends=words.AMENDS.get(fall.reason, words.AMENDS_OTHERWISE) if fall is not None and fell else "",
         gives=tuple(gives(plan or stands.tier)),
-        notice=_notice(known, ladder, max(stands.rung, stands.earned), reach, now, ways, lowered=bool(stands.fell)),
+        notice=_wanted_by(suspicion, known, ladder, ways)
+        or _notice(known, ladder, max(stands.rung, stands.earned), reach, now, ways, lowered=bool(stands.fell)),
+        suspicion=suspicion,
         rungs=_rungs(known, ladder, stands.rung, now, gives=gives, ways=ways),
         shown=_shown(known, ladder, now),
     )
@@ -163,6 +175,21 @@ def _notice(
         "computer with a camera. We are told the result; we keep neither your document nor your picture."
     )
     return Notice("calm", "You can verify now", text, "Verify now", wanted)
+
+
+def _wanted_by(suspicion: Suspicion | None, known: Known, ladder: Ladder, ways: Ways) -> Notice | None:
+    """What suspicion asks for comes first, where it can be shown here and nothing of it is under way."""
+    under_way = known.case is not None and known.case.open
+    if suspicion is None or known.suspended or known.filed or under_way or not ways.verify:
+        return None
+    given = [kind for kind in suspicion.lacking if _provider(ladder, kind)]
+    if not given:
+        return None
+    provider = _provider(ladder, given[0])
+    same = tuple(kind for kind in given if _provider(ladder, kind) == provider)
+    showing = words.listed([words.evidence(kind).lower() for kind in same])
+    text = f"Your requests go on once this is shown: {showing}. We keep neither documents nor pictures."
+    return Notice("warn", "You can show it now", text, "Ask for it" if provider in ways.people else "Verify now", same)
 
 
 def _renewal(ladder: Ladder, pressing: tuple[Due, ...], now: float, ways: Ways) -> Notice:

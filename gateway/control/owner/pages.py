@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiohttp import web
 
@@ -10,6 +10,9 @@ from gateway.accounts.directory import Directory
 from gateway.accounts.ladder import Ladder
 from gateway.accounts.secrets import Secrets
 from gateway.accounts.sql.database import Database
+from gateway.campaigns.verdict import Verdicts
+from gateway.challenges.interface import Name
+from gateway.challenges.ladder import Held
 from gateway.control import look
 from gateway.control.mail import Mailer
 from gateway.control.owner.account import Account
@@ -18,7 +21,9 @@ from gateway.control.owner.key_pages import KeyPages
 from gateway.control.owner.overview import Gives
 from gateway.control.owner.place import ROOT, Place
 from gateway.control.owner.sessions import Sessions
+from gateway.control.owner.suspicion import NOBODY, Suspicions
 from gateway.control.owner.views import Views, border
+from gateway.policies.risk.campaigns import Response
 from gateway.verification.desk import Desk
 
 
@@ -35,11 +40,15 @@ def add_to(
     mailer: Mailer | None = None,
     quotas: Gives | None = None,
     client: Callable[[web.Request], str] | None = None,
+    verdicts: Verdicts | None = None,
+    response: Callable[[], Response | None] = lambda: None,
+    held: Callable[[], Mapping[Name, Held]] = lambda: NOBODY,
 ) -> None:
     """Serve the pages of owners under /tidegate/account.
 
     `directory` is what auth holds, `quotas` says in words what a tier gives, `client` from which address a request
     came (its peer if not stated). Without `desk` nobody verifies or appeals here.
+    `verdicts`, `response` and `held` are as `suspicion.Suspicions` has them.
     Raises ValueError for mail without `public_url`: a link in a mail must not follow a Host that a stranger chose.
     """
     if mailer is not None and not public_url:
@@ -48,7 +57,9 @@ def add_to(
     sessions = Sessions(database, secrets, directory)
     views = Views(place, secrets, sessions, now)
     doors = Doors(views, database, secrets, directory, mailer, client or _peer)
-    account = Account(views, database, directory, desk, ladder, quotas or _nothing, mail=mailer is not None)
+    suspicions = Suspicions(verdicts, response, held, now)
+    mail = mailer is not None
+    account = Account(views, database, directory, desk, ladder, quotas or _nothing, suspicions, mail=mail)
     keys = KeyPages(views, database, secrets, account)
     pages = web.Application(middlewares=[border(views)])
     pages.add_routes(

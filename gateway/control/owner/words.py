@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from gateway.campaigns.verdict import Level
 from gateway.verification.provider import State
 
 EVIDENCE: Final[Mapping[str, str]] = {
@@ -66,6 +67,45 @@ CASES: Final[Mapping[str, CaseWords]] = {
     State.EXPIRED: CaseWords("Your verification has run out", "Nothing was lost. You can start again at any time."),
 }
 """State of the latest verification -> what it means for its owner."""
+
+
+ALIKE: Final = "Its use looks like that of a group of accounts that act as one."
+"""What may be said of why: not by what, and not who else."""
+
+GROUP: Final[Mapping[Level, tuple[str, str]]] = {
+    Level.BUDGET: (
+        "This account shares a budget of requests",
+        "So it shares a budget of requests with that group; all else goes on as ever.",
+    ),
+    Level.TRACE: (
+        "This account shares a budget of requests",
+        "So it shares a budget of requests with that group, and now and then a request is asked to come some seconds "
+        "later. All else goes on as ever.",
+    ),
+    Level.HOLD: (
+        "Some features wait for now",
+        "So some features and models wait until somebody has looked at it. All else goes on.",
+    ),
+    Level.CHALLENGE: (
+        "Somebody has to pass a challenge",
+        "So its requests are answered once somebody has passed a challenge in a browser: the next request that is "
+        "refused has the link.",
+    ),
+    Level.VERIFY: (
+        "Please show who you are",
+        "So its requests are answered once you have shown: {showing}.",
+    ),
+}
+"""Level -> what it means for its owner: a title, and what comes after ALIKE."""
+
+REVIEWED: Final = (
+    "Somebody looks at this account",
+    "It was used in an unusual way, so its requests are refused until somebody has looked at it.",
+)
+
+ASK: Final = "If this account is on its own, tell us: one click, and a person looks at it."
+ASKED: Final = "(asked for by the button on the account's page)"
+"""Stands for a statement, where the owner wrote none."""
 
 
 DECLINED_HERE: Final = "You can ask again. If you think that it is a mistake, send an appeal."

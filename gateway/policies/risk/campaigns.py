@@ -106,10 +106,9 @@ class Response:
             return ALLOWED
         config = self.config
         if level >= Level.VERIFY and config.verify is not None:
-            lacking = missing(config.verify.evidence, evidence, verdict.since, now)
+            level, lacking = self.shown(verdict, level, evidence, now)
             if lacking:
                 return Step("verify", level, lacking=lacking, match=VERIFY)
-            level = self._lowered[Level[config.verify.passed.upper()]]
         elif level >= Level.CHALLENGE and config.challenge is not None:
             if not passed:
                 return Step("challenge", level, match=CHALLENGE)
@@ -134,6 +133,16 @@ class Response:
             if verdict.score >= one.at_least and verdict.kinds >= one.families:
                 reached = one.LEVEL
         return self._lowered[min(reached, verdict.most, self._most.get(tier, Level.VERIFY))]
+
+    def shown(
+        self, verdict: Verdict, level: Level, evidence: Sequence[Evidence], now: float
+    ) -> tuple[Level, tuple[str, ...]]:
+        """(Level, kinds that are still to be shown): at `verify` all of them lower the level at once."""
+        config = self.config.verify
+        if config is None or level < Level.VERIFY:
+            return level, ()
+        lacking = missing(config.evidence, evidence, verdict.since, now)
+        return (level, lacking) if lacking else (self._lowered[Level[config.passed.upper()]], ())
 
     def bucket(self, verdict: Verdict) -> Bucket:
         """The one of the whole cluster. Its name stays while the cluster grows, so what is used up stays used up.
