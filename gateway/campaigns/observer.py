@@ -15,6 +15,8 @@ from typing import Any, Final, NamedTuple, cast
 
 import orjson
 
+from gateway.telemetry.counters import Counters
+
 log = logging.getLogger(__name__)
 
 GATHER: Final = 0.05
@@ -48,10 +50,9 @@ class Note(NamedTuple):
     country: str
     network_kinds: list[str]
     ja4: str
-    headers: str
-    """Names of the request's fields in their order: the sketcher hashes them."""
-    sdk: str
-    """What the client says of its software: the sketcher hashes it."""
+    head: str
+    """Names of the request's fields in their order, and on further lines what the client says of its software: the
+    sketcher hashes both."""
     dialect: str
     route: str
     model: str
@@ -79,13 +80,12 @@ class Observer:
     `socket` is where the sketcher listens; it may come later, and come again.
     """
 
-    def __init__(self, socket: Path, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    def __init__(
+        self, socket: Path, counters: Counters, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         self._socket = str(socket)
+        self._counters = counters
         self._sleep = sleep
-        self.noted = 0
-        """Exchanges that were handed to the sketcher."""
-        self.dropped = 0
-        """Exchanges that were not."""
         self._notes: list[tuple[Any, ...]] = []
         self._waiting: deque[tuple[bytes, int]] = deque()
         """Frames that nobody has taken yet, and how many notes each has."""
@@ -112,7 +112,7 @@ class Observer:
         except TypeError as error:
             # No text that was read from JSON comes to this.
             log.error("%d observations are lost: %s", len(notes), error)
-            self.dropped += len(notes)
+            self._counters.observations_dropped += len(notes)
             return
         self._waiting.append((len(content).to_bytes(HEAD, "big") + content, len(notes)))
         self._held += len(content)
@@ -120,7 +120,7 @@ class Observer:
         while self._held > BUFFER:
             frame, count = self._waiting.popleft()
             self._held -= len(frame) - HEAD
-            self.dropped += count
+            self._counters.observations_dropped += count
 
     async def run(self) -> None:
         """Keep in touch with the sketcher, until cancelled."""
@@ -151,7 +151,7 @@ class Observer:
             frame, count = self._waiting.popleft()
             self._held -= len(frame) - HEAD
             transport.write(frame)
-            self.noted += count
+            self._counters.observations_noted += count
 
 
 class _Line(asyncio.Protocol):

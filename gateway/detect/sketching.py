@@ -63,11 +63,12 @@ class Sketching:
     def _event(self, note: Note, prompt: Sketch, words: int) -> Event:
         before, size = note.sizes
         named = self.named
+        headers, _, sdk = note.head.partition("\n")
         return Event(
             note.exchange, note.time, note.account, note.organisation, note.key, note.tier, note.verification,
             note.created,
             named("address", note.address), named("network", network_of(note.address)), note.asn, note.country,
-            tuple(note.network_kinds), note.ja4, named("headers", note.headers), named("sdk", note.sdk.strip()),
+            tuple(note.network_kinds), note.ja4, named("headers", headers), named("sdk", sdk),
             note.dialect, note.route, note.model, note.streaming, tuple(note.features),
             note.input_tokens, note.output_cap, note.usage_input, note.usage_output,
             note.status, note.action, note.reason, note.seconds,

@@ -16,8 +16,8 @@ FIRST: Final = 4
 PARTS: Final = 32
 """Parts of one message, or prompts of one request, that are looked at."""
 IDS: Final = 16
-_TEXT: Final = frozenset({"text", "input_text", "output_text"})
-_INSTRUCTING: Final = frozenset({"system", "developer"})
+_TEXT: Final = ("text", "input_text", "output_text")
+_INSTRUCTING: Final = ("system", "developer")
 
 
 def said_in_chat(document: dict[str, Any], route: str) -> Words:
@@ -70,11 +70,9 @@ def said(content: object) -> tuple[str, int]:
 
 def _said(messages: list[Any], beside: object, ids: tuple[str, ...]) -> Words:
     """The last turn of the user, the last long ones of the assistant, and all instructions."""
-    prompt, size = "", 0
+    prompt, size, system, before = "", 0, "", 0
     turns: list[str] = []
-    count = len(messages)
-    for place in range(count - 1, max(count - LAST, 0) - 1, -1):
-        message = messages[place]
+    for message in messages[: -LAST - 1 : -1]:
         if type(message) is not dict:
             continue
         role = message.get("role")
@@ -87,14 +85,18 @@ def _said(messages: list[Any], beside: object, ids: tuple[str, ...]) -> Words:
                 turns.append(turn)
         if size and len(turns) >= TURNS:
             break
-    system, before = said(beside) if beside is not None else ("", 0)
+    if beside is not None:
+        system, before = said(beside)
     for message in messages[:FIRST]:
-        if type(message) is dict:
-            role = message.get("role")
-            if role in _INSTRUCTING:
-                more, length = said(message.get("content"))
-                system, before = (f"{system}\n{more}", before + length + 1) if before else (more, length)
-            elif not size and role == "user":
-                # A long run of tools: nothing but their results since.
-                prompt, size = said(message.get("content"))
-    return Words(bounded(system), prompt, tuple(turns[:TURNS]), (before, size), ids)
+        if type(message) is not dict:
+            continue
+        role = message.get("role")
+        if role in _INSTRUCTING:
+            more, length = said(message.get("content"))
+            system, before = (f"{system}\n{more}", before + length + 1) if before else (more, length)
+        elif not size and role == "user":
+            # A long run of tools: nothing but their results since.
+            prompt, size = said(message.get("content"))
+    if before > WHOLE:
+        system = bounded(system)
+    return Words(system, prompt, tuple(turns[:TURNS]), (before, size), ids)

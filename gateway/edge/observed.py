@@ -11,15 +11,13 @@ from gateway.campaigns.words import NO_WORDS
 from gateway.policy import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gateway.edge.exchange import Exchange
     from gateway.policy import Ask, Context, Outcome
 
 LONGEST: Final = 256
-"""Characters of a model, a fingerprint or a field of the head: callers choose them."""
-NAMES_AT_MOST: Final = 2048
-"""Characters of the names of all fields."""
+"""Characters of a fingerprint: who states it is no caller, but repeats one."""
+HEAD: Final = 4096
+"""Characters of what is told of the request's fields: callers choose them."""
 SDK: Final = (
     b"user-agent",
     b"x-stainless-lang",
@@ -54,12 +52,13 @@ def note_of(
     if asked is not None and asked.decision.action is not Action.ALLOW:
         action, reason = asked.decision.action.value, asked.decision.reason
     usage, profile, fields = outcome.usage, principal.profile, context.fields
+    head = b"\n".join((b",".join(fields), *filter(None, map(fields.get, SDK))))
     return (
         context.exchange, context.now,
         principal.account, principal.organisation, principal.key, principal.tier, profile.verification, profile.created,
         context.client_address, location.asn, location.country,
         sorted(location.network_kinds) if location.network_kinds else (),
-        context.ja4[:LONGEST], b",".join(fields).decode("latin-1")[:NAMES_AT_MOST], _software(fields),
+        context.ja4[:LONGEST], head.decode("latin-1")[:HEAD],
         ask.dialect, ask.route, ask.model, ask.streaming, sorted(ask.features) if ask.features else (),
         ask.input_tokens, ask.output_cap or 0,
         usage.input + usage.cached + usage.cache_creation if usage is not None else 0,
@@ -67,7 +66,3 @@ def note_of(
         status, action, reason, seconds,
         *(exchange.words or NO_WORDS),
     )  # fmt: skip
-
-
-def _software(fields: Mapping[bytes, bytes]) -> str:
-    return "\n".join([fields.get(name, b"")[:LONGEST].decode("latin-1") for name in SDK])

@@ -69,6 +69,8 @@ class Counters:
         self.active = 0
         self.log_lines_dropped = 0
         self.events_dropped = 0
+        self.observations_noted = 0
+        self.observations_dropped = 0
 
     def note_upstream(self, name: str, what: str) -> None:
         self.upstream[name, what] = self.upstream.get((name, what), 0) + 1
@@ -94,4 +96,6 @@ class Counters:
             "active": self.active,
             "log_lines_dropped": self.log_lines_dropped,
             "events_dropped": self.events_dropped,
+            "observations_noted": self.observations_noted,
+            "observations_dropped": self.observations_dropped,
         }

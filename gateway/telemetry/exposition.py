@@ -157,6 +157,8 @@ def _plain(snapshots: Sequence[Snapshot], restarts: int) -> Iterator[Metric]:
         ("cut", "Streams ended because a quota was used up."),
         ("log_lines_dropped", "Access lines that the log could not take."),
         ("events_dropped", "Events that the exchange log could not take."),
+        ("observations_noted", "Exchanges that the sketcher was told of, for the detector."),
+        ("observations_dropped", "Exchanges that it was not told of: it was away, or slow."),
         ("traces_dropped", "Traced exchanges that their collector did not take."),
     ):
         yield _family(f"tidegate_{name}", text, [], Counter({(): sum(s[name] for s in snapshots)}))
