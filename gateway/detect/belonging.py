@@ -1,0 +1,70 @@
+"""How sure it is that an account is of a cluster: each template counts once, by how much rarer it is among others."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from gateway.detect.accounts import Accounts
+from gateway.detect.batch import Ints
+from gateway.detect.hits import Hits
+
+MOST: Final = 7.0
+"""Nats of one template at the most: one text, however rare, is one coincidence."""
+DILUTED: Final = 0.3
+"""An account that shows the templates in less than this part of the usual share of its exchanges is doubted."""
+DOUBT: Final = -5.0
+RARE: Final = -4.0
+"""The prior of being one of a small cluster goes no lower: the base rates are upper bounds already."""
+
+
+class Weights(NamedTuple):
+    """Of one cluster."""
+
+    templates: Ints
+    """Ids, ascending."""
+    nats: Ints
+    """Of the first hit of each."""
+    share: float
+    """Median, over its accounts, of the part of exchanges that show one."""
+    prior: float
+    """Logarithm of the odds of being of it, before anything was seen of an account."""
+
+
+class Belonging(NamedTuple):
+    accounts: Ints
+    """Rows, ascending."""
+    nats: Ints
+    """Logarithm of the odds of being of the cluster."""
+
+
+def weigh(hits: Hits, rows: Ints, accounts: Accounts, bases: Ints, everybody: int) -> Weights:
+    """Of a cluster known by the templates that stand in `rows` of `hits`.
+
+    `bases`: by id of template, an upper bound of the share of honest parties that show it.
+    """
+    account, template = hits["account"][rows], hits["template"][rows]
+    party = accounts["party"][account].astype(np.int64)
+    ids, column = np.unique(template, return_inverse=True)
+    members = len(np.unique(party))
+    shown = np.bincount(np.unique((column.astype(np.int64) << 32) | party) >> 32, minlength=len(ids))
+    share = shown / max(members, 1)
+    nats = np.clip(np.log(np.maximum(share, 1e-9) / np.minimum(bases[ids], 1.0)), 0.0, MOST)
+    _, at = np.unique(account, return_inverse=True)
+    counts = np.bincount(at, hits["count"][rows])
+    heard = np.maximum(accounts["heard"][np.unique(account)], 1)
+    part = float(np.median(np.minimum(counts / heard, 1.0))) if len(heard) else 0.0
+    prior = max(RARE, float(np.log(max(members, 1) / max(everybody - members, members, 1))))
+    return Weights(ids, nats, part, prior)
+
+
+def belong(hits: Hits, rows: Ints, accounts: Accounts, weights: Weights) -> Belonging:
+    """Of the accounts that stand in `rows`."""
+    rows = rows[np.isin(hits["template"][rows], weights.templates)]
+    account = hits["account"][rows]
+    who, at = np.unique(account, return_inverse=True)
+    nats = np.bincount(at, weights.nats[np.searchsorted(weights.templates, hits["template"][rows])], len(who))
+    part = np.bincount(at, hits["count"][rows], len(who)) / np.maximum(accounts["heard"][who], 1)
+    doubt = np.clip(np.log(np.maximum(part, 1e-9) / max(DILUTED * weights.share, 1e-9)), DOUBT, 0.0)
+    return Belonging(who, nats + doubt + weights.prior)

@@ -1,0 +1,174 @@
+"""All that was heard and learnt: what the clusters are made from. It judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from gateway.campaigns.event import Event
+from gateway.campaigns.facts import AccountFacts
+from gateway.detect.accounts import Accounts
+from gateway.detect.batch import Batch, Ints, Reading
+from gateway.detect.content import Content
+from gateway.detect.hits import Hits
+from gateway.detect.hours import Hours
+from gateway.detect.links import Links
+from gateway.detect.pivots import Pivots
+from gateway.detect.settings import Settings
+
+
+class Memory:
+    def __init__(self, settings: Settings, tag: Callable[[str], str] | None) -> None:
+        """`tag`: account -> the tag that its minted ids bear (`minted.Mint.tag`); None where events name the account."""
+        self._settings = settings
+        self._tag = tag
+        self.tags: dict[str, int] = {}
+        """Tag -> row."""
+        self.reading = Reading()
+        self.accounts = Accounts(settings)
+        self.content = Content(settings)
+        self.hits = Hits()
+        self.links = Links(settings.without)
+        self.pivots = Pivots()
+        self.hours = Hours()
+        self.now = 0.0
+        self.news: set[int] = set()
+        """Rows of accounts that have shown a template for the first time, since they were looked at."""
+
+    def learn(self, facts: Iterable[AccountFacts]) -> None:
+        for fact in facts:
+            if self.accounts.full(1):
+                self.forget(self.now, 1)
+            row = self.accounts.learn(fact, self.now)
+            self._tagged(fact.account, row)
+            self.links.learn(row, fact.links, self.now)
+
+    def hear(self, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        if self.accounts.full(len(events)):
+            self.forget(self.now, len(events))
+        before = self.accounts.rows.size
+        batch = self.reading.read(events, self.accounts.row)
+        if self._tag is not None:
+            for row in range(before, self.accounts.rows.size):
+                self._tagged(self.accounts.names[row], row)
+        self.now = max(self.now, float(batch.time.max()))
+        self.accounts.hear(batch)
+        self.links.hear(batch, self.accounts, self.tags)
+        self.pivots.hear(batch, self.accounts)
+        self.hours.hear(batch.account, batch.time)
+        self._hear_content(batch)
+
+    def _tagged(self, name: str, row: int) -> None:
+        if self._tag is not None:
+            self.tags[self._tag(name)] = row
+
+    def _hear_content(self, batch: Batch) -> None:
+        rows = self.accounts
+        found = self.content.hear(
+            rows["party"][batch.account],
+            rows["trusted"][batch.account],
+            batch.time,
+            batch.prompt,
+            batch.systems,
+            batch.prompts,
+        )
+        np.add.at(rows["shingles"], batch.account, found.shingles.astype(np.uint32))
+        np.add.at(rows["private"], batch.account, found.private.astype(np.uint32))
+        counts = np.diff(found.offsets)
+        if counts.any():
+            np.add.at(rows["showing"], batch.account, (counts > 0).astype(np.uint32))
+            owner = np.repeat(np.arange(len(batch)), counts)
+            self.news.update(self.hits.add(batch.account[owner], found.templates, batch.time[owner]).tolist())
+
+    def look(self, now: float) -> bool:
+        """Lets templates be born, merge and go; whether the suspect ones are others than before."""
+        told = self.content.look(now)
+        for gone, into in told.merged:
+            self.hits.rename(gone, into)
+        if told.new:
+            self._founded(told.new)
+        return bool(told.new or told.merged or told.changed)
+
+    def _founded(self, new: Sequence[int]) -> None:
+        """Who had shown a template before it was known has shown it."""
+        rows = self.accounts
+        for id_ in new:
+            template = self.content.templates.get(id_)
+            if template is None:
+                continue
+            founders = np.flatnonzero(np.isin(rows["party"], template.founders) & (rows["heard"] > 0))
+            times = np.full(len(founders), template.born)
+            self.news.update(self.hits.add(founders, np.full(len(founders), id_), times).tolist())
+
+    def suspects(self) -> Ints:
+        """Ids of templates that count, ascending."""
+        if "templates" in self._settings.without:
+            return np.empty(0, np.int64)
+        return np.array(sorted(id_ for id_, template in self.content.templates.items() if template.suspect), np.int64)
+
+    def bases(self, trusted: int, everybody: int) -> Ints:
+        """By id of template, an upper bound of the share of honest parties that show it.
+
+        What trusted parties show, with Laplace's one more; and whatever trust there is, no more than all do.
+        """
+        bounds = np.ones(max(self.content.templates, default=0) + 1)
+        for id_, template in self.content.templates.items():
+            among = (template.trusted + 1) / (trusted + 2)
+            bounds[id_] = min(among, (template.parties + template.trusted + 1) / (everybody + 2), 1.0)
+        return bounds
+
+    def forget(self, now: float, room: int = 0) -> Ints:
+        """Who was not heard of for long; the rows that are free now."""
+        freed = self.accounts.forget(now, room)
+        since = now - 4 * self._settings.half_life
+        self.hits.sweep(since, freed, np.array(sorted(self.content.templates), np.int64))
+        self.links.sweep(since, freed)
+        if len(freed):
+            self.hours.free(freed)
+            lost = set(freed.tolist())
+            self.tags = {tag: row for tag, row in self.tags.items() if row not in lost}
+            self.news -= lost
+            self.links.news -= lost
+            self.accounts.free(freed)
+        return freed
+
+    @property
+    def bytes(self) -> int:
+        parts = (self.accounts, self.content, self.hits, self.links, self.hours)
+        return sum(part.bytes for part in parts) + 150 * len(self.tags)
+
+    def save(self) -> tuple[dict[str, Ints], dict[str, object]]:
+        arrays, links = self.links.save()
+        arrays |= self.accounts.rows.save("accounts.") | self.hits.rows.save("hits.") | self.hours.save()
+        arrays |= {f"content.{name}": column for name, column in self.content.save().items()}
+        return arrays, {
+            "links": links,
+            "accounts": self.accounts.save(),
+            "pivots": self.pivots.save(),
+            "models": self.reading.models.names,
+            "countries": self.reading.countries.names,
+            "now": self.now,
+            "news": sorted(self.news),
+        }
+
+    def load(self, arrays: Mapping[str, Ints], saved: Mapping[str, dict[str, object]]) -> None:
+        """Raises KeyError, TypeError or ValueError where that is of another shape; then this one is good for nothing."""
+        content = {
+            name.removeprefix("content."): column for name, column in arrays.items() if name.startswith("content.")
+        }
+        if not self.content.load(content):
+            raise ValueError("content of another shape")
+        self.accounts.load(arrays, saved["accounts"])
+        self.hits.load(arrays)
+        self.hours.load(dict(arrays))
+        self.links.load(arrays, saved["links"])
+        self.pivots.load(saved["pivots"])
+        self.reading.models.fill([str(name) for name in saved["models"]])
+        self.reading.countries.fill([str(name) for name in saved["countries"]])
+        self.now = float(str(saved["now"]))
+        self.news = {int(str(row)) for row in saved["news"]}
+        for name, row in self.accounts.index.items():
+            self._tagged(name, row)

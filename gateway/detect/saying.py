@@ -1,0 +1,105 @@
+"""Verdicts: what follows for each account from its cluster, said where it is new, renewed before it ends, taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+
+from gateway.campaigns.verdict import Level, Verdict
+from gateway.detect.accounts import Accounts
+from gateway.detect.batch import Ints
+from gateway.detect.clusters import Cluster
+from gateway.detect.judging import joined, own_trust
+from gateway.detect.settings import Settings
+
+EVEN: Final = 5.0
+"""The score that an account may have of which it is even whether it belongs; each nat of the odds is one more."""
+CHANGED: Final = 0.5
+"""Nats by which a score must have changed to be said again."""
+STEADY: Final = 1.0
+"""Nats below the alarm at which what was said is taken back: not each time that it is crossed."""
+
+
+class Saying:
+    def __init__(self, accounts: Accounts, settings: Settings) -> None:
+        self._accounts = accounts
+        self._settings = settings
+
+    def say(self, rows: Ints, clusters: Iterable[Cluster], now: float) -> list[Verdict]:
+        """What has changed for these accounts; `clusters`: all that are told of."""
+        if not len(rows):
+            return []
+        accounts = self._accounts
+        known = list(clusters)
+        score, best = np.zeros(len(rows)), np.full(len(rows), -1, np.int64)
+        own = self._own_trust(rows, now)
+        for place, cluster in enumerate(known):
+            ceiling = np.minimum(cluster.score, EVEN + cluster.odds(rows)) - own
+            # A little more must speak for another cluster than for the one that an account is in.
+            stays = np.where(accounts["cluster"][rows] == cluster.number, 0.25, 0.0)
+            better = ceiling + stays > np.where(best >= 0, score, 0.0)
+            score[better], best[better] = ceiling[better], place
+        said = accounts["score"][rows]
+        least = np.where(said > 0, self._settings.alarm - STEADY, self._settings.alarm)
+        stands = (best >= 0) & (score >= least)
+        return self._told(rows, np.where(stands, score, 0.0), np.where(stands, best, -1), known, own, now)
+
+    def _own_trust(self, rows: Ints, now: float) -> Ints:
+        if "trust" in self._settings.without:
+            return np.zeros(len(rows))
+        accounts = self._accounts
+        stated = accounts["contract"][rows] | (accounts["cleared"][rows] > now)
+        trusted = accounts["trusted"][rows]
+        return np.array([own_trust(bool(a), bool(b)) for a, b in zip(trusted, stated, strict=True)])
+
+    def _told(self, rows: Ints, score: Ints, best: Ints, known: list[Cluster], own: Ints, now: float) -> list[Verdict]:
+        accounts = self._accounts
+        number = np.array([cluster.number for cluster in known] + [-1])[best]
+        most = np.array([int(cluster.most) for cluster in known] + [0])[best]
+        kinds = np.array([sum(nats >= 1.0 for _, nats in cluster.families) for cluster in known] + [0])[best]
+        said = accounts["score"][rows]
+        lasting = accounts["expires"][rows]
+        until = accounts["last"][rows] + self._settings.lasts
+        changed = (np.abs(score - said) >= CHANGED) | ((score > 0) != (said > 0))
+        changed |= (score > 0) & (number != accounts["cluster"][rows])
+        changed |= (score > 0) & ((most != accounts["most"][rows]) | (kinds != accounts["kinds_said"][rows]))
+        due = (score > 0) & (lasting - now < self._settings.lasts / 2) & (until - lasting >= 3600.0)
+        over = (said > 0) & (lasting <= now) & (until <= now)
+        score = np.where(over, 0.0, score)
+        at = np.flatnonzero((changed | due | over) & ~((said <= 0) & ((score <= 0) | (until <= now))))
+        chosen = rows[at]
+        fresh = (said[at] <= 0) & (score[at] > 0)
+        accounts["since"][chosen[fresh]] = now
+        accounts["score"][chosen] = score[at]
+        accounts["cluster"][chosen] = np.where(score[at] > 0, number[at], -1)
+        accounts["most"][chosen] = most[at]
+        accounts["kinds_said"][chosen] = kinds[at]
+        accounts["expires"][chosen] = np.where(score[at] > 0, until[at], now)
+        # At least the time: a detector that has lost its memory still speaks after what it said before.
+        accounts["version"][chosen] = np.maximum(accounts["version"][chosen] + 1, int(now))
+        return [
+            self._verdict(int(rows[i]), known[best[i]] if score[i] > 0 else None, float(own[i])) for i in at.tolist()
+        ]
+
+    def _verdict(self, row: int, cluster: Cluster | None, own: float) -> Verdict:
+        accounts = self._accounts
+        name, version = accounts.names[row], int(accounts["version"][row])
+        since, expires = float(accounts["since"][row]), float(accounts["expires"][row])
+        if cluster is None:
+            return Verdict(name, "", 0.0, since=since, expires=expires, version=version, most=Level.OBSERVE)
+        families = joined(cluster.families, own)
+        score = round(float(accounts["score"][row]), 3)
+        return Verdict(
+            name,
+            cluster.id,
+            score,
+            families,
+            cluster.evidence,
+            len(cluster.core),
+            cluster.most,
+            since,
+            expires,
+            version,
+        )
