@@ -49,6 +49,8 @@ Action = Literal["rules", "verify", "suspend"]
 ALONE: Final = 100
 """So many accounts one person may suspend."""
 FALL: Final = "detector"
+ERASED: Final = "erased:"
+"""What the pseudonym of an account that was erased begins with."""
 NAMED: Final = 20
 """Accounts that a line of the audit names; the ruling has all."""
 
@@ -194,14 +196,15 @@ def words(case: int) -> str:
     return f"case {case}"
 
 
-def left_to_do(writing_or_reading: sql.Connection, case: int) -> list[str]:
+def left_to_do(connection: sql.Connection, case: int) -> list[str]:
     """Accounts that a decision means and that were not reached yet. Those of a decision that was taken back are left
     alone: it has to be decided again. Raises NoSuch, NotSo.
     """
-    there = one(writing_or_reading, case)
+    there = one(connection, case)
     if there.state != APPROVED or there.action not in ("verify", "suspend"):
         raise NotSo("nothing is to be done to its accounts: it was not approved so")
-    return meant(writing_or_reading, case, there.seen if there.seen is not None else there.updated)
+    everybody = meant(connection, case, there.seen if there.seen is not None else there.updated)
+    return [account for account in everybody if not account.startswith(ERASED)]
 
 
 def carry_out(writing: Writing, case: int, accounts: Sequence[str], of_file: Collection[str] = ()) -> int:
@@ -214,7 +217,7 @@ def carry_out(writing: Writing, case: int, accounts: Sequence[str], of_file: Col
     still = set(left_to_do(writing.connection, case))
     done = []
     for account in accounts:
-        if account not in still or account in of_file or account.startswith("erased:"):
+        if account not in still or account in of_file:
             continue
         if there.action == "suspend":
             ensure(writing, account)

@@ -300,6 +300,27 @@ def page(
     return list(connection.execute(found.order_by(members.c.nats.desc(), members.c.account).limit(limit)))
 
 
+def place_of(connection: Connection, case: int, account: str) -> tuple[float, str]:
+    """Where a page begins that goes on after this account. Raises NoSuch."""
+    which = (members.c.case == case, members.c.account == account)
+    nats = connection.scalar(sql.select(members.c.nats).where(*which))
+    if nats is None:
+        raise NoSuch(f"case {case} has no account `{account}` to go on after")
+    return nats, account
+
+
+def of_account(connection: Connection, account: str) -> tuple[int | None, str]:
+    """The case that has it, and its cluster; of several the one that was told of last. None and empty for none."""
+    found = (
+        sql.select(cases.c.id, cases.c.cluster)
+        .join(members, members.c.case == cases.c.id)
+        .where(members.c.account == account, members.c.state.not_in((LEFT, SPLIT)), cases.c.state != MERGED)
+        .order_by(cases.c.updated.desc())
+    )
+    row = connection.execute(found.limit(1)).first()
+    return (row.id, row.cluster) if row is not None else (None, "")
+
+
 def meant(connection: Connection, case: int, seen: float, states: Sequence[str] = STILL) -> list[str]:
     """The accounts to which a decision applies whose author saw the case as of `seen`."""
     which = (members.c.case == case, members.c.joined <= seen, members.c.state.in_(states))
