@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 import math
 import os
+import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
+from redis.exceptions import RedisClusterException, RedisError
 
-from gateway.app.clocks import monotonic
-from gateway.cli.configured import fail, fail_with
-from gateway.cli.detect_text import show_backtest
+from gateway.app.clocks import monotonic, wall
+from gateway.app.configuration import read_configuration
+from gateway.cli.configured import ConfigOption, fail, fail_with
+from gateway.cli.detect_text import show_backtest, show_status
+from gateway.cli.process_log import log_to_stderr
 from gateway.cli.progress import bar
+from gateway.edge.workers import die_with_parent
+from gateway.feeds.verdicts import STATE, states_of
 from gateway.rules.problems import Problems
+from gateway.stores.redis.client import blocking
 
 app = typer.Typer(no_args_is_help=True, help="Accounts that act as one: what is found, and what would have been.")
 
@@ -62,7 +72,7 @@ def backtest(
     from gateway.detect.backtest.files import RowError, rows_of  # noqa: PLC0415
     from gateway.detect.backtest.order import OutOfOrderError  # noqa: PLC0415
     from gateway.detect.backtest.whole import Wanted, with_settings  # noqa: PLC0415
-    from gateway.detect.backtest.whole import backtest as run  # noqa: PLC0415
+    from gateway.detect.backtest.whole import backtest as run_backtest  # noqa: PLC0415
     from gateway.detect.detector import Detector  # noqa: PLC0415
 
     wanted = Wanted(events, out, accounts, policies, begin, end, limit, shadow, delay, window, skip_bad)
@@ -70,7 +80,7 @@ def backtest(
         total = min(rows_of(events) or math.inf, limit or math.inf)
         whole = int(total) if total < math.inf else 0
         with bar("exchanges", quiet=as_json) as tell:
-            found = run(
+            found = run_backtest(
                 wanted,
                 with_settings(look, seed, without or ()),
                 Detector,
@@ -88,6 +98,59 @@ def backtest(
         typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
     else:
         show_backtest(found, out)
+
+
+@app.command(hidden=True)
+def run(
+    config: ConfigOption,
+    wholes: Annotated[Path | None, typer.Option()] = None,
+    parent: Annotated[int, typer.Option()] = 0,
+    copy: Annotated[Path | None, typer.Option()] = None,
+) -> None:
+    """The detector's process; the supervisor starts it."""
+    # numpy and scipy take a second to load, and the other commands need none of them.
+    from gateway.app.detector import work  # noqa: PLC0415
+
+    if parent:
+        die_with_parent(parent)
+    log_to_stderr()
+    try:
+        configuration = read_configuration(config, copy=copy)
+        log_to_stderr(configuration.file.process_log)
+        uvloop.run(_until_told(lambda stopping: work(configuration, stopping, wholes)))
+    except Problems as problems:
+        fail_with(problems)
+
+
+async def _until_told(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await work(stopping)
+
+
+@app.command()
+def status(
+    config: ConfigOption = Path("tidegate.yaml"),
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """How the fleet's detectors are: who tells, how far behind they are, what they hold. Fails where none tells."""
+    try:
+        configuration = read_configuration(config)
+    except Problems as problems:
+        fail_with(problems)
+    try:
+        redis = blocking(configuration.file.redis.get_secret_value())
+        states = states_of(redis.hgetall(STATE), wall())
+    except (RedisError, RedisClusterException, OSError, ValueError) as error:
+        fail(f"Redis does not answer: {error}")
+    if as_json:
+        typer.echo(json.dumps(states, indent=1, ensure_ascii=False))
+    else:
+        show_status(states, wall())
+    if not any(state["leader"] for state in states):
+        raise typer.Exit(1)
 
 
 def _moment(written: str, option: str, otherwise: float) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
-from gateway.cli.columns import second
+from gateway.cli.columns import aligned, second
 from gateway.history.shares import ROOM_FOR_BARS, WIDTH, bar, percent
 
 DECISIONS: Final = {
@@ -77,6 +78,40 @@ def _levels(found: dict[str, Any]) -> Table:
             share = percent(counts["accounts"] / total)
             table.add_row(level, f"{counts['accounts']:,}", share, f"{counts['exchanges']:,}")
     return table
+
+
+def show_status(states: Sequence[Mapping[str, Any]], now: float) -> None:
+    """A line a detector, who tells first."""
+    console = Console(highlight=False)
+    if not states:
+        console.print("No detector says anything of itself. Is `detector` stated in tidegate.yaml?", markup=False)
+        return
+    rows = [
+        (
+            state["name"],
+            "tells" if state["leader"] else "warm",
+            f"{state['lag']:.1f} s",
+            f"{state['rate']:,.0f}/s",
+            f"{state['events']:,}",
+            f"{state['accounts']:,}",
+            f"{state['clusters']:,}",
+            f"{state['verdicts']:,}",
+            f"{state['bytes'] / 1e6:,.0f} MB",
+            f"{max(0.0, now - state['time']):.0f} s ago",
+        )
+        for state in states
+    ]
+    headings = ("detector", "", "behind", "rate", "exchanges", "accounts", "clusters", "verdicts", "memory", "seen")
+    console.print(aligned(headings, rows), markup=False, soft_wrap=True)
+    for state in states:
+        if state["leader"] and state["levels"]:
+            words = ", ".join(f"{count:,} at {level}" for level, count in sorted(state["levels"].items()))
+            console.print(f"Clusters: {words}.", markup=False)
+        if state["missed_seconds"] or state["unreadable"]:
+            said = f"{state['name']} missed {state['missed_seconds']:.0f} s of observations"
+            console.print(f"{said}, and could not read {state['unreadable']:,} entries.", markup=False, style="bold")
+    if not any(state["leader"] for state in states):
+        console.print("None of them tells: no verdict is renewed.", markup=False, style="bold")
 
 
 def _notes(found: dict[str, Any], out: Path) -> list[str]:

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import orjson
@@ -32,6 +32,15 @@ LONGEST: Final = 2_000
 KEPT: Final = 3600.0
 """Seconds for which a verdict that counts no more stays in the hash: workers that were away hear that it does not."""
 
+SILENT: Final = 60.0
+"""Seconds after which a detector that says nothing of itself is gone."""
+
+_STATED: Final = frozenset(
+    {
+        "name", "leader", "time", "lag", "events", "rate", "unreadable", "missed_seconds", "accounts", "bytes",
+        "verdicts", "told", "clusters", "levels", "look_seconds",
+    }
+)  # fmt: skip
 _LONGEST_NAME: Final = 256
 _LONGEST_LINES: Final = 4096
 
@@ -84,6 +93,21 @@ def verdict_of(said: Any) -> Verdict:
 def read(content: bytes | str) -> Verdict:
     """What `spelled` wrote. Raises ValueError."""
     return verdict_of(orjson.loads(content))
+
+
+def states_of(found: Mapping[Any, Any], now: float) -> list[dict[str, Any]]:
+    """Of the hash STATE: how each detector is that has said so lately, who tells first. What makes no sense is left
+    out.
+    """
+    states = []
+    for content in found.values():
+        try:
+            state = orjson.loads(content)
+            if _STATED <= state.keys() and now - state["time"] < SILENT:
+                states.append(state)
+        except (ValueError, TypeError, AttributeError):
+            continue
+    return sorted(states, key=lambda state: (not state["leader"], str(state["name"])))
 
 
 def _word(text: Any) -> str:

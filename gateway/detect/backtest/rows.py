@@ -10,8 +10,9 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from gateway.campaigns.event import EMPTY, NAMES, Event, Sketch
-from gateway.campaigns.sketch import Sketcher
+from gateway.campaigns.sketch import Sketcher, count_of
 from gateway.campaigns.wire import event_of
+from gateway.campaigns.words import TURN_WORDS
 from gateway.detect.backtest.files import Batch, Column, Refuse
 
 KEY: Final = b"backtest"
@@ -24,8 +25,6 @@ LATEST: Final = 1e11
 """Unix time in seconds that cannot be meant."""
 TURNS: Final = 2
 """Of the assistant's turns those that came last, as the gateway does."""
-TURN_WORDS: Final = 64
-"""A shorter turn says nothing: many answers begin alike."""
 
 _DEFAULTS: Final[Mapping[str, Any]] = Event._field_defaults | {"exchange": "", "time": None, "account": ""}
 _EXACT: Final[Mapping[str, frozenset[type]]] = {
@@ -168,7 +167,7 @@ class Reader:
         if not hasattr(turns, "__iter__") or not all(isinstance(turn, str) for turn in turns):
             bad.setdefault(index, "“assistant_texts” must be a list of texts")
             return ()
-        long = [turn for turn in turns if len(turn.split()) >= TURN_WORDS]
+        long = [turn for turn in turns if count_of(turn) >= TURN_WORDS]
         return tuple(map(self._sketcher.hash, long[-TURNS:]))
 
     @staticmethod

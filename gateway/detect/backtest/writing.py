@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
@@ -77,7 +77,7 @@ def verdict_row(now: float, verdict: Verdict, level: Level) -> dict[str, Any]:
         "level": level.word,
         "score": verdict.score,
         "kinds": verdict.kinds,
-        "families": dict(verdict.families),
+        "families": _families(verdict.families),
         "evidence": verdict.evidence,
         "size": verdict.size,
         "most": verdict.most.word,
@@ -95,19 +95,24 @@ def cluster_row(cluster: Cluster, *, gone: bool) -> dict[str, Any]:
         "gone": gone,
         "accounts": cluster.accounts,
         "score": cluster.score,
-        "families": dict(cluster.families),
+        "families": _families(cluster.families),
         "evidence": cluster.evidence,
         "most": cluster.most.word,
         "exchanges": cluster.exchanges,
         "false_alarm": cluster.false_alarm,
-        "marks": [mark._asdict() for mark in cluster.marks],
+        "marks": [mark._asdict() | {"family": str(mark.family)} for mark in cluster.marks],
         "members": [{"account": account, "nats": nats} for account, nats in cluster.members],
-        "edges": [edge._asdict() for edge in cluster.edges],
+        "edges": [edge._asdict() | {"kind": str(edge.kind)} for edge in cluster.edges],
         "timeline": cluster.timeline,
         "models": cluster.models,
         "countries": cluster.countries,
         "merged": cluster.merged,
     }
+
+
+def _families(families: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Their words: a member of an enumeration is no key of JSON."""
+    return {str(family): float(nats) for family, nats in families}
 
 
 def _line(row: Mapping[str, Any]) -> bytes:
