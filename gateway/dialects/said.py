@@ -25,8 +25,9 @@ def said_in_chat(document: dict[str, Any], route: str) -> Words:
     messages = document.get("messages")
     if type(messages) is not list:
         return NO_WORDS
-    ids = tuple(itertools.islice(brought(document), IDS)) if "tools" in document and route in MINTED else ()
-    return _said(messages, document.get("system"), ids)
+    if "tools" in document and route in MINTED:
+        return _said(messages, document.get("system"), tuple(itertools.islice(brought(document), IDS)))
+    return _said(messages, document.get("system"), ())
 
 
 def said_in_response(document: dict[str, Any]) -> Words:

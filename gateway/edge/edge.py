@@ -19,7 +19,6 @@ from gateway.edge.answer import Answer
 from gateway.edge.budget import BodyBudget
 from gateway.edge.connection import ClientConnection
 from gateway.edge.minting import Minting
-from gateway.edge.observed import note_of
 from gateway.edge.traced import traced_of
 from gateway.edge.upstream import Origin, Route, Unreachable
 from gateway.policy import ALLOW
@@ -305,10 +304,13 @@ class Edge:
         recent = self.recent
         if self.exchange_log is not None or (recent is not None and (reason or recent.followed)):
             self._keep(ended.event_of_exchange(exchange, outcome, reason, status, elapsed))
-        if self.observer is not None and context is not None:
-            note = note_of(exchange, context, outcome, reason, status, elapsed)
-            if note is not None:
-                self.observer.note(note)
+        if (
+            self.observer is not None
+            and context is not None
+            and context.ask.generates
+            and context.principal is not None
+        ):
+            self.observer.note((context, context.principal, asked, exchange.words, outcome, reason, status, elapsed))
         trace = exchange.trace
         if trace is not None and self.traces is not None:
             wall = self.wall()

@@ -11,8 +11,13 @@ from gateway.campaigns.words import NO_WORDS
 from gateway.policy import Action
 
 if TYPE_CHECKING:
+    from gateway.campaigns.words import Words
+    from gateway.chain.chain import Asked
     from gateway.edge.exchange import Exchange
-    from gateway.policy import Ask, Context, Outcome
+    from gateway.policy import Ask, Context, Outcome, Principal
+
+    Ended = tuple[Context, Principal, Asked | None, Words | None, Outcome, str, int, float]
+    """With the reason, the status of the answer, and the seconds that it took."""
 
 LONGEST: Final = 256
 """Characters of a fingerprint: who states it is no caller, but repeats one."""
@@ -40,15 +45,11 @@ def read_observed(exchange: Exchange, method: str, path: str) -> Ask:
     return ask
 
 
-def note_of(
-    exchange: Exchange, context: Context, outcome: Outcome, reason: str, status: int, seconds: float
-) -> tuple[Any, ...] | None:
-    """A `campaigns.observer.Note`; None for an exchange of nobody, or one that makes nothing."""
-    principal, ask, location = context.principal, context.ask, context.location
-    if principal is None or not ask.generates:
-        return None
+def note_of(ended: Ended) -> tuple[Any, ...]:
+    """A `campaigns.observer.Note` of an exchange that has ended."""
+    context, principal, asked, words, outcome, reason, status, seconds = ended
+    ask, location = context.ask, context.location
     action = "allow"
-    asked = exchange.asked
     if asked is not None and asked.decision.action is not Action.ALLOW:
         action, reason = asked.decision.action.value, asked.decision.reason
     usage, profile, fields = outcome.usage, principal.profile, context.fields
@@ -64,5 +65,5 @@ def note_of(
         usage.input + usage.cached + usage.cache_creation if usage is not None else 0,
         usage.output if usage is not None else outcome.delivered,
         status, action, reason, seconds,
-        *(exchange.words or NO_WORDS),
+        *(words or NO_WORDS),
     )  # fmt: skip
