@@ -176,7 +176,9 @@ class Accounts:
         rows = self.rows
         used = np.array([bool(name) for name in self.names], np.bool_)
         told = rows["expires"] > now
-        idle = used & ~told & (rows["last"] < now - self._forget)
+        # Of whom only facts are known is counted from now on. Trust that was earned outlasts a holiday.
+        rows["last"][used & (rows["last"] <= 0)] = now
+        idle = used & ~told & ~rows["trusted"] & (rows["last"] < now - self._forget)
         over = len(self.index) - int(idle.sum()) + room - self._at_most
         if over > 0:
             # A tenth more than needed, so that this is rare; a verdict in force keeps its account.

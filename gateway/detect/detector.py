@@ -58,6 +58,7 @@ class Detector:
 
     def look(self, now: float) -> Told:
         memory, deciding = self._memory, self._deciding
+        memory.settle(now)
         memory.now = max(memory.now, now)
         self._tidy(now)
         if memory.look(now):

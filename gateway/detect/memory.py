@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +17,13 @@ from gateway.detect.hours import Hours
 from gateway.detect.links import Links
 from gateway.detect.pivots import Pivots
 from gateway.detect.settings import Settings
+
+WORTH: Final = 512
+"""Events that are taken in at once: a batch costs as much as some hundreds of its events."""
+WAIT: Final = 30.0
+"""Seconds for which one waits at the most, where there are few."""
+LOOK: Final = 60.0
+"""Seconds between two looks for templates."""
 
 
 class Memory:
@@ -35,6 +43,8 @@ class Memory:
         self.now = 0.0
         self.news: set[int] = set()
         """Rows of accounts that have shown a template for the first time, since they were looked at."""
+        self._waiting: list[Event] = []
+        self._looked = 0.0
 
     def learn(self, facts: Iterable[AccountFacts]) -> None:
         for fact in facts:
@@ -45,6 +55,18 @@ class Memory:
             self.links.learn(row, fact.links, self.now)
 
     def hear(self, events: Sequence[Event]) -> None:
+        """Takes them in where there are enough to be worth it; else they wait for more, or for `settle`."""
+        self._waiting.extend(events)
+        if len(self._waiting) >= WORTH:
+            self._take_in()
+
+    def settle(self, now: float) -> None:
+        """Takes in what has waited long enough."""
+        if self._waiting and now - self._waiting[0].time >= WAIT:
+            self._take_in()
+
+    def _take_in(self) -> None:
+        events, self._waiting = self._waiting, []
         if not events:
             return
         if self.accounts.full(len(events)):
@@ -85,6 +107,9 @@ class Memory:
 
     def look(self, now: float) -> bool:
         """Lets templates be born, merge and go; whether the suspect ones are others than before."""
+        if now - self._looked < LOOK:
+            return False
+        self._looked = now
         told = self.content.look(now)
         for gone, into in told.merged:
             self.hits.rename(gone, into)
@@ -141,6 +166,7 @@ class Memory:
         return sum(part.bytes for part in parts) + 150 * len(self.tags)
 
     def save(self) -> tuple[dict[str, Ints], dict[str, object]]:
+        self._take_in()
         arrays, links = self.links.save()
         arrays |= self.accounts.rows.save("accounts.") | self.hits.rows.save("hits.") | self.hours.save()
         arrays |= {f"content.{name}": column for name, column in self.content.save().items()}
@@ -151,6 +177,7 @@ class Memory:
             "models": self.reading.models.names,
             "countries": self.reading.countries.names,
             "now": self.now,
+            "looked": self._looked,
             "news": sorted(self.news),
         }
 
@@ -169,6 +196,7 @@ class Memory:
         self.reading.models.fill([str(name) for name in saved["models"]])
         self.reading.countries.fill([str(name) for name in saved["countries"]])
         self.now = float(str(saved["now"]))
+        self._looked = float(str(saved["looked"]))
         self.news = {int(str(row)) for row in saved["news"]}
         for name, row in self.accounts.index.items():
             self._tagged(name, row)
