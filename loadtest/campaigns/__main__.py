@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -9,11 +11,24 @@ from typing import Annotated
 
 import typer
 
-from loadtest.campaigns.attackers import COVERS, TIERS
+from loadtest.campaigns.attackers import COVERS
+from loadtest.campaigns.bench import Bench, changes
+from loadtest.campaigns.judge import judge
+from loadtest.campaigns.runs import Run
+from loadtest.campaigns.shown import console, show
+from loadtest.campaigns.truth import Truth
 from loadtest.campaigns.world import Options, attacker, make
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
-Tier = StrEnum("Tier", {name: name for name in (*TIERS, "none")})
+
+
+class Tier(StrEnum):
+    LAZY = "lazy"
+    MID = "mid"
+    CAREFUL = "careful"
+    VERY_CAREFUL = "very_careful"
+    ADAPTIVE = "adaptive"
+    NONE = "none"
 
 
 class HalfName(StrEnum):
@@ -34,7 +49,7 @@ def world(
     out: Annotated[Path, typer.Option(help="Folder for events.parquet, accounts.jsonl, truth.json, truth.npz.")],
     scale: Annotated[float, typer.Option(min=0.0001, max=1.0, help="Of accounts and exchanges.")] = 0.02,
     days: Annotated[float, typer.Option(min=0.5, max=45.0)] = 10.0,
-    attacked: Annotated[Tier, typer.Option("--attacker", help="Or none.")] = Tier("mid"),
+    attacked: Annotated[Tier, typer.Option("--attacker", help="Or none.")] = Tier.MID,
     cover: Annotated[int, typer.Option(min=0, max=99, help=f"Per cent, such as {COVERS}.")] = 0,
     campaign: Annotated[str, typer.Option(help="A (February) or B (June).")] = "A",
     data: Data = None,
@@ -46,7 +61,7 @@ def world(
     prompts: Annotated[int, typer.Option(min=0, help="Honest people ask nothing but so many texts.")] = 0,
 ) -> None:
     """Write a world."""
-    nobody = attacked.value == "none"
+    nobody = attacked is Tier.NONE
     options = Options(
         seed=seed,
         half=half.value,
@@ -61,6 +76,58 @@ def world(
     started = time.perf_counter()
     count = make(options, data, out)
     print(f"{count:,} exchanges in {time.perf_counter() - started:.1f} s: {out}")
+
+
+@app.command("judge")
+def judge_run(
+    folder: Annotated[Path, typer.Option("--world", help="What `world` wrote.")],
+    run: Annotated[Path, typer.Option(help="What `tidegate detect backtest --out` wrote.")],
+    as_json: Annotated[Path | None, typer.Option("--json", help="Write all figures there.")] = None,
+) -> None:
+    """Judge a run by the truth."""
+    truth = Truth.read(folder)
+    judgement = judge(truth, Run.read(run, len(truth.kinds)))
+    show(str(truth.options["attacker"]["name"]), judgement, console())
+    if as_json is not None:
+        as_json.write_text(json.dumps(judgement.plain(), indent=1) + "\n")
+
+
+@app.command()
+def once(
+    policies: Annotated[Path, typer.Option(help="Folder with chain.yaml.")] = Path("policies"),
+    out: Annotated[Path | None, typer.Option(help="Keep world and run there.")] = None,
+    scale: Annotated[float, typer.Option(min=0.0001, max=1.0)] = 0.005,
+    days: Annotated[float, typer.Option(min=0.5, max=45.0)] = 4.0,
+    attacked: Annotated[Tier, typer.Option("--attacker")] = Tier.MID,
+    cover: Annotated[int, typer.Option(min=0, max=99)] = 0,
+    campaign: Annotated[str, typer.Option()] = "A",
+    data: Data = None,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    half: Annotated[HalfName, typer.Option()] = HalfName.TUNE,
+    negatives: Annotated[float, typer.Option(min=0.0, max=1.0)] = 1.0,
+    trusted: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.22,
+    prompts: Annotated[int, typer.Option(min=0)] = 0,
+    without: Annotated[list[str] | None, typer.Option(help="A family or a signal to leave out.")] = None,
+    change: Annotated[list[str] | None, typer.Option(help="Of the attacker: name=number.")] = None,
+) -> None:
+    """A world, a backtest in this process, and the judgement."""
+    name = "mid" if attacked is Tier.NONE else attacked.value
+    options = Options(
+        seed=seed,
+        half=half.value,
+        scale=scale,
+        days=days,
+        campaign="" if attacked is Tier.NONE else campaign,
+        attacker=attacker(name, cover, changes(change or [])),
+        negatives=negatives,
+        trusted=trusted,
+        prompts_at_most=prompts,
+    )
+    bench = Bench(data, policies)
+    with tempfile.TemporaryDirectory(prefix="tidegate-campaigns-") as temporary:
+        tried = bench.tried(options, out or Path(temporary), frozenset(without or ()))
+    show(name, tried.judgement, console())
+    print(f"world {tried.made:.1f} s, backtest {tried.ran:.1f} s, {tried.exchanges:,} exchanges")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def lengths(rng: np.random.Generator, count: int, median: float = 32.0) -> Ints:
 def said(society: Society, count: int) -> list[str]:
     """What people ask: nearly all of it for the first time ever."""
     rng, texts = society.rng, society.texts
-    made = texts.say(rng, lengths(rng, count))
+    made = society.say(lengths(rng, count))
     which = rng.random(count)
     for at in np.flatnonzero(which < 0.12).tolist():
         if which[at] < 0.05:
@@ -74,9 +74,7 @@ def filled(society: Society, template: Template, count: int) -> list[str]:
     """Fillings of one template, all different."""
     rng = society.rng
     slots = [
-        society.texts.babble.make(rng, np.maximum(1, rng.poisson(max(words, 1), count)))
-        if words or not seen
-        else [""] * count
+        society.words.make(np.maximum(1, rng.poisson(max(words, 1), count))) if words or not seen else [""] * count
         for words, seen in zip(template.words, template.slots, strict=True)
     ]
     return [template.fill(parts) for parts in zip(*slots, strict=True)]
@@ -86,14 +84,14 @@ def own_template(society: Society) -> Template:
     """Of a program: fixed words before, between and after what changes."""
     rng = society.rng
     parts = int(rng.integers(1, 4))
-    fixed = society.texts.babble.make(rng, rng.integers(4, 40, parts + 1))
+    fixed = society.words.make(rng.integers(4, 40, parts + 1))
     return Template(tuple(fixed), ((),) * parts, tuple(rng.integers(3, 50, parts).tolist()))
 
 
 def voice(society: Society, framework: str = "") -> Voice:
     """Of one program: its own system prompt, or the public one with words of its own behind it."""
     rng = society.rng
-    own = society.texts.babble.make(rng, rng.integers(15, 120, 1))[0]
+    own = society.words.make(rng.integers(15, 120, 1))[0]
     if not framework and rng.random() < PUBLIC:
         framework = society.texts.frameworks[int(rng.integers(0, len(society.texts.frameworks)))]
     system = society.book.system(f"{framework} {own}".strip())

@@ -101,7 +101,8 @@ TEMPLATES: Final = (
     "You are shown a task and a finished answer. Imagine and articulate the internal reasoning behind the completed"
     " answer, step by step, as it would have occurred before a word of it was written.\nTask: {}\nAnswer: {}",
     "As an impartial grader, score the response against the rubric on a scale from one to ten for correctness, depth"
-    " and style. Give the score of each criterion with the evidence for it before the total.\nRequest: {}\nResponse: {}",
+    " and style. Give the score of each criterion with the evidence for it before the total.\nRequest: {}\n"
+    "Response: {}",
     "Write production code for the specification that follows, with type annotations, error handling and a complete"
     " set of unit tests. Think about edge cases aloud before writing the first line.\nSpecification: {}",
     "You have a shell, an editor and a browser as tools. Plan which calls are needed to reach the goal, make them one"

@@ -1,4 +1,4 @@
-"""Honest groups that look like a campaign. Each is a label of its own in the truth, and nobody in them may be challenged."""
+"""Honest groups that look like a campaign. Each is a label in the truth, and nobody in them may be challenged."""
 
 from __future__ import annotations
 
@@ -53,9 +53,10 @@ def school(society: Society, size: int) -> None:
     book, rng = society.book, society.rng
     day = float(int(society.days * 0.6)) * DAY + book.truth.began
     exercise = written(
-        "Exercise 4. Read the following source from the archive and write an essay of 200 words on how the author argues,"
-        " quoting at least two passages. My notes so far: {} Please tell me how to improve this draft."
+        "Exercise 4. Read the following source from the archive and write an essay of 200 words on how the author"
+        " argues, quoting at least two passages. My notes so far: {} Please tell me how to improve this draft."
     )
+    facts = {"email_domain": "school.example", "path": "education"}
     places = [book.place(Place(f"school.{host}", "school", 786, "GB")) for host in range(8)]
     pupils = np.array(
         [
@@ -63,10 +64,7 @@ def school(society: Society, size: int) -> None:
                 "class",
                 society.clients[int(rng.integers(0, 3))],
                 places[int(rng.integers(0, 8))],
-                **(
-                    society.known(False, created=day + 8 * 3_600.0)
-                    | {"email_domain": "school.example", "path": "education"}
-                ),
+                **(society.known(False, created=day + 8 * 3_600.0) | facts),
             )
             for _ in range(size)
         ]
@@ -87,7 +85,7 @@ def harness(society: Society, size: int) -> None:
     shots = "\n\n".join(f"Question: {question}\nAnswer: let us think step by step." for question in texts.maths[:4])
     bare = written("Answer the following question. End with #### and the number.\nQuestion: {}")
     for index, number in enumerate(some(society, "evaluation", size).tolist()):
-        count = int(min(len(texts.maths), rng.integers(60, 260)))
+        count = min(len(texts.maths), int(rng.integers(60, 260)))
         chosen = rng.permutation(len(texts.maths))[:count] if index % 2 else np.arange(count)
         questions = [texts.maths[at] for at in chosen.tolist()]
         if index % 3 == 0:
@@ -121,7 +119,7 @@ def reseller(society: Society, size: int) -> None:
 
 
 def synthetic(society: Society, size: int) -> None:
-    """An enterprise makes training data of its own: templates, high volume, 30 accounts and keys of one organisation."""
+    """An enterprise makes training data of its own: templates, volume, 30 accounts of one organisation."""
     rng, book = society.rng, society.book
     place, client = society.hosted(), society.own_client()
     templates = [own_template(society) for _ in range(4)]
@@ -162,8 +160,8 @@ def robots(society: Society, size: int) -> None:
     for number in some(society, "ci-bots", size).tolist():
         count = int(np.clip(rng.lognormal(np.log(4 * society.days), 0.9), 2, 1_500))
         # Each reviews a code base of its own: the same paths and names come again and again.
-        own = society.texts.babble.make(rng, np.full(6, 30))
-        slots = society.texts.babble.make(rng, np.maximum(5, rng.poisson(40, count)))
+        own = society.words.make(np.full(6, 30))
+        slots = society.words.make(np.maximum(5, rng.poisson(40, count)))
         texts = [common.fill([f"{own[int(rng.integers(0, 6))]} {slot}"]) for slot in slots]
         how = Voice(-1, common, int(rng.integers(0, 10_000)), 0)
         working(society, number, count, how, texts)
@@ -176,7 +174,7 @@ def surge(society: Society, size: int) -> None:
     counts = np.maximum(2, rng.lognormal(2.0, 0.9, size)).astype(np.int64)
     account = np.repeat(accounts, counts)
     total = len(account)
-    texts = society.texts.say(rng, np.clip(rng.lognormal(3.4, 0.8, total), 2, 300).astype(np.int64))
+    texts = society.say(np.clip(rng.lognormal(3.4, 0.8, total), 2, 300).astype(np.int64))
     time = book.truth.release + np.minimum(people(rng, total, 1.0), DAY) * rng.random(total)
     model = np.where(rng.random(total) < 0.9, NEW_MODEL, 1)
     book.add(Chunk(time=time, account=account, prompt=texts, model=model, input_tokens=300, output_tokens=350))
@@ -202,11 +200,10 @@ def keys(society: Society, size: int) -> None:
     status = np.full(count, 200)
     status[full] = 429
     key = rng.integers(0, 3, count)
-    base = {"input_tokens": 400, "output_tokens": 200}
-    book.add(Chunk(time=time, account=numbers[who], prompt=texts, status=status, new_key=key, **base))
+    book.add(Chunk(time, numbers[who], texts, status=status, new_key=key, input_tokens=400, output_tokens=200))
     other = numbers[(who[full] + 1) % size]
     again = [texts[at] for at in full.tolist()]
-    book.add(Chunk(time=time[full] + 0.4, account=other, prompt=again, **base))
+    book.add(Chunk(time[full] + 0.4, other, again, input_tokens=400, output_tokens=200))
 
 
 def viral(society: Society, size: int) -> None:

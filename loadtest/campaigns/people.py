@@ -9,7 +9,7 @@ import numpy as np
 
 from loadtest.campaigns.columns import Book, Client, Ints, Place
 from loadtest.campaigns.grammar import Half
-from loadtest.campaigns.texts import Texts
+from loadtest.campaigns.texts import Reel, Texts
 from loadtest.campaigns.traces import DAY, Traces
 
 COUNTRIES: Final = ("US", "IN", "GB", "DE", "BR", "JP", "FR", "CA", "KR", "NG", "ID", "PL", "AU", "MX", "SG", "CN")
@@ -35,6 +35,18 @@ class Society:
     """Common software, the most used first."""
     shared: list[int]
     """Places that strangers share: carrier NAT, VPN exits."""
+    words: Reel
+    """What nobody has said before."""
+
+    def say(self, lengths: Ints) -> list[str]:
+        """What people write: half of them with a common opening."""
+        made = self.words.make(lengths)
+        opened = self.rng.random(len(made)) < 0.5
+        which = self.rng.integers(0, len(self.texts.openings), len(made))
+        return [
+            f"{self.texts.openings[opening]} {text}" if with_one else text
+            for text, with_one, opening in zip(made, opened.tolist(), which.tolist(), strict=True)
+        ]
 
     @property
     def half(self) -> Half:
@@ -98,7 +110,6 @@ class Society:
             facts |= {
                 "payment": f"card-{number}",
                 "paid": round(float(rng.lognormal(2.5, 1.0)), 2) if rng.random() < 0.6 else 0.0,
-                "tier": "pro" if rng.random() < 0.5 else "free",
                 "verification": int(rng.random() < 0.3),
             }
         if rng.random() < 0.5:
@@ -108,7 +119,7 @@ class Society:
 
 def society(book: Book, texts: Texts, traces: Traces, rng: np.random.Generator, days: float, trusted: float) -> Society:
     """With its common software and shared networks."""
-    made = Society(book, texts, traces, rng, book.truth.began, days, trusted, [], [])
+    made = Society(book, texts, traces, rng, book.truth.began, days, trusted, [], [], Reel(texts.babble, rng))
     made.clients = [made.own_client() for _ in range(60)]
     for kind, count, kinds in (("cg", 25, ()), ("vpn", 30, ("vpn",))):
         for number in range(count):

@@ -66,7 +66,7 @@ def campaign(society: Society, lab: Lab, attacker: Attacker, scale: float) -> No
     of_lab = features[rng.choice(len(features), count, p=shares / shares.sum())][work.made.talk % count]
     of_others = rng.choice(7, count, p=(0.6, 0.1, 0.15, 0.03, 0.04, 0.04, 0.04))
     asked, generated = sizes(society, count, code=lab.code)
-    system, prompts = Requests(society, lab, attacker).texts(work.made, work.time, cover, account)
+    system, prompts = Requests(society, attacker).texts(work.made, work.time, cover, account)
     chunk = Chunk(
         time=spaced(work.time, account),
         account=account,
@@ -214,7 +214,7 @@ class Enrolled:
         unique = f"{self._lab.name}{len(book.accounts)}"
         facts: dict[str, Any] = {
             "created": round(born, 0),
-            "tier": "pro" if rng.random() < 0.7 else "free",
+            "tier": "free",
             "verification": int(rng.random() < 0.3),
             "paid": round(float(rng.lognormal(3.0, 0.8)), 2),
             "email_domain": f"mail-{number % 5}.example" if attacker.name == "lazy" else str(rng.choice(MAIL)),
@@ -224,16 +224,13 @@ class Enrolled:
             "path": attacker.path,
         }
         if rng.random() < attacker.linked:
-            kind = "payment" if attacker.linked >= 1 else str(rng.choice(("payment", "device", "phone")))
-            facts[kind] = (
-                f"{kind}-{self._lab.name}-{number // attacker.per_card if attacker.linked >= 1 else book_pair(rng, self.slots, attacker)}"
-            )
+            if attacker.linked >= 1:
+                facts["payment"] = f"card-{self._lab.name}-{number // attacker.per_card}"
+            else:
+                kind = str(rng.choice(("payment", "device", "phone")))
+                shared = max(1, round(self.slots * attacker.linked / attacker.per_card))
+                facts[kind] = f"{kind}-{self._lab.name}-{int(rng.integers(0, shared))}"
         if number < attacker.poisoned:
             facts |= {"verification": 3, "paid": 900.0, "document": f"doc-{unique}", "tier": "pro"}
             facts["created"] = min(born, self._society.began - 200 * DAY)
         return facts
-
-
-def book_pair(rng: np.random.Generator, slots: int, attacker: Attacker) -> int:
-    """Which of the few shared things: about `per_card` accounts have each."""
-    return int(rng.integers(0, max(1, round(slots * attacker.linked / attacker.per_card))))

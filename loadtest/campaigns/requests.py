@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from loadtest.campaigns.attackers import Attacker, Lab
+from loadtest.campaigns.attackers import Attacker
 from loadtest.campaigns.benign import lengths, said
 from loadtest.campaigns.columns import Floats, Ints
 from loadtest.campaigns.people import Society
@@ -25,7 +25,7 @@ Flags = npt.NDArray[np.bool_]
 class Requests:
     """Of one lab."""
 
-    def __init__(self, society: Society, lab: Lab, attacker: Attacker) -> None:
+    def __init__(self, society: Society, attacker: Attacker) -> None:
         self._society, self._attacker = society, attacker
         rng = society.rng
         sources = society.texts.templates
@@ -50,7 +50,7 @@ class Requests:
         prompts[cover] = said(self._society, int(cover.sum()))
         shows = ~cover & (rng.random(count) < attacker.hits)
         free = ~cover & ~shows
-        prompts[free] = self._society.texts.babble.make(rng, lengths(rng, int(free.sum()), 60.0) + 10)
+        prompts[free] = self._society.words.make(lengths(rng, int(free.sum()), 60.0) + 10)
         which = rng.integers(0, len(self._templates), len(made.heads))[made.talk]
         epoch = (
             ((time - self._society.began) // (attacker.new_words * DAY)).astype(np.int64) if attacker.new_words else 0
@@ -79,7 +79,7 @@ class Requests:
             if seen and not words:
                 columns.append([""] * distinct)
                 continue
-            column = texts.babble.make(rng, np.maximum(2, rng.poisson(max(words, 8), distinct)))
+            column = self._society.words.make(np.maximum(2, rng.poisson(max(words, 8), distinct)))
             real = np.flatnonzero(rng.random(distinct) < (0.5 if seen else 0.3))
             source = seen or (texts.maths if rng.random() < 0.5 else texts.prompts)
             picks = rng.integers(0, len(source), len(real))
@@ -96,7 +96,7 @@ class Requests:
         """Words of the account's own before each prompt: it seems to repeat itself, as a program does."""
         share = int(OWN_WORDS * self._attacker.own_words)
         unique, which = np.unique(account, return_inverse=True)
-        own = self._society.texts.babble.make(self._society.rng, np.full(len(unique), max(6, share)))
+        own = self._society.words.make(np.full(len(unique), max(6, share)))
         for at in np.flatnonzero(mine).tolist():
             prompts[at] = f"{own[which[at]]} {prompts[at]}"
         return prompts

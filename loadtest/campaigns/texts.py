@@ -21,6 +21,7 @@ from loadtest.campaigns.grammar import Half, alternate, halves
 
 JUMP: Final = 0.5
 """How often babble leaves the chain: with less, it would quote its source and make shingles heavy that are not."""
+CHAINS, LINKS = 2_048, 128
 PIECE: Final = 3
 """Words that a fixed part of a template has at least."""
 
@@ -58,25 +59,38 @@ class Babble:
         self.degree = np.bincount(ids[:-1], minlength=len(names)).astype(np.int64)
         self.first = np.concatenate(([0], np.cumsum(self.degree)[:-1]))
 
-    def make(self, rng: np.random.Generator, lengths: Ints) -> list[str]:
+    def run(self, rng: np.random.Generator) -> list[str]:
+        """`CHAINS` chains of `LINKS` words, one behind the other."""
+        ids = np.empty((LINKS, CHAINS), np.int32)
+        at = self.any[rng.integers(0, len(self.any), CHAINS)]
+        last = len(self.next) - 1
+        for link in range(LINKS):
+            drawn, jumps = rng.random((2, CHAINS))
+            degree = self.degree[at]
+            chained = self.next[np.minimum(self.first[at] + (drawn * degree).astype(np.int64), last)]
+            leaves = (jumps < JUMP) | (degree == 0)
+            at = np.where(leaves, self.any[(drawn * len(self.any)).astype(np.int64)], chained)
+            ids[link] = at
+        words: list[str] = self.words[ids.T.ravel()].tolist()
+        return words
+
+
+class Reel:
+    """Babble of one world: text after text, none of it twice."""
+
+    def __init__(self, babble: Babble, rng: np.random.Generator) -> None:
+        self._babble, self._rng = babble, rng
+        self._words: list[str] = []
+        self._at = 0
+
+    def make(self, lengths: Ints) -> list[str]:
         """One text for each length in words."""
-        order = np.argsort(-lengths, kind="stable")
-        longest = int(lengths.max(initial=0))
-        table = np.empty((len(lengths), longest), np.int32)
-        at = self.any[rng.integers(0, len(self.any), len(lengths))]
-        alive = np.searchsorted(-lengths[order], -np.arange(longest), side="left")
-        for step in range(longest):
-            size = int(alive[step])
-            here = at[:size]
-            degree = self.degree[here]
-            drawn = rng.random((2, size))
-            chained = self.next[np.minimum(self.first[here] + (drawn[0] * degree).astype(np.int64), len(self.next) - 1)]
-            leaves = (drawn[1] < JUMP) | (degree == 0)
-            at = np.where(leaves, self.any[(drawn[0] * len(self.any)).astype(np.int64)], chained)
-            table[:size, step] = at
-        made: list[str] = [""] * len(lengths)
-        for row, place in enumerate(order):
-            made[place] = " ".join(self.words[table[row, : lengths[place]]].tolist())
+        made = []
+        for length in lengths.tolist():
+            if self._at + length > len(self._words):
+                self._words, self._at = self._babble.run(self._rng), 0
+            made.append(" ".join(self._words[self._at : self._at + length]))
+            self._at += length
         return made
 
 
@@ -113,16 +127,6 @@ class Texts:
             openings=grammar.OPENINGS,
             babble=Babble([*prompts, *maths]),
         )
-
-    def say(self, rng: np.random.Generator, lengths: Ints) -> list[str]:
-        """What people write: half of them with a common opening."""
-        texts = self.babble.make(rng, lengths)
-        opened = rng.random(len(texts)) < 0.5
-        which = rng.integers(0, len(self.openings), len(texts))
-        return [
-            f"{self.openings[opening]} {text}" if with_one else text
-            for text, with_one, opening in zip(texts, opened.tolist(), which.tolist(), strict=True)
-        ]
 
 
 def sentence(rng: np.random.Generator, sentences: int) -> str:

@@ -47,7 +47,7 @@ class Traces:
         for path in sorted(folder.glob("*-trace.csv")) if folder and folder.exists() else ():
             if zlib.crc32(path.name.encode()) % 2 != wanted:
                 continue
-            rate = np.genfromtxt(path, delimiter=",", usecols=1, filling_values=0.0)
+            rate = np.array([float(line.split(",")[1] or 0.0) for line in path.read_text().splitlines()])
             total = float(rate.sum())
             if total > 0:
                 rates.append(np.cumsum(rate) / total)
