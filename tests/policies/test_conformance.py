@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 from typing import Any, Final
 
 import pytest
 from pydantic import BaseModel
 
+from gateway.campaigns.verdict import Family, Verdict
+from gateway.feeds.verdicts_memory import MemoryVerdicts
+from gateway.policies import Services
 from gateway.policies.auth.config import AuthConfig
 from gateway.policies.captcha.config import CaptchaConfig
 from gateway.policies.geo.config import Answer, Countries, CountriesSeen, GeoConfig, Networks, Travel, Unknown
@@ -15,8 +19,8 @@ from gateway.policies.kyc.config import KycConfig
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
 from gateway.policies.risk.config import RiskConfig
 from gateway.policies.rules.config import RulesConfig
-from gateway.policy import PolicyKind
-from gateway.testing import assert_conforms, context, contexts
+from gateway.policy import Policy, PolicyKind
+from gateway.testing import NOON, assert_conforms, context, contexts
 
 MEASURES: Final = ("requests", "input_tokens", "output_tokens", "total_tokens", "spend", "concurrency")
 
@@ -55,6 +59,15 @@ LADDERS: Final = [
     {"name": "large", "when": "request.model == 'm-large'", "steps": {"slow": 6}},
     {"name": "usual", "steps": {"work": 30, "captcha": 50, "verify": 80, "review": 95}},
 ]
+
+LEVELS: Final = {
+    "budget": {"requests": 2, "weight": 5},
+    "trace": {"share": "20%"},
+    "hold": {"features": ["batch"], "models": ["m-frontier*"]},
+    "challenge": {},
+    "verify": {"passed": "hold"},
+    "tiers": {"pro": "hold"},
+}
 
 CONFIGS: Final[list[tuple[str, BaseModel]]] = [
     ("auth", AuthConfig()),
@@ -106,6 +119,7 @@ CONFIGS: Final[list[tuple[str, BaseModel]]] = [
     ("captcha", CaptchaConfig.model_validate({"ladders": LADDERS})),
     ("captcha", CaptchaConfig.model_validate({"ladders": LADDERS, "first_use": {}, "clearance": {"of": "key"}})),
     ("risk", RiskConfig.model_validate({"new_network": {}, "key_shared": {}, "refused": {"from": 2}})),
+    ("risk", RiskConfig.model_validate({"refused": {"from": 2}, "campaigns": LEVELS})),
     ("rules", RulesConfig.model_validate({"rules": RULES})),
     ("rules", RulesConfig.model_validate({"rules": RULES[-1:], "otherwise": "deny"})),
 ]
@@ -124,6 +138,19 @@ def test_a_kind_conforms(kind: str, config: BaseModel) -> None:
         "two": context(fields={b"x-api-key": b"a", b"authorization": b"Bearer b"}),
     }
     assert_conforms(kinds()[kind], config, keyed)
+
+
+@pytest.mark.parametrize("score", [4.0, 6.0, 8.0, 10.0, 13.0])
+def test_a_kind_conforms_for_whom_a_detector_suspects(score: float) -> None:
+    """At every level, the same contract."""
+    families = ((Family.LINKS, score / 2), (Family.CONTENT, score / 2))
+    verdict = Verdict("acme", "c1", score, families, size=300, since=NOON - 60.0, expires=NOON + 3600.0)
+
+    def build(config: RiskConfig, services: Services) -> Policy:
+        return kinds()["risk"].build(config, dataclasses.replace(services, verdicts=MemoryVerdicts([verdict])))
+
+    config = RiskConfig.model_validate({"refused": {"from": 2}, "campaigns": LEVELS})
+    assert_conforms(PolicyKind("risk", RiskConfig, build), config)
 
 
 def test_every_kind_is_held() -> None:

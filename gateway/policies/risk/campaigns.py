@@ -23,6 +23,8 @@ TAG: Final = "campaign"
 """Of every exchange of an account at a level above `observe`; and `campaign-LEVEL` beside it."""
 TRACED_APART: Final = 60.0
 """Seconds between two requests of one account that are told to wait."""
+UNREAD: Final = "unread_route"
+"""Stands for what a route uses that no dialect can read, where something is withheld."""
 REMEMBERED_AT_MOST: Final = 65_536
 _STEPS: Final = 1 << 32
 
@@ -92,9 +94,10 @@ class Response:
         now: float,
         items: int = 1,
         evidence: Sequence[Evidence] = (),
+        unread: bool = False,
     ) -> Step:
         """`now` is Unix time. `passed`: a challenge of this entry stops the exchange no more. `evidence` is all that
-        the account has shown.
+        the account has shown. `unread`: nobody can say which features it uses.
         """
         if verdict is None:
             return ALLOWED
@@ -115,7 +118,7 @@ class Response:
             level = self._lowered[Level[config.challenge.passed.upper()]]
         plan = self._plans[level]
         if plan.hold:
-            lacking = self._held(features, model)
+            lacking = (UNREAD,) if unread else self._held(features, model)
             if lacking:
                 return Step("hold", level, lacking=lacking, match=HOLD)
         if plan.trace and (wait := self._wait(verdict.account, exchange, now)):

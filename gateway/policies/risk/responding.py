@@ -89,6 +89,7 @@ class RespondingRisk(Risk):
             now=context.now,
             items=ask.items,
             evidence=principal.profile.evidence,
+            unread=ask.route == "other",
         )
 
     def _link(self, context: Context, principal: Principal) -> str:

@@ -13,7 +13,7 @@ import sqlalchemy as sql
 
 from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.secrets import Secrets
-from gateway.accounts.sql import accounts, keys, migrate, standing
+from gateway.accounts.sql import accounts, keys, standing
 from gateway.accounts.sql.accounts import NewAccount
 from gateway.accounts.sql.database import Database
 from gateway.accounts.stored import StoredAccounts
@@ -21,6 +21,7 @@ from gateway.policies import Services
 from gateway.policies.auth.config import AuthConfig
 from gateway.policies.auth.policy import Auth
 from gateway.policy import Action, Ask, Context, Decision
+from tests import schema
 from tests.feeds.jwks_server import jwk
 from tests.policies.auth.test_tokens import AUD, CLAIMS, ISS, NOW, sign
 
@@ -34,7 +35,7 @@ class World:
     def __init__(self, folder: Path, who: str = "any") -> None:
         self.now = NOW
         self.database = Database(f"sqlite:///{folder}/directory.db", lambda: self.now)
-        migrate.upgrade(self.database)
+        schema.lay(self.database)
         self.directory = LiveDirectory(stored=StoredAccounts(self.database, SECRETS, lambda: self.now))
         (folder / "keys.json").write_bytes(orjson.dumps({"keys": [jwk("one")]}))
         entry = {"issuer": ISS, "audience": AUD, "keys_file": str(folder / "keys.json"), "accounts": who}
