@@ -164,8 +164,8 @@ async def test_what_is_wrong_is_said(port: Port, what: str, content: Any, status
 async def test_nobody_decides_over_anothers_head(port: Port, what: str) -> None:
     """Without the revision that was seen, or with an older one, nothing is decided; what it is now comes along."""
     case = port.tell(cluster(30))
-    more: dict[str, Any] = {"split": {"accounts": ["acc-00001"]}, "merge": {"other": 9}}.get(what, {})
-    content = WHY | more
+    stated: dict[str, dict[str, Any]] = {"split": {"accounts": ["acc-00001"]}, "merge": {"other": 9}}
+    content = WHY | stated.get(what, {})
     status, _ = await port.ask("POST", f"/cases/{case}/{what}", content)
     assert status == 428
     status, found = await port.ask("POST", f"/cases/{case}/{what}", content, match=7)
