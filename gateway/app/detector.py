@@ -62,8 +62,10 @@ class Process:
         telling: Telling,
         levels: Levels,
         name: str,
+        snapshot: float = SNAPSHOT,
     ) -> None:
-        """`folder` is for snapshots; `name` is what this one is called in the fleet."""
+        """`folder` is for snapshots, one every `snapshot` seconds; `name` is what this one is called in the fleet."""
+        self._snapshot = snapshot
         self._detector = detector
         self._redis = redis
         self._settings = settings
@@ -100,7 +102,7 @@ class Process:
             await self._end()
 
     async def _work(self, stopping: asyncio.Event) -> None:
-        look, keep = monotonic() + self._settings.look, monotonic() + SNAPSHOT
+        look, keep = monotonic() + self._settings.look, monotonic() + self._snapshot
         while not stopping.is_set():
             entries = await self._following.read(max(0.01, min(1.0, look - monotonic())))
             if entries:
@@ -111,7 +113,7 @@ class Process:
                 look = max(look + self._settings.look, monotonic() + self._looked)
             if monotonic() >= keep:
                 await self._keep()
-                keep = monotonic() + SNAPSHOT
+                keep = monotonic() + self._snapshot
 
     # -- hearing ------------------------------------------------------------------------------------------------------
 
@@ -265,8 +267,15 @@ class Process:
             log.warning("it ended without its last words: %s", str(error) or type(error).__name__)
 
 
-async def work(configuration: Configuration, stopping: asyncio.Event, wholes: Path | None = None) -> None:
-    """Until `stopping`. `wholes` is where the rules in force are pointed at: for the levels that are shown.
+async def work(
+    configuration: Configuration,
+    stopping: asyncio.Event,
+    wholes: Path | None = None,
+    look: float | None = None,
+    snapshot: float = SNAPSHOT,
+) -> None:
+    """Until `stopping`. `wholes` is where the rules in force are pointed at: for the levels that are shown. `look`
+    is seconds between two looks, where it is not as usual.
 
     Raises Problems.
     """
@@ -278,7 +287,7 @@ async def work(configuration: Configuration, stopping: asyncio.Event, wholes: Pa
     try:
         durable = await asyncio.to_thread(open_durable, configuration)
         secrets = durable.secrets if durable is not None else await _shared_secrets(redis)
-        settings = Settings()
+        settings = Settings() if look is None else Settings(look=look)
         detector = Detector(settings, Mint(secrets.key("minted")).tag)
         database = durable.database if durable is not None else None
         process = Process(
@@ -290,6 +299,7 @@ async def work(configuration: Configuration, stopping: asyncio.Event, wholes: Pa
             Telling(redis, database, wall),
             Levels(wholes),
             f"{socket.gethostname()}:{os.getpid()}",
+            snapshot,
         )
         await process.run(stopping)
     finally:

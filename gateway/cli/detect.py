@@ -106,6 +106,8 @@ def run(
     wholes: Annotated[Path | None, typer.Option()] = None,
     parent: Annotated[int, typer.Option()] = 0,
     copy: Annotated[Path | None, typer.Option()] = None,
+    look: Annotated[float | None, typer.Option(min=0.05)] = None,
+    snapshot: Annotated[float, typer.Option(min=0.05)] = 60.0,
 ) -> None:
     """The detector's process; the supervisor starts it."""
     # numpy and scipy take a second to load, and the other commands need none of them.
@@ -117,7 +119,7 @@ def run(
     try:
         configuration = read_configuration(config, copy=copy)
         log_to_stderr(configuration.file.process_log)
-        uvloop.run(_until_told(lambda stopping: work(configuration, stopping, wholes)))
+        uvloop.run(_until_told(lambda stopping: work(configuration, stopping, wholes, look, snapshot)))
     except Problems as problems:
         fail_with(problems)
 

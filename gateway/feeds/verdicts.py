@@ -81,7 +81,7 @@ def verdict_of(said: Any) -> Verdict:
             float(expires),
             int(version),
         )
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         raise ValueError("no verdict") from error
     if not account or not all(isinstance(line, str) for line in evidence):
         raise ValueError("no verdict")
@@ -103,7 +103,7 @@ def states_of(found: Mapping[Any, Any], now: float) -> list[dict[str, Any]]:
     for content in found.values():
         try:
             state = orjson.loads(content)
-            if _STATED <= state.keys() and now - state["time"] < SILENT:
+            if state.keys() >= _STATED and now - state["time"] < SILENT:
                 states.append(state)
         except (ValueError, TypeError, AttributeError):
             continue

@@ -20,7 +20,7 @@ from gateway.detect.settings import Settings
 from gateway.rules.problems import Problems
 from tests.detect.backtest import rows
 from tests.detect.backtest.rows import BEGAN, exchanges
-from tests.detect.backtest.standin import StandIn
+from tests.detect.standin import StandIn
 
 
 class Ran:

@@ -1,0 +1,171 @@
+"""Verdicts in a worker: what is heard, what is kept, and how much of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from gateway.campaigns.verdict import Level, Verdict
+from gateway.feeds.verdicts import HELD, TOLD, read, spelled, states_of, verdict_of
+from gateway.feeds.verdicts_fleet import FleetVerdicts
+from gateway.stores.embedded import EmbeddedServer
+from gateway.tasks import spawn
+from tests import servers
+from tests.feeds.test_refusals import connected, until
+
+NOW = 1_790_000_000.0
+redis_7 = pytest.mark.skipif(bool(servers.missing("redis")), reason=servers.missing("redis"))
+
+
+def verdict(account: str = "acme", version: int = 1, score: float = 10.0, expires: float = NOW + 60.0) -> Verdict:
+    families = (("content", 6.0), ("links", 4.0))
+    return Verdict(account, "c1", score, families, ("they share a template",), 40, Level.HOLD, NOW, expires, version)
+
+
+def entry(*verdicts: Verdict) -> dict[Any, Any]:
+    return {b"v": b"[" + b",".join(map(spelled, verdicts)) + b"]"}
+
+
+def test_spelling() -> None:
+    """What is written is what is read."""
+    assert read(spelled(verdict())) == verdict()
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=4), st.lists, max_leaves=14))
+def test_nonsense_is_no_verdict(said: object) -> None:
+    """Whatever somebody writes into Redis is a verdict or a ValueError."""
+    with contextlib.suppress(ValueError):
+        assert isinstance(verdict_of(said), Verdict)
+
+
+ORDERS = {
+    "the later one counts": ([verdict(version=1, score=6.0), verdict(version=2, score=9.0)], 9.0),
+    "also where it is heard first": ([verdict(version=2, score=9.0), verdict(version=1, score=6.0)], 9.0),
+    "what was taken back is gone": ([verdict(version=1), verdict(version=2, score=0.0)], None),
+    "and is not brought back by an older one": ([verdict(version=2, score=0.0), verdict(version=1)], None),
+    "it ends by itself": ([verdict(expires=NOW + 10.0)], None),
+    "one that has ended is not taken": ([verdict(expires=NOW - 10.0)], None),
+}
+
+
+@pytest.mark.parametrize(("heard", "score"), ORDERS.values(), ids=ORDERS)
+def test_versions(heard: list[Verdict], score: float | None) -> None:
+    """Of two verdicts about one account the one with the higher version holds, until it expires."""
+    verdicts = FleetVerdicts(lambda: NOW)
+    for one in heard:
+        verdicts.learn(one)
+    found = verdicts.of("acme", NOW + 20.0)
+    assert (found.score if found is not None else None) == score
+    assert verdicts.of("another", NOW) is None
+
+
+def test_bounded() -> None:
+    """No more accounts are kept than was said; those go first that end first, and that is counted."""
+    verdicts = FleetVerdicts(lambda: NOW, most=100)
+    for number in range(250):
+        verdicts.learn(verdict(f"a{number}", expires=NOW + 1000.0 - number))
+    assert len(verdicts) <= 100
+    assert verdicts.of("a0", NOW) is not None
+    assert verdicts.counts.dropped == 250 - len(verdicts)
+
+
+STATED = {
+    "name": "one", "leader": False, "time": NOW, "lag": 0.0, "events": 1, "rate": 0.0, "unreadable": 0,
+    "missed_seconds": 0.0, "accounts": 1, "bytes": 1, "verdicts": 0, "told": 0, "clusters": 0, "levels": {},
+    "look_seconds": 0.0,
+}  # fmt: skip
+
+
+def test_states() -> None:
+    """Who tells comes first; who has said nothing for a while, and what makes no sense, is left out."""
+    found = {
+        b"one": orjson.dumps(STATED),
+        b"two": orjson.dumps(STATED | {"name": "two", "leader": True}),
+        b"old": orjson.dumps(STATED | {"time": NOW - 100.0}),
+        b"odd": b"{",
+        b"other": b"[]",
+        b"less": b'{"name": "less"}',
+    }
+    assert [state["name"] for state in states_of(found, NOW)] == ["two", "one"]
+
+
+# -- in the fleet -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[EmbeddedServer]:
+    async with servers.server("redis") as running:
+        yield running
+
+
+@pytest.fixture
+async def redis(server: EmbeddedServer) -> AsyncIterator[Redis]:
+    client = connected(server)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def verdicts(server: EmbeddedServer) -> AsyncIterator[FleetVerdicts]:
+    """A worker's, following."""
+    found, client = FleetVerdicts(time.time), connected(server)
+    task = spawn(found.run(client), name="verdicts")
+    yield found
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await client.aclose()
+
+
+@redis_7
+async def test_a_worker_that_starts_reads_all(redis: Redis, verdicts: FleetVerdicts) -> None:
+    """Also what was told long ago, of which the stream says nothing any more."""
+    later = time.time() + 60.0
+    held: dict[Any, Any] = {f"a{number}": spelled(verdict(f"a{number}", expires=later)) for number in range(1_200)}
+    await redis.hset(HELD, mapping=held | {"odd": b"{", "other": b"[1]"})
+    verdicts._whole.set()
+    await until(lambda: verdicts.counts.learnt == 1_200)
+    assert verdicts.counts.unreadable == 2
+    assert verdicts.of("a1199", time.time()) is not None
+
+
+@redis_7
+async def test_nonsense_in_the_stream_harms_nobody(redis: Redis, verdicts: FleetVerdicts) -> None:
+    """It is counted, and what comes after it is heard."""
+    for fields in ({"v": "{"}, {"w": "1"}, {"v": "[[1]]"}, {"v": b"\xff"}):
+        await redis.xadd(TOLD, fields)  # type: ignore[arg-type]
+    await redis.xadd(TOLD, entry(verdict(expires=time.time() + 60.0)))
+    await until(lambda: verdicts.of("acme", time.time()) is not None)
+    assert verdicts.counts.unreadable == 4
+
+
+@redis_7
+async def test_after_an_outage_all_is_read_again() -> None:
+    """What was told while a worker could not listen is in the hash, whatever the stream still has."""
+    async with servers.server("redis", port=0) as server:
+        found, client = FleetVerdicts(time.time), connected(server)
+        task = spawn(found.run(client), name="verdicts")
+        try:
+            await until(lambda: found.known)
+            found.learn(verdict("kept", expires=time.time() + 60.0))
+            await server.stop()
+            await until(lambda: not found.available)
+            assert found.of("kept", time.time()) is not None
+            await server.start()
+            other = connected(server)
+            await other.hset(HELD, "acme", spelled(verdict(expires=time.time() + 60.0)))  # type: ignore[misc]
+            await other.aclose()
+            await until(lambda: found.of("acme", time.time()) is not None, 20.0)
+            assert found.available
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await client.aclose()
