@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from gateway.detect.content.arrays import F64, I32, I64, U64, Flags, bit_of, mixed, spread, starts_of
+from gateway.detect.content.arrays import F64, I32, I64, U32, U64, Flags, grid_bit, mixed, spread, starts_of
 
 _FRESH: Final = 3
 """So many shingles that nobody had shown make a filling new; of a short prompt, a quarter of them."""
@@ -70,22 +70,44 @@ def batch_of(systems: Sequence[U64], prompts: Sequence[U64]) -> Batch:
     )
 
 
-def fillings_of(batch: Batch, prompt_hashes: U64) -> U64:
-    """What stands for the filling, of each segment. A shingle of the system prompt is filled with the whole event; one
-    of the last turn with that turn alone: a popular prompt under a hundred system prompts is one filling.
-    """
-    sums = np.zeros(len(batch.spread) + 1, np.uint64)
-    np.cumsum(mixed(batch.spread), out=sums[1:])
+class Fillings(NamedTuple):
+    events: U64
+    """Hash of each event's whole prompt."""
+    turns: U64
+    """Of each event's last turn: a sum over its shingles."""
+    least: U64
+    """Of each event's last turn, or of all where that is empty: the least of its shingles' hashes. Two texts have the
+    same with the probability of their Jaccard similarity, so that small variations of one prompt are few fillings."""
+
+
+def fillings_of(batch: Batch, prompt_hashes: U64) -> Fillings:
+    hashes = mixed(batch.spread)
+    sums = np.zeros(len(hashes) + 1, np.uint64)
+    np.cumsum(hashes, out=sums[1:])
     each = np.diff(sums[batch.ends], prepend=np.uint64(0))
-    whole = each[: batch.size] * np.uint64(3) + each[batch.size :]
-    return mixed(np.concatenate([np.where(prompt_hashes != 0, prompt_hashes, whole), each[batch.size :]]))
+    systems, turns = each[: batch.size], each[batch.size :]
+    whole = np.where(prompt_hashes != 0, prompt_hashes, systems * np.uint64(3) + turns)
+    least = np.zeros(2 * batch.size, np.uint64)
+    lengths = np.diff(batch.ends, prepend=0)
+    there = lengths > 0
+    least[there] = np.minimum.reduceat(hashes, (batch.ends - lengths)[there])
+    return Fillings(
+        mixed(whole), mixed(turns), mixed(np.where(there[batch.size :], least[batch.size :], least[: batch.size]))
+    )
 
 
-def filling_bits(batch: Batch, fillings: U64, fresh: Flags) -> U64:
-    """Of each occurrence the bit of its filling; 0 where the segment brings too little that nobody had shown."""
+def filling_bits(batch: Batch, fillings: Fillings, fresh: Flags, codes: U32) -> U64:
+    """Of each occurrence the bits of its filling: of the least hash, and of the whole one where it brings much that
+    nobody had shown. A shingle of the system prompt is filled with the whole event; one of the last turn with that turn
+    alone: a popular prompt under a hundred system prompts is one filling.
+    """
     news = np.bincount(batch.segments, fresh, 2 * batch.size)
     asked: F64 = np.diff(batch.ends, prepend=0)[batch.size :] / 4
     enough = np.clip(np.ceil(asked), 1, _FRESH)
     turn = news[batch.size :]
     filled = np.concatenate([news[: batch.size] + turn >= enough, turn >= enough])
-    return np.where(filled, bit_of(fillings), np.uint64(0))[batch.segments]
+    rows = np.tile(codes, 2)
+    whole = grid_bit(np.concatenate([fillings.events, fillings.turns]), rows)
+    bits = grid_bit(np.tile(fillings.least, 2), rows) | np.where(filled, whole, np.uint64(0))
+    spots: U64 = bits[batch.segments]
+    return spots

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.detect.content import keeping
-from gateway.detect.content.arrays import F64, I32, I64, U32, U64, Distinct, Flags, counted, mixed
+from gateway.detect.content.arrays import F64, I32, I64, U32, U64, Distinct, Flags, counted, filled
 from gateway.detect.content.batch import Batch, batch_of, filling_bits, fillings_of
 from gateway.detect.content.catalogue import Catalogue, Looked
 from gateway.detect.content.door import TRUSTED, Door, codes_of
@@ -84,7 +84,7 @@ class Content:
         codes = codes_of(parties.astype(np.uint64), trusted)
         fillings = fillings_of(batch, prompt_hashes)
         slots, private, fresh = self._place(batch, codes, now)
-        self._count(batch, slots, codes, filling_bits(batch, fillings, fresh))
+        self._count(batch, slots, codes, filling_bits(batch, fillings, fresh, codes))
         heavy = self._records(batch, slots)
         seen = heavy[batch.inverse]
         chosen = np.flatnonzero(seen >= 0)
@@ -99,7 +99,7 @@ class Content:
         if len(ids):
             apart = seen < 0
             self.catalogue.note(
-                ids, where, parties, trusted, times, mixed(fillings[:size]), lambda event: batch.of(event, apart)
+                ids, where, parties, trusted, times, fillings.events, lambda event: batch.of(event, apart)
             )
         told = self.catalogue.suspect[ids]
         offsets = np.zeros(size + 1, np.int64)
@@ -167,8 +167,8 @@ class Content:
         heavy = np.where(slots >= 0, self.table.heavy[slots], np.int32(-1)).astype(np.int32)
         rising = np.flatnonzero((slots >= 0) & (heavy < 0))
         at = slots[rising]
-        filled = np.bitwise_count(self.table.fillings[at]) >= self.numbers.filled
-        rising = rising[filled & (counted(self.table.untrusted[at]) >= self.numbers.candidate)]
+        various = np.bitwise_count(self.table.fillings[at]) >= self.numbers.filled
+        rising = rising[various & (counted(self.table.untrusted[at]) >= self.numbers.candidate)]
         if len(rising):
             numbers = self.heavies.promote(batch.shingles[rising], slots[rising])
             heavy[rising] = numbers
@@ -217,7 +217,7 @@ class Content:
         trusted = counted(self.table.trusted[slots])
         public = self.numbers.public(users, trusted, self.untrusted.count(), self.trusted.count())
         self.catalogue.judge(live, public)
-        heavy = (untrusted >= self.numbers.heavy) & (counted(self.table.fillings[slots]) >= self.numbers.fillings)
+        heavy = (untrusted >= self.numbers.heavy) & (filled(self.table.fillings[slots]) >= self.numbers.fillings)
         return live[heavy & ~public]
 
     def approve(self, key: int) -> None:

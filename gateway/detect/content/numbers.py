@@ -17,8 +17,8 @@ class Numbers:
     """Fillings that it must have been seen with by then."""
     heavy: int = 8
     """Untrusted parties from which on it may be part of a template."""
-    fillings: int = 6
-    """Distinct fillings that it must have been seen with."""
+    fillings: float = 5.0
+    """Distinct fillings that it must have been seen with: four columns of the grid are 5.5, five are 7.8."""
     alike: float = 0.5
     """Two shingles are of one template where so much of their rings is equal."""
     places: int = 4
