@@ -63,6 +63,19 @@ class Step(NamedTuple):
         return self.what in {"trace", "hold", "challenge", "verify"}
 
 
+class Standing:
+    """Of an account, as long as the verdict and the tier are these."""
+
+    __slots__ = ("goes_on", "level", "tier", "verdict")
+
+    def __init__(self, verdict: Verdict, tier: str, level: Level) -> None:
+        self.verdict = verdict
+        self.tier = tier
+        self.level = level
+        self.goes_on: list[Step | None] = [None] * len(Level)
+        """By level: what follows for one request of which nothing is asked."""
+
+
 class Response:
     """One for an entry. `step` is what the policy asks, and the backtest."""
 
@@ -71,15 +84,16 @@ class Response:
         self.config = config
         self._key = entry.encode()[:64]
         self._most = config.most
-        self._lowered = {level: _stated(config.levels, level) for level in Level}
-        """Level -> the highest one that is stated and not above it."""
-        self._plans = {level: _plan(config, level) for level in Level}
+        # By level: an index costs half of what the hash of an enum does.
+        self._lowered = tuple(_stated(config.levels, level) for level in Level)
+        """The highest one that is stated and not above it."""
+        self._plans = tuple(_plan(config, level) for level in Level)
         hold = config.hold
         self._features = frozenset[str](hold.features) if hold is not None else frozenset()
         self._is_held = _matcher(hold.models if hold is not None else ())
         self._limits: dict[int, Limit] = {}
         self._buckets: Recent[tuple[str, int], Bucket] = Recent(REMEMBERED_AT_MOST)
-        self._reached: Recent[str, tuple[Verdict, str, Level]] = Recent(REMEMBERED_AT_MOST)
+        self._standings: Recent[str, Standing] = Recent(REMEMBERED_AT_MOST)
         self._waited: Recent[str, float] = Recent(REMEMBERED_AT_MOST)
 
     def step(
@@ -101,21 +115,20 @@ class Response:
         """
         if verdict is None:
             return ALLOWED
-        known = self._reached.young.get(verdict.account)
-        level = (
-            known[2] if known is not None and known[0] is verdict and known[1] == tier else self._reach(verdict, tier)
-        )
-        if level is Level.OBSERVE:
-            return ALLOWED
-        config = self.config
-        if level >= Level.VERIFY and config.verify is not None:
-            level, lacking = self.shown(verdict, level, evidence, now)
-            if lacking:
-                return Step("verify", level, lacking=lacking, match=VERIFY)
-        elif level >= Level.CHALLENGE and config.challenge is not None:
-            if not passed:
-                return Step("challenge", level, match=CHALLENGE)
-            level = self._lowered[Level[config.challenge.passed.upper()]]
+        standing = self._standings.young.get(verdict.account)
+        if standing is None or standing.verdict is not verdict or standing.tier != tier:
+            standing = Standing(verdict, tier, self.level(verdict, tier))
+            self._standings.put(verdict.account, standing)
+        level = standing.level
+        if level >= CHALLENGE_AT:
+            if level >= VERIFY_AT and self.config.verify is not None:
+                level, lacking = self.shown(verdict, level, evidence, now)
+                if lacking:
+                    return Step("verify", level, lacking=lacking, match=VERIFY)
+            elif self.config.challenge is not None:
+                if not passed:
+                    return Step("challenge", level, match=CHALLENGE)
+                level = self._lowered[Level[self.config.challenge.passed.upper()]]
         plan = self._plans[level]
         if plan.hold:
             lacking = (UNREAD,) if unread else self._held(features, model)
@@ -123,11 +136,21 @@ class Response:
                 return Step("hold", level, lacking=lacking, match=HOLD)
         if plan.trace and (wait := self._wait(verdict.account, exchange, now)):
             return Step("trace", level, wait=wait, match=TRACE)
+        found = standing.goes_on[level] if items == 1 else None
+        if found is None:
+            found = self._goes_on(verdict, plan, items)
+            if items == 1:
+                standing.goes_on[level] = found
+        return found
+
+    def _goes_on(self, verdict: Verdict, plan: Plan, items: int) -> Step:
+        if plan.level is Level.OBSERVE:
+            return ALLOWED
         if not plan.budget:
-            return Step("allow", level, facts=plan.facts, match=plan.match)
+            return Step("allow", plan.level, facts=plan.facts, match=plan.match)
         bucket = self.bucket(verdict)
         take = Take(bucket, min(float(items), bucket.limit.capacity))
-        return Step("budget", level, take, facts=plan.facts, match=plan.match)
+        return Step("budget", plan.level, take, facts=plan.facts, match=plan.match)
 
     def level(self, verdict: Verdict, tier: str) -> Level:
         """Before anything was passed or shown."""
@@ -135,7 +158,7 @@ class Response:
         for one in self.config.levels:
             if verdict.score >= one.at_least and verdict.kinds >= one.families:
                 reached = one.LEVEL
-        return self._lowered[min(reached, verdict.most, self._most.get(tier, Level.VERIFY))]
+        return self._lowered[min(reached, verdict.most, self._most.get(tier, VERIFY_AT))]
 
     def shown(
         self, verdict: Verdict, level: Level, evidence: Sequence[Evidence], now: float
@@ -165,11 +188,6 @@ class Response:
             bucket = Bucket(cluster, cluster, limit)
             self._buckets.put(name, bucket)
         return bucket
-
-    def _reach(self, verdict: Verdict, tier: str) -> Level:
-        level = self.level(verdict, tier)
-        self._reached.put(verdict.account, (verdict, tier, level))
-        return level
 
     def _held(self, features: frozenset[str], model: str) -> tuple[str, ...]:
         found = tuple(sorted(self._features & features))
@@ -211,6 +229,8 @@ def rule(level: Level) -> str:
 
 
 ALLOWED: Final = Step("allow")
+CHALLENGE_AT: Final = Level.CHALLENGE
+VERIFY_AT: Final = Level.VERIFY
 TRACE: Final = Match(rule(Level.TRACE), "throttle", "cluster_paced")
 HOLD: Final = Match(rule(Level.HOLD), "deny", "temporarily_withheld")
 CHALLENGE: Final = Match(rule(Level.CHALLENGE), "challenge", "challenge_required")

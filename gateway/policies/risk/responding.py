@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterator
 from typing import TYPE_CHECKING
 
+from gateway.accounts.recent import Recent
 from gateway.campaigns.verdict import Level, Verdict, Verdicts
 from gateway.partitions import is_free
-from gateway.policies.risk.campaigns import CHALLENGE, Response, Step, missing, rule
+from gateway.policies.risk.campaigns import CHALLENGE, REMEMBERED_AT_MOST, Response, Step, missing, rule
 from gateway.policies.risk.levels import CAMPAIGNS, CampaignsConfig, LevelConfig
 from gateway.policies.risk.policy import Risk
 from gateway.policies.risk.refusal import exhausted, note_of, refusal
@@ -43,6 +44,7 @@ class RespondingRisk(Risk):
         self._known: Verdicts | None = services.verdicts
         self._owner_link = services.owner_link
         self._response = Response(campaigns, services.entry)
+        self._said: Recent[str, tuple[Step, Decision]] = Recent(REMEMBERED_AT_MOST)
         self._challenge = challenged_by(services.entry, CHALLENGE.rule)
 
     def decide(self, context: Context) -> Decision | Awaitable[Decision]:
@@ -55,8 +57,21 @@ class RespondingRisk(Risk):
         step = self._step(context, principal, verdict)
         if step.refused:
             return refusal(step, verdict, lambda: self._link(context, principal))
+        weighed = super().decide(context)
         if step.match is None and step.take is None:
-            return super().decide(context)
+            return weighed
+        own = self._goes_on(principal.account, verdict, step)
+        if weighed is ALLOW:
+            return own
+        if type(weighed) is Decision:
+            return both(own, weighed)
+        return _after(own, weighed)  # type: ignore[arg-type]  # an awaitable
+
+    def _goes_on(self, account: str, verdict: Verdict, step: Step) -> Decision:
+        """One object as long as the step is one: most requests of an account."""
+        known = self._said.young.get(account)
+        if known is not None and known[0] is step:
+            return known[1]
         own = Decision(
             Action.ALLOW,
             note=note_of(verdict),
@@ -64,10 +79,8 @@ class RespondingRisk(Risk):
             takes=(step.take,) if step.take is not None else (),
             matches=(step.match,) if step.match is not None else (),
         )
-        weighed = super().decide(context)
-        if type(weighed) is Decision:
-            return own if weighed is ALLOW else both(own, weighed)
-        return _after(own, weighed)  # type: ignore[arg-type]  # an awaitable
+        self._said.put(account, (step, own))
+        return own
 
     def refuse(self, context: Context, take: Take, taken: Taken) -> Decision:  # noqa: ARG002 - the contract
         return exhausted(take, taken)
