@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 import aiohttp
 import orjson
 
+from gateway.feeds.verdicts import STATE, states_of
+from gateway.fleet_stream import AWAY
 from gateway.rules.whole import Whole
 
 ANSWER_WITHIN: Final = 2.0
@@ -79,6 +81,15 @@ class Fleet:
         sockets = [socket for socket in self.sockets() if only in ("", socket.stem)]
         answers = await asyncio.gather(*(_ask(socket, "POST", path, told, limit) for socket in sockets))
         return [_answer(socket.stem, *answer) for socket, answer in zip(sockets, answers, strict=True)]
+
+
+async def detectors(redis: Any, now: float) -> list[dict[str, Any]]:
+    """How each of the fleet's detectors is, who tells first; none where Redis does not answer. `now` is Unix time."""
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN):
+            return states_of(await redis.hgetall(STATE), now)
+    except AWAY:
+        return []
 
 
 async def _prepare(socket: Path, whole: Whole) -> Answer:

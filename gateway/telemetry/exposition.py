@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from prometheus_client.samples import Exemplar
 
 from gateway.telemetry.counters import DECISION_BOUNDS, LATENCY_BOUNDS
+from gateway.telemetry.detection import detection
 
 Snapshot = dict[str, Any]
 OVERRIDE: Final = "override"
@@ -30,10 +31,17 @@ NO_EXEMPLARS: Final[Mapping[int, Exemplar]] = {}
 class _Sum(Collector):
     """The metrics of some workers at one moment."""
 
-    def __init__(self, snapshots: Sequence[Snapshot], restarts: int, rules: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self,
+        snapshots: Sequence[Snapshot],
+        restarts: int,
+        rules: Mapping[str, Any] | None,
+        detectors: Sequence[Mapping[str, Any]] | None,
+    ) -> None:
         self._snapshots = snapshots
         self._restarts = restarts
         self._rules = rules
+        self._detectors = detectors
 
     def collect(self) -> Iterator[Metric]:
         yield from _exchanges(self._snapshots)
@@ -45,6 +53,8 @@ class _Sum(Collector):
         yield from _feeds(self._snapshots, self._rules["lists"] if self._rules is not None else ())
         if self._rules is not None:
             yield from _changes(self._rules)
+        if self._detectors is not None:
+            yield from detection(self._detectors, self._snapshots)
 
 
 def _exchanges(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
@@ -296,11 +306,12 @@ def render(
     rules: Mapping[str, Any] | None = None,
     *,
     openmetrics: bool = False,
+    detectors: Sequence[Mapping[str, Any]] | None = None,
 ) -> bytes:
     """Text exposition format 0.0.4, or OpenMetrics 1.0.0, which has exemplars. `rules` is the supervisor's word on the
-    rules: gateway.control.rulesets.
+    rules: gateway.control.rulesets. `detectors` is how each is: gateway.control.fleet; None where there are none.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Sum(snapshots, restarts, rules))
+    registry.register(_Sum(snapshots, restarts, rules, detectors))
     generate: Callable[[CollectorRegistry], bytes] = generate_openmetrics if openmetrics else generate_latest
     return generate(registry)

@@ -34,6 +34,8 @@ _EXACT: Final[Mapping[str, frozenset[type]]] = {
 }
 """Member -> the types that its cells have where nothing is to be done about them."""
 _NONE: Final = type(None)
+_SPACES: Final = bytes(code for code in range(128) if chr(code).isspace())
+_LOWER: Final = bytes(range(256)).lower()
 _BASE: Final[Mapping[str, Any]] = {"exchange": "-", "time": 0.0, "account": "-"}
 
 
@@ -180,6 +182,8 @@ class Reader:
 
 def _bare(text: str) -> bytes:
     """Spaces and case apart."""
+    if text.isascii():
+        return text.encode().translate(_LOWER, _SPACES)
     return "".join(text.lower().split()).encode("utf-8", "surrogatepass")
 
 

@@ -148,7 +148,7 @@ def test_facts(tmp_path: Path, policies: Path) -> None:
     ]
     accounts = rows.lines(tmp_path / "a.jsonl", facts)
     ran = Ran(rows.lines(tmp_path / "e.jsonl", exchanges()), tmp_path / "out", accounts=accounts, policies=policies)
-    learnt = dict((account, heard) for heard, account in ran.detectors[0].learnt)
+    learnt = {account: heard for heard, account in ran.detectors[0].learnt}
     assert learnt.keys() == {"account-0", "account-1", "later"}
     assert learnt["account-0"] == 0
     assert learnt["later"] == 40
