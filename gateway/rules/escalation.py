@@ -39,7 +39,11 @@ def of_escalation(config: CaptchaConfig, index: int, entries: Sequence[Entry], p
             said = f"stands after `{entry.name}`: what that refuses is refused before anybody is challenged"
             yield (), said
     for entry in entries[index + 1 :]:
-        if entry.kind.name == "risk" and not any(isinstance(one.config, CaptchaConfig) for one in entries[index + 1 :]):
+        if (
+            entry.kind.name == "risk"
+            and weighs(entry.config)
+            and not any(isinstance(one.config, CaptchaConfig) for one in entries[index + 1 :])
+        ):
             yield (), f"stands before `{entry.name}`: what that weighs comes too late for it"
     yield from _unreachable(config, before)
     yield from _unshown(config, entries)
@@ -60,7 +64,7 @@ def of_risk(index: int, entries: Sequence[Entry]) -> Iterator[str]:
         entry.kind.identifies for entry in entries[:index]
     ):
         yield "stands before any entry that finds out who asks: it says nothing of callers without an account"
-    for earlier in entries[:index]:
+    for earlier in entries[:index] if weighs(entries[index].config) else ():
         if weighs(earlier.config):
             # From here on there is something to read.
             return
