@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.detect.settings import Settings
 from loadtest.campaigns.attackers import COVERS
 from loadtest.campaigns.bench import Bench, changes
 from loadtest.campaigns.judge import judge
@@ -109,6 +110,7 @@ def once(
     prompts: Annotated[int, typer.Option(min=0)] = 0,
     without: Annotated[list[str] | None, typer.Option(help="A family or a signal to leave out.")] = None,
     change: Annotated[list[str] | None, typer.Option(help="Of the attacker: name=number.")] = None,
+    look: Annotated[float, typer.Option(min=1.0, help="Seconds of the events' clock between looks.")] = 60.0,
 ) -> None:
     """A world, a backtest in this process, and the judgement."""
     name = "mid" if attacked is Tier.NONE else attacked.value
@@ -123,7 +125,7 @@ def once(
         trusted=trusted,
         prompts_at_most=prompts,
     )
-    bench = Bench(data, policies)
+    bench = Bench(data, policies, Settings(look=look))
     with tempfile.TemporaryDirectory(prefix="tidegate-campaigns-") as temporary:
         tried = bench.tried(options, out or Path(temporary), frozenset(without or ()))
     show(name, tried.judgement, console())
