@@ -35,4 +35,4 @@ def test_detectors(line: str) -> None:
 
 def test_none() -> None:
     """Where there is no detector there is nothing to say."""
-    assert b"detector" not in render([])
+    assert b"tidegate_detector" not in render([])
