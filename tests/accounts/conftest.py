@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from gateway.accounts.secrets import Secrets
-from gateway.accounts.sql import migrate
 from gateway.accounts.sql.database import Announce, Database
 from gateway.testing import Clock
+from tests import schema
 from tests.postgres import Postgres, missing
 
 
@@ -53,7 +53,7 @@ def open_directory(clock: Clock) -> Iterator[Callable[..., Database]]:
 def sqlite_url(tmp_path: Path, open_directory: Callable[..., Database]) -> str:
     """A SQLite file with the schema."""
     url = f"sqlite:///{tmp_path}/directory.db"
-    migrate.upgrade(open_directory(url))
+    schema.lay(open_directory(url))
     return url
 
 
@@ -65,5 +65,5 @@ def directory_url(request: pytest.FixtureRequest, open_directory: Callable[..., 
         return
     server: Postgres = request.getfixturevalue("server_of_postgres")
     with server.database() as url:
-        migrate.upgrade(open_directory(url))
+        schema.lay(open_directory(url))
         yield url

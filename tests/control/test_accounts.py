@@ -17,12 +17,13 @@ from gateway.accounts import one_time
 from gateway.accounts.keys import digest
 from gateway.accounts.ladder import IdentityLimit, Ladder, Rung
 from gateway.accounts.secrets import Secrets
-from gateway.accounts.sql import keys, migrate, tables, visits
+from gateway.accounts.sql import keys, tables, visits
 from gateway.accounts.sql.database import Change, Database
 from gateway.control import admin
 from gateway.control.access.access import Access
 from gateway.control.account_shown import when
 from gateway.control.accounts import AccountsApi
+from tests import schema
 from tests.control.fakes import World, world
 
 TOKEN: Final = "sixteen bytes at least"
@@ -60,7 +61,7 @@ class Port:
 async def opened(folder: Path, token: str) -> Port:
     clock, heard = [1_800_000_000.0], list[Change]()
     database = Database("sqlite:///directory.db", lambda: clock[0], folder, heard.append)
-    migrate.upgrade(database)
+    schema.lay(database)
     live = world(folder)
     api = AccountsApi(
         database, SECRETS, lambda: LADDER, lambda: LIMITS, lambda token: f"https://api.example.com/open#{token}"

@@ -14,11 +14,12 @@ import pytest
 import sqlalchemy as sql
 
 from gateway.accounts.sql import audit as chain
-from gateway.accounts.sql import migrate, tables
+from gateway.accounts.sql import tables
 from gateway.accounts.sql.database import Database
 from gateway.control import audit as module
 from gateway.control.audit import Audit, Notes, tell_head
 from gateway.testing import Clock
+from tests import schema
 
 
 def test_lines_are_appended(tmp_path: Path) -> None:
@@ -63,7 +64,7 @@ def test_a_disk_that_takes_a_part_gets_the_rest(tmp_path: Path, monkeypatch: pyt
 def database(tmp_path: Path) -> Iterator[Database]:
     """A directory."""
     opened = Database("sqlite:///directory.db", Clock(at=1000.5), tmp_path)
-    migrate.upgrade(opened)
+    schema.lay(opened)
     yield opened
     opened.close()
 

@@ -15,7 +15,7 @@ import sqlalchemy as sql
 from aiohttp import ClientError, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.accounts.sql import audit, migrate
+from gateway.accounts.sql import audit
 from gateway.accounts.sql.database import Database, Writing
 from gateway.control import audit_api
 from gateway.control.access.border import border
@@ -23,6 +23,7 @@ from gateway.control.access.routes import Operations
 from gateway.control.audit_api import AuditApi, PageShown, VerdictShown
 from gateway.control.operations import Operation
 from gateway.testing import Clock
+from tests import schema
 
 LINES = 25
 PATIENCE = 30.0
@@ -69,7 +70,7 @@ async def anybody(request: web.Request, operation: Operation) -> None:
 async def port(tmp_path: Path) -> AsyncIterator[Port]:
     clock = Clock(at=5000.0)
     database = Database("sqlite:///directory.db", clock, tmp_path)
-    migrate.upgrade(database)
+    schema.lay(database)
     database.write("cli:ann", fill)
     app = web.Application(middlewares=[border])
     Operations(AuditApi(database, clock).operations()).add_to(app, anybody)

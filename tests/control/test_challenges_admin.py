@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
-from gateway.accounts.sql import migrate, tables
+from gateway.accounts.sql import tables
 from gateway.accounts.sql.database import Database
 from gateway.challenges.fleet import RedisEscalations
 from gateway.challenges.ladder import Asked, Event, Ladder, Lifted, Open, Passed, Step, Weighed
@@ -24,6 +24,7 @@ from gateway.control.access.access import Access
 from gateway.control.challenges_admin import ChallengesApi
 from gateway.stores.redis.client import client
 from gateway.testing import Clock
+from tests import schema
 from tests.stores.conftest import valkey_url
 
 __all__ = ["valkey_url"]
@@ -67,7 +68,7 @@ def terms(rule: str) -> Terms | None:
 async def opened(folder: Path, url: str) -> AsyncIterator[Port]:
     clock = Clock(at=NOW)
     database = Database("sqlite:///directory.db", clock, folder)
-    migrate.upgrade(database)
+    schema.lay(database)
     redis = client(url)
     escalations = RedisEscalations(redis, clock, deadline=2.0)
     api = ChallengesApi(redis, escalations, database, lambda: terms, clock)

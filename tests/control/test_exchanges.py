@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.accounts.sql import migrate, overrides
+from gateway.accounts.sql import overrides
 from gateway.accounts.sql.database import Database
 from gateway.control.exchanges import ExchangesApi, Kept, Turns
 from gateway.control.live.lines import Lines
@@ -20,6 +20,7 @@ from gateway.history.columns import EVENT
 from gateway.overrides.override import EVERYBODY, Kind
 from gateway.overrides.written import Change
 from gateway.wire.reasons import REASONS
+from tests import schema
 from tests.control.live.conftest import MakeCrew, crew, port
 from tests.history.logs import NOON, event, log, refused, segment
 
@@ -107,7 +108,7 @@ async def test_the_override_that_bit_is_named(crew: MakeCrew, tmp_path: Path, at
     """As it was when it bit, whatever was done to it since; and the limit stays the rule that refused."""
     now = [NOON]
     database = Database("sqlite:///directory.db", lambda: now[0], tmp_path)
-    migrate.upgrade(database)
+    schema.lay(database)
     twice = Change(Kind.SCALE, factor=2.0)
     row = database.write("ann", lambda writing: overrides.create(writing, "rpm", EVERYBODY, twice, "abuse"))
     now[0] = NOON + 60

@@ -10,7 +10,6 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.accounts.sql import migrate
 from gateway.accounts.sql.database import Database
 from gateway.control.exchanges import Kept
 from gateway.control.health import (
@@ -28,7 +27,7 @@ from gateway.control.limits.applied import Holds, Look
 from gateway.control.live.lines import Lines
 from gateway.stores.embedded import free_port
 from gateway.stores.redis.client import client
-from tests import servers
+from tests import schema, servers
 from tests.control.live.conftest import MakeCrew, crew, port
 
 __all__ = ["crew"]
@@ -96,7 +95,7 @@ async def test_all_parts_are_told(crew: MakeCrew, tmp_path: Path) -> None:
     if why := servers.missing("redis"):
         pytest.skip(why)
     database = Database("sqlite:///directory.db", time.time, tmp_path)
-    migrate.upgrade(database)
+    schema.lay(database)
     async with servers.server("redis") as server, crew(2) as (_, lines):
         redis = client(server.url)
         pulses = await lines.ask("/pulse")

@@ -15,7 +15,6 @@ import orjson
 import pytest
 from aiohttp import web
 
-from gateway.accounts.sql import migrate
 from gateway.accounts.sql.database import Database
 from gateway.control import hooks
 from gateway.control.hooks import Hooks
@@ -23,6 +22,7 @@ from gateway.testing import Clock
 from gateway.verification import inbox
 from gateway.verification.inbox import Inbox, Shown
 from gateway.verification.provider import Event, Rejected
+from tests import schema
 from tests.verification.fakes import PROVIDER, FakeProvider
 
 GOOD = {"x-signature": "good"}
@@ -58,7 +58,7 @@ async def _serving(hook: Hooks) -> AsyncIterator[aiohttp.ClientSession]:
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
     database = Database(f"sqlite:///{tmp_path}/directory.db", Clock())
-    migrate.upgrade(database)
+    schema.lay(database)
     provider = FakeProvider()
     hook = Hooks({PROVIDER: provider}, Inbox(database, database.now), database.now)
     async with _serving(hook) as client:

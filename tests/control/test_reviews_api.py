@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.accounts.ladder import Ladder
-from gateway.accounts.sql import accounts, migrate, standing, tables
+from gateway.accounts.sql import accounts, standing, tables
 from gateway.accounts.sql.accounts import NewAccount
 from gateway.accounts.sql.database import Database, Writing
 from gateway.control.access.border import border
@@ -27,6 +27,7 @@ from gateway.verification.desk import Desk
 from gateway.verification.inbox import Inbox
 from gateway.verification.provider import State
 from gateway.verification.review import Manual
+from tests import schema
 from tests.verification.fakes import ACCOUNT, LADDER, PROVIDER, event
 
 NOW = 1_800_000_000.0
@@ -82,7 +83,7 @@ async def _stated(request: web.Request, handler: Callable[[web.Request], Awaitab
 async def port(tmp_path: Path) -> AsyncIterator[Port]:
     clock = Clock(at=NOW)
     database = Database("sqlite:///directory.db", clock, tmp_path)
-    migrate.upgrade(database)
+    schema.lay(database)
     database.write("cli:ann", lambda writing: accounts.create(writing, NewAccount(ACCOUNT)))
     app = web.Application(middlewares=[border, _stated])
     for one in ReviewsApi(database, lambda: LADDER).operations():

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sql
 
-from gateway.accounts.sql import migrate, tables
+from gateway.accounts.sql import tables
 from gateway.accounts.sql.database import Database
+from tests import schema
 from tests.accounts.sql.conftest import BACKENDS, clock, connect, database, postgres, secrets  # noqa: F401 - fixtures
 from tests.postgres import Postgres
 
@@ -19,7 +20,7 @@ def kept(postgres: Postgres) -> Iterator[Database]:  # noqa: F811 - the fixture
     """With the schema."""
     with postgres.database() as url:
         database = Database(url, lambda: 0.0)
-        migrate.upgrade(database)
+        schema.lay(database)
         yield database
         database.close()
 
@@ -30,7 +31,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path}/directory.db"
         database = Database(url, lambda: 0.0)
-        migrate.upgrade(database)
+        schema.lay(database)
         database.close()
         return url
     kept: Database = request.getfixturevalue("kept")

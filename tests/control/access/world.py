@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.accounts.secrets import Secrets
-from gateway.accounts.sql import migrate, operators, tables
+from gateway.accounts.sql import operators, tables
 from gateway.accounts.sql.database import Database
 from gateway.control.access.access import Access
 from gateway.control.access.answers import said
@@ -26,6 +26,7 @@ from gateway.control.access.roles import Permission, Role
 from gateway.control.access.routes import Operations
 from gateway.control.account_shapes import Reason, Shape
 from gateway.control.operations import Operation, who
+from tests import schema
 
 ADMIN: Final = "sixteen bytes at least"
 SECRETS: Final = Secrets({"s1": b"0123456789abcdef" * 2})
@@ -103,7 +104,7 @@ def _empty() -> bytes:
     """A directory with nothing in it: to migrate takes longer than a test."""
     with tempfile.TemporaryDirectory() as folder:
         database = Database("sqlite:///directory.db", lambda: START, Path(folder))
-        migrate.upgrade(database)
+        schema.lay(database)
         database.close()
         return (Path(folder) / "directory.db").read_bytes()
 

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from redis.asyncio import Redis
 
 from gateway.accounts.file_directory import EMPTY
-from gateway.accounts.sql import accounts, migrate, operators
+from gateway.accounts.sql import accounts, operators
 from gateway.accounts.sql.database import Database
 from gateway.control import admin
 from gateway.control.access.access import Access
@@ -26,7 +26,7 @@ from gateway.control.limits.rules import LimitsInForce
 from gateway.policy import PolicyKind
 from gateway.rules.build import policy_kinds
 from gateway.stores.redis.usage import Usages
-from tests import servers
+from tests import schema, servers
 from tests.control.limits.world import NOW, SECRETS, TOKEN, Port, Workers, write_rules
 
 _count = itertools.count()
@@ -46,7 +46,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated file: each test has a copy."""
     folder = tmp_path_factory.mktemp("directory")
     database = Database("sqlite:///directory.db", lambda: NOW, folder)
-    migrate.upgrade(database)
+    schema.lay(database)
     with database.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     database.close()

@@ -25,18 +25,22 @@ from gateway.accounts.ladder import Ladder, Proof, Rung
 from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.one_time import Scope
 from gateway.accounts.secrets import Secrets
-from gateway.accounts.sql import accounts, keys, migrate, tables, visits
+from gateway.accounts.sql import accounts, keys, tables, visits
 from gateway.accounts.sql.database import Change, Database, Writing
 from gateway.accounts.stored import StoredAccounts
+from gateway.challenges.ladder import Held
 from gateway.control import pages as reasons
 from gateway.control.mail import Mailer
 from gateway.control.owner.pages import add_to
 from gateway.control.owner.place import link_path
 from gateway.edge.handover import Pages
+from gateway.feeds.verdicts_memory import MemoryVerdicts
+from gateway.policies.risk.campaigns import Response
 from gateway.testing import Clock
 from gateway.verification.consequences import give, mark, shaped
 from gateway.verification.desk import Desk
 from gateway.verification.provider import Event, Provider, ProviderUnavailable, Rejected, Started, State, Verdict
+from tests import schema
 
 DAY: Final = 86_400.0
 KINDS: Final = ("document", "liveness")
@@ -164,6 +168,9 @@ class World:
     checks: Checks
     outbox: Outbox
     ladder: Ladder | None = LADDER
+    verdicts: MemoryVerdicts = field(default_factory=MemoryVerdicts)
+    response: Response | None = None
+    held: dict[tuple[str, str], Held] = field(default_factory=dict)
     origin: str = ""
     clients: list[aiohttp.ClientSession] = field(default_factory=list)
 
@@ -270,7 +277,7 @@ def _empty() -> bytes:
     """A directory in which there is nothing yet: made once."""
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/directory.db", Clock())
-        migrate.upgrade(database)
+        schema.lay(database)
         database.close()
         return Path(folder, "directory.db").read_bytes()
 
@@ -316,6 +323,9 @@ async def gateway(
         public_url=world.origin if public_url is None else public_url,
         mailer=mailer(world.outbox),
         quotas=lambda tier: GIVES.get(tier, ()),
+        verdicts=world.verdicts,
+        response=lambda: world.response,
+        held=lambda: world.held,
     )
     more(app, world)
     handed.append(Pages(app))
