@@ -40,8 +40,10 @@ class Sketching:
     def events(self, frame: bytes) -> list[Event]:
         """Of a frame's content. Raises BadFrame."""
         try:
-            notes = [Note(*array) for array in orjson.loads(frame)]
-            return self._events(notes)
+            arrays = orjson.loads(frame)
+            if type(arrays) is not list:
+                raise BadFrame("no array")
+            return self._events([Note(*array) for array in arrays])
         except (orjson.JSONDecodeError, TypeError, ValueError, AttributeError) as error:
             raise BadFrame(type(error).__name__) from None
 
