@@ -7,6 +7,7 @@ import { AccountKeys } from "../parts/account_keys.js";
 import { AccountLinked } from "../parts/account_linked.js";
 import { AccountQuotas } from "../parts/account_quotas.js";
 import { AccountHeld } from "../parts/account_held.js";
+import { AccountVerdict } from "../parts/account_verdict.js";
 import { AccountTraffic } from "../parts/account_traffic.js";
 import { AuditLines } from "../parts/account_audit.js";
 import { get } from "../parts/api.js";
@@ -27,7 +28,7 @@ export default function Account({ params: { id } }) {
   if (!one && found.error.status !== 404) return html`<${Page} title=${id}><${Failed} error=${found.error} retry=${found.reload} /><//>`;
   const act = (what) => setDoing(what);
   return html`<${Page} title=${id} lead=${one?.name} actions=${html`<${Actions} one=${one} onDo=${act} />`}>
-    ${one ? html`<${Head} one=${one} />` : html`<${Section} title="Not in the directory"><${Empty}>No account of this id is in the directory. Tokens may name it all the same: below is what is known of its traffic and its limits.<//><//>`}
+    ${one ? html`<${AccountVerdict} id=${id} /><${Head} one=${one} />` : html`<${Section} title="Not in the directory"><${Empty}>No account of this id is in the directory. Tokens may name it all the same: below is what is known of its traffic and its limits.<//><//>`}
     <${AccountQuotas} id=${id} onDo=${act} round=${doing} />
     <${AccountTraffic} of=${traffic} recent=${recent} />
     <${AccountHeld} id=${id} />
