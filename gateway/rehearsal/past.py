@@ -120,7 +120,7 @@ class Reader:
                 Exchange,
                 (
                     exchange, time, _new(Ask, (*ask, False)), principal, refused, address, location,
-                    method, path, NO_FIELDS, ja4, facts,
+                    method, path, NO_FIELDS, ja4, facts, None,
                 ),
             )  # fmt: skip
             outcome = _new(Outcome, (status, used, delivered, aborted, reached, *_PASSED_ON))

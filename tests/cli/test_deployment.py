@@ -65,6 +65,20 @@ def test_refusals_that_could_not_be_explained_for_a_week(keep: str, said: str, t
     assert (said in shown and "tidegate.yaml:" in shown) if said else "exchange log" not in shown
 
 
+@pytest.mark.parametrize("stated", ["", "detector: {}\n"], ids=["no-detector", "detector"])
+def test_campaigns_without_a_detector(stated: str, tmp_path: Path) -> None:
+    """A warning with its line: nothing would come of it, and nobody would notice."""
+    folder = Folder(tmp_path, directory=stated)
+    policies = folder.path / "policies"
+    (policies / "risk.yaml").write_text("refused: {}\ncampaigns:\n  budget: {}\n")
+    first = "{name: auth, kind: auth, on_failure: deny}"
+    (policies / "chain.yaml").write_text(f"chain: [{first}, {{name: risk, kind: risk, on_failure: allow}}]\n")
+
+    shown = folder.well("check")
+
+    assert (f"{policies / 'risk.yaml'}:3:" in shown and "states no `detector`" in shown) is not bool(stated)
+
+
 PROVIDERS = "providers: [{name: identity, kind: veriff, key: abcdefgh, secret: abcdefgh}]\n"
 
 

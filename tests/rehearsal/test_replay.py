@@ -94,6 +94,27 @@ def test_what_becomes_of_one(tmp_path: Path, past: Event, rule: str, quota: str,
     assert _changed(comparison) == {change: 1}
 
 
+@pytest.mark.parametrize(
+    ("rule", "answers", "change"),
+    [
+        pytest.param("campaigns.challenge", True, "not judged", id="what a detector said then"),
+        pytest.param("campaigns.challenge", False, "newly allowed", id="campaigns less"),
+        pytest.param("somebody-elses", True, "newly allowed", id="another rule"),
+    ],
+)
+def test_what_a_detector_said_then_is_not_guessed(tmp_path: Path, rule: str, answers: bool, change: str) -> None:
+    """No verdict is in the log: where the rules still answer campaigns, nobody knows what they would say."""
+    folder = _policies(tmp_path)
+    (folder / "chain.yaml").write_text(
+        CHAIN.replace("  - {name: rules", "  - {name: risk, kind: risk, on_failure: allow}\n  - {name: rules")
+    )
+    (folder / "risk.yaml").write_text("refused: {}\n" + ("campaigns: {budget: {}, challenge: {}}\n" if answers else ""))
+    rules = [["risk", rule, "challenge", "challenge_required", True]]
+    past = refused("risk", "challenge_required", "challenge", rules=rules)
+
+    assert _changed(_replayed(tmp_path, [past], folder)) == {change: 1}
+
+
 def test_quotas_are_judged_on_the_clock_of_then(tmp_path: Path) -> None:
     """A bucket fills as time goes by in the log: 61 s later there is one request more."""
     quota = "limits:\n  - {name: requests, measure: requests, per: [account], capacity: 2, every: 2m}\n"

@@ -194,6 +194,9 @@ def test_a_step_that_fails_is_named(tmp_path: Path) -> None:
         pytest.param(
             "rollout: {ramp: inside, other: inside}", "unknown entry or rule `other`: there are auth", id="rollout"
         ),
+        pytest.param("verdicts: {acmee: {score: 9}}", "unknown account `acmee`", id="verdicts"),
+        pytest.param("verdicts: {acme: {families: {}}}", "score", id="no-score"),
+        pytest.param("verdicts: {acme: {score: 9, families: {luck: 3}}}", "luck", id="no-family"),
     ],
 )
 def test_an_exchange_that_cannot_be(given: str, said: str, tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ import pytest
 from gateway.accounts.ladder import Ladder
 from gateway.accounts.sql import accounts, standing, tables
 from gateway.accounts.sql.accounts import NewAccount, NoSuch
+from gateway.accounts.sql.cases import rulings_after
 from gateway.accounts.sql.database import Database, Writing
+from gateway.campaigns.ruling import Ruled
 from gateway.testing import Clock
 from gateway.verification import review
 from gateway.verification.consequences import IN_USE
@@ -177,6 +179,33 @@ async def test_an_appeal_that_is_not_heard_changes_nothing(office: Office, datab
 
     assert decide(_appeal(database), False, "cli:ann").state == DECLINED
     assert office.falls() == ["analyst"]
+
+
+@pytest.mark.parametrize(
+    ("state", "heard", "rulings"),
+    [("in", True, 1), ("suspended", True, 1), ("in", False, 0), ("left", True, 0), ("split", True, 0), ("", True, 0)],
+)
+async def test_an_appeal_that_is_heard_speaks_against_the_detector(
+    office: Office,
+    database: Database,
+    clock: Clock,
+    decide: Decide,
+    state: str,
+    heard: bool,
+    rulings: int,
+) -> None:
+    """Of an account that is in a case of its, and of no other: it is cleared for ninety days."""
+    _fall(database, "analyst")
+    if state:
+        row = {"case": 7, "account": ACCOUNT, "nats": 6.0, "joined": clock(), "state": state}
+        database.write("detector", lambda writing: writing.connection.execute(tables.case_accounts.insert(), row))
+
+    decide(_appeal(database), heard, "cli:ann")
+
+    found = database.read(lambda connection: rulings_after(connection, 0))
+    assert [(one.ruled, one.accounts, one.until) for one in found] == [
+        (Ruled.CLEARED, (ACCOUNT,), clock() + 90 * 86_400.0)
+    ] * rulings
 
 
 async def test_an_appeal_back_to_the_top_needs_two(office: Office, database: Database, decide: Decide) -> None:
