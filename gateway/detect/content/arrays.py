@@ -53,8 +53,8 @@ def grid_bit(fillings: U64, codes: U32) -> U64:
 
 
 def filled(grids: U64) -> F64:
-    """Distinct fillings in a grid: linear counting over eight columns, at most 22. Without the two fullest rows: what one
-    party or two put in alone says nothing of what many do.
+    """Distinct fillings in a grid: linear counting over eight columns, at most 22. Without the two fullest rows: what
+    one party or two put in alone says nothing of what many do.
     """
     rows = np.ascontiguousarray(grids).view(np.uint8).reshape(-1, 8)
     order = np.argsort(np.bitwise_count(rows), axis=1, kind="stable")[:, :6]

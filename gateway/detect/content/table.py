@@ -35,9 +35,13 @@ class Table:
     def find(self, shingles: U64) -> I64:
         """The slot of each, -1 where it is not here."""
         buckets = (shingles >> self._shift).astype(np.int64)
-        equal = self.tags[buckets] == shingles[:, None]
-        slots: I64 = buckets * WAYS + equal.argmax(axis=1)
-        slots[~equal.any(axis=1)] = -1
+        # Eight flags are read as one number: its lowest byte that is not 0 is the way.
+        equal = (self.tags[buckets] == shingles[:, None]).view("<u8").ravel()
+        found = np.flatnonzero(equal)
+        flags = equal[found]
+        ways = np.bitwise_count((flags & -flags) - np.uint64(1)) >> np.uint8(3)
+        slots = np.full(len(shingles), -1, np.int64)
+        slots[found] = buckets[found] * WAYS + ways
         return slots
 
     def insert(self, shingles: U64, now: int) -> I64:
