@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from gateway.detect.settings import Settings
+from loadtest.campaigns import commands
 from loadtest.campaigns.attackers import COVERS
 from loadtest.campaigns.bench import Bench, changes
 from loadtest.campaigns.judge import judge
@@ -130,6 +131,10 @@ def once(
         tried = bench.tried(options, out or Path(temporary), frozenset(without or ()))
     show(name, tried.judgement, console())
     print(f"world {tried.made:.1f} s, backtest {tried.ran:.1f} s, {tried.exchanges:,} exchanges")
+
+
+for command in (commands.table, commands.ablate, commands.compare, commands.evade, commands.charts):
+    app.command()(command)
 
 
 if __name__ == "__main__":

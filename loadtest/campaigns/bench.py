@@ -56,6 +56,10 @@ class Bench:
         wanted = Wanted(world / "events.parquet", out, world / "accounts.jsonl", self._policies)
         return backtest(wanted, settings, Detector, time.perf_counter, environment=os.environ)
 
+    @staticmethod
+    def read(run: Path, truth: Truth) -> Run:
+        return Run.read(run, len(truth.kinds))
+
     def tried(self, options: Options, folder: Path, without: frozenset[str] = frozenset()) -> Tried:
         """Make, run, judge."""
         start = time.perf_counter()
