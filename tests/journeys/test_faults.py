@@ -120,8 +120,6 @@ async def test_worker_is_killed_under_streams(fleet: Fleet, caller: Caller, tmp_
             with contextlib.suppress(aiohttp.ClientError):
                 served += (await caller.chat(gateway.url, others)).status == 200
         assert served > 5
-        await until(lambda: len(gateway.workers()) == 2)
-        await until(lambda: ready(gateway))
         running = [stream for stream in streams if not stream.broke]
         assert 0 < len(running) < 20
 
@@ -130,6 +128,8 @@ async def test_worker_is_killed_under_streams(fleet: Fleet, caller: Caller, tmp_
 
         await until(only_those)
         assert time.monotonic() - killed < 10.0
+        await until(lambda: len(gateway.workers()) == 2)
+        await until(lambda: ready(gateway), limit=harness.START_LIMIT)
         assert statuses(await caller.many([gateway.url], others, 40)) == {200: 40}
 
     assert all(stream.whole for stream in running)
