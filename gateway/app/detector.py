@@ -39,7 +39,7 @@ from gateway.detect.told import Cluster, Told
 from gateway.feeds.verdicts import STATE
 from gateway.fleet_stream import AWAY, LAST_RETRY
 from gateway.stores.redis.client import client
-from gateway.tasks import spawn
+from gateway.tasks import is_cancelled, spawn
 
 SNAPSHOT: Final = 60.0
 """Seconds between two snapshots."""
@@ -87,6 +87,8 @@ class Process:
         self._looked = 0.0
         """Seconds that the last look took."""
         self._began = wall()
+        self._kept = 0.0
+        """Unix time of the last snapshot."""
         self._rate = (monotonic(), 0, 0.0)
         """When it was measured, events by then, events a second before that."""
 
@@ -103,7 +105,7 @@ class Process:
 
     async def _work(self, stopping: asyncio.Event) -> None:
         look, keep = monotonic() + self._settings.look, monotonic() + self._snapshot
-        while not stopping.is_set():
+        while not stopping.is_set() and not is_cancelled():
             entries = await self._following.read(max(0.01, min(1.0, look - monotonic())))
             if entries:
                 await self._hear(entries)
@@ -182,7 +184,7 @@ class Process:
         self._telling.add(told.verdicts, told.clusters, told.gone)
 
     async def _lease_on(self) -> None:
-        while True:
+        while not is_cancelled():
             try:
                 async with asyncio.timeout(RENEWED):
                     await self._lease.look()
@@ -214,6 +216,7 @@ class Process:
             "told": self._telling.counts.told,
             "clusters": len(self._clusters),
             "levels": dict(Counter(self._levels.of(cluster).word for cluster in self._clusters.values())),
+            "kept": self._kept,
             "look_seconds": round(self._looked, 3),
             "version": __version__,
         }
@@ -254,8 +257,11 @@ class Process:
         )
         try:
             await asyncio.to_thread(self._snapshots.save, self._detector, kept)
-        except OSError as error:
+        except (OSError, ValueError, TypeError) as error:
+            # It goes on: to know all and keep nothing is better than to begin again and again.
             log.error("what the detector knows cannot be kept: %s", error)
+        else:
+            self._kept = wall()
 
     async def _end(self) -> None:
         try:
@@ -310,7 +316,7 @@ async def work(
 
 async def _shared_secrets(redis: Any) -> Secrets:
     """Those of a fleet without a directory, as the sketcher makes them: to know whose minted ids wander."""
-    while True:
+    while not is_cancelled():
         try:
             await redis.set(SECRET, token_hex(32), nx=True)
             found = await redis.get(SECRET)
@@ -320,3 +326,4 @@ async def _shared_secrets(redis: Any) -> Secrets:
         if isinstance(found, bytes):
             return Secrets({"fleet": found})
         await asyncio.sleep(LAST_RETRY)
+    raise asyncio.CancelledError

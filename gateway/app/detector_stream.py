@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from gateway.campaigns.event import Event
+from gateway.campaigns.event import NAMES, Event
 from gateway.campaigns.wire import FIELD_EVENTS, FIELD_VERSION, VERSION, unpack
 from gateway.detect.observations import STREAM
 from gateway.fleet_stream import AWAY, FIRST_RETRY, LAST_RETRY, Outages
 
 ENTRIES: Final = 64
 """That are read at once, of at most 256 exchanges each."""
+
+LARGEST: Final = 2**63 - 1
+LATEST: Final = 1e11
+"""Unix time in seconds that cannot be meant."""
+LONGEST_LIST: Final = 1024
+_KINDS: Final = {
+    name: float if name == "time" else str if name in {"exchange", "account"} else type(Event._field_defaults[name])
+    for name in NAMES
+    if name not in {"system", "prompt"}
+} | {"system": None, "prompt": None}
+"""Member -> its type; None for sketches, which are arrays of numbers however they were made."""
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +87,11 @@ class Following:
             try:
                 if fields.get(FIELD_VERSION) != VERSION:
                     raise ValueError("another version")
-                events += unpack(fields[FIELD_EVENTS])
+                found = unpack(fields[FIELD_EVENTS])
+                # The detector computes with them: one that is no event would end it, again and again.
+                if not are_sound(found):
+                    raise ValueError("no events")
+                events += found
             except (ValueError, KeyError, TypeError):
                 self.unreadable += 1
         return Heard(events, {event.account for event in events}, entries[-1][0].decode())
@@ -97,6 +114,25 @@ class Following:
             log.warning("the stream ends before what was heard last: it is followed from its end on")
             self.after = last[0][0].decode()
         self._sure = True
+
+
+def are_sound(events: Sequence[Event]) -> bool:
+    """Whether every member is of its type and in its range: anybody may write into a Redis."""
+    for name, column in zip(NAMES, zip(*events, strict=True), strict=False):
+        types = set(map(type, column))
+        kind = _KINDS[name]
+        if kind is float:
+            if not types <= {float, int} or not all(map(math.isfinite, column)) or min(column) < 0:
+                return False
+        elif kind is tuple:
+            if types != {tuple} or max(map(len, column)) > LONGEST_LIST:
+                return False
+        elif kind is int:
+            if types != {int} or min(column) < 0 or max(column) > LARGEST:
+                return False
+        elif kind is not None and types != {kind}:
+            return False
+    return all(event.account and 0.0 < event.time < LATEST for event in events)
 
 
 def _entries(answer: Any) -> list[Any]:

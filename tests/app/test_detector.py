@@ -36,6 +36,13 @@ from tests.detect.streamed import observed, tell
 
 pytestmark = pytest.mark.skipif(bool(servers.missing("redis")), reason=servers.missing("redis"))
 LOOK = 0.1
+ODD: tuple[dict[str, Any], ...] = (
+    {"time": float("nan")},
+    {"account": ""},
+    {"asn": -1},
+    {"status": "200"},
+    {"features": ("tools",) * 2000},
+)
 
 
 async def until(condition: Callable[[], Any], seconds: float = 8.0) -> None:
@@ -154,21 +161,24 @@ async def test_one_tells(server: EmbeddedServer, redis: Redis, tmp_path: Path) -
 
 async def test_redis_away_and_back(tmp_path: Path) -> None:
     """While Redis is away verdicts stay in force; when it is back, what is new is found and told."""
-    async with servers.server("redis", port=0) as server:
-        async with worker(server) as told, Running(connected(server), tmp_path) as running:
-            redis = connected(server)
-            await tell(redis, observed(time.time(), 30, 3))
-            await until(lambda: in_force(told))
-            await redis.aclose()
-            await server.stop()
-            await until(lambda: not told.available)
-            assert in_force(told)
-            await server.start()
-            redis = connected(server)
-            await tell(redis, observed(time.time(), 30, 4, "later", system=500))
-            await until(lambda: told.of("later-0", time.time()) is not None, 20.0)
-            await redis.aclose()
-            assert running.state["events"] == 60
+    async with (
+        servers.server("redis", port=0) as server,
+        worker(server) as told,
+        Running(connected(server), tmp_path) as running,
+    ):
+        redis = connected(server)
+        await tell(redis, observed(time.time(), 30, 3))
+        await until(lambda: in_force(told))
+        await redis.aclose()
+        await server.stop()
+        await until(lambda: not told.available)
+        assert in_force(told)
+        await server.start()
+        redis = connected(server)
+        await tell(redis, observed(time.time(), 30, 4, "later", system=500))
+        await until(lambda: told.of("later-0", time.time()) is not None, 20.0)
+        await redis.aclose()
+        assert running.state["events"] == 60
 
 
 async def test_nonsense(server: EmbeddedServer, redis: Redis, tmp_path: Path) -> None:
@@ -177,9 +187,17 @@ async def test_nonsense(server: EmbeddedServer, redis: Redis, tmp_path: Path) ->
         await redis.xadd(STREAM, {"v": "1", "e": "["})
         await redis.xadd(STREAM, {"v": "9", "e": "[]"})
         await redis.xadd(STREAM, {"something": "else"})
+        for odd in (
+            {"time": float("nan")},
+            {"account": ""},
+            {"asn": -1},
+            {"status": "200"},
+            {"features": ("a",) * 2000},
+        ):
+            await tell(redis, [observed(time.time(), 1, 1)[0]._replace(**odd)])
         await tell(redis, observed(time.time(), 5, 2))
         await until(lambda: running.state["events"] == 5)
-        assert running.state["unreadable"] == 3
+        assert running.state["unreadable"] == 8
 
 
 @pytest.mark.timing

@@ -86,12 +86,12 @@ async def test_status(fleet: tuple[Path, Redis]) -> None:
         1,
         "No detector says anything of itself. Is `detector` stated in tidegate.yaml?\n",
     )
-    await redis.hset(STATE, "warm", state(name="warm"))  # type: ignore[misc]
+    await redis.hset(STATE, "warm", state(name="warm"))
     alone = tidegate("detect", "status", "--config", config)
     assert alone.exit_code == 1
     assert "None of them tells" in alone.stdout
     leads = state(name="one", leader=True, lag=1.25, clusters=3, levels={"hold": 2, "observe": 1}, missed_seconds=9.0)
-    await redis.hset(STATE, "one", leads)  # type: ignore[misc]
+    await redis.hset(STATE, "one", leads)
     said = tidegate("detect", "status", "--config", config, columns=140)
     assert said.exit_code == 0
     lines = said.stdout.splitlines()

@@ -161,7 +161,7 @@ async def test_after_an_outage_all_is_read_again() -> None:
             assert found.of("kept", time.time()) is not None
             await server.start()
             other = connected(server)
-            await other.hset(HELD, "acme", spelled(verdict(expires=time.time() + 60.0)))  # type: ignore[misc]
+            await other.hset(HELD, "acme", spelled(verdict(expires=time.time() + 60.0)))
             await other.aclose()
             await until(lambda: found.of("acme", time.time()) is not None, 20.0)
             assert found.available
