@@ -35,6 +35,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "account": "gateway.cli.account:app",
     "key": "gateway.cli.key:app",
     "review": "gateway.cli.review:app",
+    "case": "gateway.cli.case:app",
     "inbox": "gateway.cli.inbox:app",
     "challenge": "gateway.cli.challenge:app",
     "directory": "gateway.cli.directory:app",

@@ -32,6 +32,7 @@ from tests.browser.console.deployment import HOSTILE
 from tests.browser.console.fake import Fake
 from tests.control.cases.conftest import CAMPAIGNS, FILE, Told
 
+
 @dataclass
 class Judged:
     """`who` and `role` are what a session proves now."""

@@ -65,6 +65,8 @@ class Port:
     jobs: Jobs
     rules: list[Rules | None]
     verdicts: Told = field(default_factory=Told)
+    bearer: list[str] = field(default_factory=lambda: [ANN])
+    """Whose the token is that a command brings."""
 
     async def ask(
         self,
@@ -114,13 +116,6 @@ class Port:
         return set(self.database.read(lambda it: it.scalars(sql.select(table.c.id).where(table.c.suspended)).all()))
 
 
-@web.middleware
-async def _stated(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Any:
-    """As the guard: who a credential proved."""
-    request[OPERATOR] = Operator(request.headers["X-Who"], Role(request.headers["X-Role"]))
-    return await handler(request)
-
-
 FILE = Snapshot(
     {}, {"acc-00009": Principal("acc-00009", tier="pro", profile=Profile(verification=2))}, frozenset(), {}
 )  # fmt: skip
@@ -155,12 +150,21 @@ async def port(tmp_path: Path, migrated: Path) -> AsyncIterator[Port]:
     judging = Judging(
         database, jobs, lambda: rules[0], lambda: None, lambda: FILE, Settings().caps, told
     )  # fmt: skip
-    app = web.Application(middlewares=[border, _stated])
-    for one in CasesApi(judging).operations():
+    bearer = [ANN]
+
+    @web.middleware
+    async def stated(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Any:
+        """As the guard: who a credential proved."""
+        role = Role(request.headers.get("X-Role", Role.ANALYST))
+        request[OPERATOR] = Operator(request.headers.get("X-Who", bearer[0]), role)
+        return await handler(request)
+
+    app = web.Application(middlewares=[border, stated])
+    for one in (*CasesApi(judging).operations(), *jobs.operations()):
         app.router.add_route(one.method, one.path, one.handler)
     http = TestClient(TestServer(app))
     await http.start_server()
-    yield Port(http, database, clock, jobs, rules, told)
+    yield Port(http, database, clock, jobs, rules, told, bearer)
     await jobs.close()
     await http.close()
     database.close()

@@ -76,7 +76,7 @@ function Node({ node, index, current, picked, veiled, onPick }) {
   const [left, top] = [x(node), y(node)];
   return html`<g class=${`node ${node.kind}${picked ? " at" : ""}`} data-node=${index} role=${node.kind === "account" && !veiled ? "link" : "img"} tabindex=${current ? "0" : "-1"}
     aria-label=${node.kind === "mark" ? `Mark: ${node.words}` : `${node.id}, belongs by ${number(node.nats)} nats`} onFocus=${onPick} onClick=${() => open(node, veiled)}>
-    <circle class="ring" cx=${left} cy=${top} r=${size + 5} />
+    <circle class="halo" cx=${left} cy=${top} r=${size + 5} />
     ${node.kind === "mark" ? html`<rect x=${left - size} y=${top - size} width=${2 * size} height=${2 * size} rx="2" />` : html`<circle cx=${left} cy=${top} r=${size} />`}
     ${picked ? html`<text x=${Math.min(WIDTH - 90, Math.max(90, left))} y=${top < 40 ? top + 26 : top - 14}>${shortened(called(node))}</text>` : null}</g>`;
 }
