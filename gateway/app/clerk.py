@@ -12,9 +12,10 @@ from gateway.accounts.ladder import IdentityLimit, Ladder
 from gateway.app.clocks import wall
 from gateway.app.configuration import Configuration
 from gateway.app.directory import open_durable
-from gateway.app.offers import no_terms, offers_of
+from gateway.app.offers import no_terms, offers_of, response_of
 from gateway.app.providers import providers_of
 from gateway.challenges.terms import Terms
+from gateway.control.cases.preview import Rules as CaseRules
 from gateway.partitions import Price
 from gateway.policies.kyc.config import KycConfig
 from gateway.policies.quota.config import QuotaConfig
@@ -49,6 +50,8 @@ class Rules:
         self.limits: Mapping[str, IdentityLimit] = {}
         self.terms: Callable[[str], Terms | None] = no_terms
         """Rule -> on what terms its challenge is passed."""
+        self.campaigns: CaseRules | None = None
+        """What follows for accounts that act as one."""
         self._prices: Mapping[str, Price] = {}
         self._models: frozenset[str] = frozenset()
 
@@ -73,6 +76,8 @@ class Rules:
         self._folder = folder
         self.known = True
         self.terms = offers_of(ruleset).terms
+        found_response = response_of(ruleset)
+        self.campaigns = None if found_response is None else CaseRules(*found_response)
         self._prices = ruleset.prices or {}
         self._models = _models(ruleset)
         found = next((entry.config for entry in ruleset.entries if isinstance(entry.config, KycConfig)), None)

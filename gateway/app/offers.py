@@ -12,6 +12,8 @@ from gateway.challenges.terms import Terms
 from gateway.policies.captcha.config import CaptchaConfig
 from gateway.policies.kyc.config import KycConfig, Tier
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
+from gateway.policies.risk.campaigns import Response
+from gateway.policies.risk.config import RiskConfig
 from gateway.rules.ruleset import Ruleset
 
 MEASURES: Final[Mapping[str, str]] = {
@@ -35,6 +37,8 @@ class Offers(NamedTuple):
     """Tier of the ladder -> lines such as `1,000 requests a minute`."""
     terms: Callable[[str], Terms | None] = no_terms
     """Rule (`gateway.policy.challenged_by`) -> on what terms its challenge is passed; None where nobody makes one."""
+    response: Response | None = None
+    """What follows for accounts that act as one; None where nothing does."""
 
 
 def offers_of(ruleset: Ruleset) -> Offers:
@@ -42,11 +46,21 @@ def offers_of(ruleset: Ruleset) -> Offers:
     configs = [entry.config for entry in ruleset.entries if entry.rollout > 0.0]
     terms = _terms(ruleset)
     kyc = next((config for config in configs if isinstance(config, KycConfig)), None)
+    found = response_of(ruleset)
+    response = found[0] if found is not None and not found[1] else None
     if kyc is None:
-        return Offers(terms=terms)
+        return Offers(terms=terms, response=response)
     limits = [limit for config in configs if isinstance(config, QuotaConfig) for limit in config.limits]
     gives = {tier.name: (*_models(tier), *_quotas(tier, limits)) for tier in kyc.tiers}
-    return Offers(kyc.ladder(), gives, terms)
+    return Offers(kyc.ladder(), gives, terms, response)
+
+
+def response_of(ruleset: Ruleset) -> tuple[Response, bool] | None:
+    """Of the first entry that answers campaigns, and whether it is in shadow."""
+    for entry in ruleset.entries:
+        if isinstance(entry.config, RiskConfig) and entry.config.campaigns is not None:
+            return Response(entry.config.campaigns, entry.name), entry.rollout <= 0.0
+    return None
 
 
 def _terms(ruleset: Ruleset) -> Callable[[str], Terms | None]:

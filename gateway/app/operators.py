@@ -14,6 +14,7 @@ from gateway.accounts.sql.database import Database
 from gateway.app.accounts_admin import AccountsAdmin
 from gateway.app.clocks import monotonic, wall
 from gateway.app.configuration import Configuration
+from gateway.app.judging import cases_api
 from gateway.app.limits import limits_api
 from gateway.app.overriding import gateway_name
 from gateway.app.supervisor import Live, Refreshing
@@ -111,6 +112,7 @@ class OperatorsPort:
             database = durable.database
             found += ReviewsApi(database, lambda: self._accounts.rules.ladder).operations()
             found += AuditApi(database, monotonic).operations()
+            found += cases_api(self._configuration, database, self._accounts, self._jobs, self._redis).operations()
         return found
 
     async def close(self) -> None:

@@ -10,10 +10,11 @@ from gateway.accounts import one_time
 from gateway.accounts.directory import Directory as LiveAccounts
 from gateway.accounts.one_time import Scope
 from gateway.accounts.secrets import Secrets
+from gateway.app.challenges import Challenging
 from gateway.app.clocks import wall
 from gateway.app.directory import Directory
 from gateway.app.offers import Offers
-from gateway.challenges import desk as challenges
+from gateway.campaigns.verdict import Verdicts
 from gateway.control import hooks, pages
 from gateway.control.challenge import pages as challenge
 from gateway.control.challenge.person import Members
@@ -48,9 +49,10 @@ class OwnPages:
         providers: Mapping[str, Provider],
         offers: Callable[[], Offers],
         told: Callable[[], None],
-        desk: challenges.Desk,
+        challenging: Challenging,
+        verdicts: Verdicts | None,
     ) -> None:
-        """`told` says to the clerk that there is something in the inbox; `desk` is where challenges are passed."""
+        """`told` says to the clerk that there is something in the inbox."""
         self.application = pages.application()
         self.hooks: hooks.Hooks | None = None
         trusted = TrustedHops(file.trusted_hops)
@@ -59,7 +61,7 @@ class OwnPages:
             members = Members(Sessions(durable.database, durable.secrets, accounts), durable.secrets)
         challenge.add_to(
             self.application,
-            desk=desk,
+            desk=challenging.desk,
             now=wall,
             public_url=file.public_url,
             members=members,
@@ -85,6 +87,9 @@ class OwnPages:
             mailer=_mailer(file),
             quotas=lambda tier: offers().gives.get(tier, ()),
             client=lambda request: _client(trusted, request),
+            verdicts=verdicts,
+            response=lambda: offers().response,
+            held=lambda: challenging.escalations.held,
         )
 
 

@@ -11,6 +11,7 @@ from gateway.feeds.folder import Feeds
 from gateway.feeds.networks_fleet import FleetNetworks
 from gateway.feeds.refusals_fleet import FleetRefusals
 from gateway.feeds.sightings_fleet import FleetSightings
+from gateway.feeds.verdicts_fleet import FleetVerdicts
 from gateway.overrides.live import LiveOverrides
 from gateway.policies import Challenges, Services, no_link
 from gateway.rules.build import FREE
@@ -24,6 +25,8 @@ class Seen:
     sightings: FleetSightings = field(default_factory=lambda: FleetSightings(wall))
     networks: FleetNetworks = field(default_factory=lambda: FleetNetworks(wall))
     refusals: FleetRefusals = field(default_factory=lambda: FleetRefusals(wall))
+    verdicts: FleetVerdicts | None = None
+    """None where nothing is observed."""
 
 
 def services_of(
@@ -46,4 +49,5 @@ def services_of(
         networks=seen.networks,
         refusals=seen.refusals,
         overrides=overrides,
+        verdicts=seen.verdicts,
     )

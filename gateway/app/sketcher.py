@@ -21,9 +21,8 @@ from gateway.stores.redis.client import client
 from gateway.tasks import spawn
 
 log = logging.getLogger(__name__)
-
-SOCKET: Final = "sketcher.sock"
-"""In the runtime folder: where workers hand over what they noted."""
+DRAIN: Final = 2.0
+"""Seconds for what waits when it is told to stop."""
 
 
 async def work(configuration: Configuration, socket: Path, stopping: asyncio.Event) -> None:
@@ -57,6 +56,7 @@ async def _run(configuration: Configuration, redis: Any, socket: Path, retention
         await stream.run()
     finally:
         await hearing.close()
+        await stream.finish(DRAIN)
 
 
 async def _secrets(configuration: Configuration, redis: Any) -> Secrets:

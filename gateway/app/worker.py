@@ -22,6 +22,7 @@ from gateway.app.challenges import CAUGHT_UP, Challenging, fleet_secrets
 from gateway.app.clocks import monotonic, wall
 from gateway.app.configuration import Configuration
 from gateway.app.directory import Directory, open_durable
+from gateway.app.observing import Observing
 from gateway.app.offers import Offers, offers_of
 from gateway.app.overriding import Overriding
 from gateway.app.own_pages import OwnPages, owner_link
@@ -39,6 +40,7 @@ from gateway.edge.from_file import routes_of, settings_of
 from gateway.edge.handover import Pages
 from gateway.edge.listener import listen, tls_context
 from gateway.feeds.folder import Feeds
+from gateway.feeds.verdicts_fleet import FleetVerdicts
 from gateway.history.exchange_log import ExchangeLog, discreet
 from gateway.history.recent import Recent
 from gateway.rules.accounts_file import AccountsWatcher
@@ -75,7 +77,7 @@ class Worker:
         self.failures: dict[tuple[str, str], int] = {}
         self.matched: dict[tuple[str, str, str, str, bool], int] = {}
         self.directory = LiveDirectory()
-        self.seen = Seen()
+        self.seen = Seen(verdicts=FleetVerdicts(wall) if configuration.file.detector is not None else None)
         self.rules = InForce(self._load, self._swap)
         self.overriding = Overriding(self.rules, name)
         self.live = self._live()
@@ -89,6 +91,7 @@ class Worker:
         self._durable: Directory | None = None
         self._providers: Mapping[str, Provider] = {}
         self._challenging: Challenging
+        self._observing: Observing
         self._own_pages: OwnPages
         self._pages: Pages
         self._redis: Any = None
@@ -109,7 +112,9 @@ class Worker:
         self._redis = client(redis_url)
         self.store = await connect(redis_url, deadline=file.timeouts.store, worker=self.name)
         self._local = LocalShare(self.store, asyncio.get_running_loop().time)
-        self._challenging = await self._challenge()
+        secrets = self._durable.secrets if self._durable is not None else await fleet_secrets(self._redis)
+        self._challenging = Challenging(file, self._redis, secrets, self._terms, self._has_owner)
+        self._observing = Observing(file.detector, secrets, wholes.parent, self.counters)
         if self._durable is not None:
             await self.overriding.begin(self._durable.database, self._redis, wholes.parent)
         self._began = pointed(wholes)
@@ -126,7 +131,8 @@ class Worker:
             self._providers,
             lambda: self.offers,
             Poker(self._redis),
-            self._challenging.desk,
+            self._challenging,
+            self.seen.verdicts,
         )
         self._pages = Pages(self._own_pages.application)
         await self._pages.start()
@@ -144,6 +150,8 @@ class Worker:
             recent=self.live.recent,
             sums=self.live.sums,
             traces=self._tracing.traces,
+            mint=self._observing.mint,
+            observer=self._observing.observer,
         )
         self.live.lag.start()
         following = spawn(self._follow(), name="what the fleet tells")
@@ -219,11 +227,6 @@ class Worker:
             remember = self.configuration.file.directory.remember
             self.directory.stored = StoredAccounts(durable.database, durable.secrets, wall, remember)
 
-    async def _challenge(self) -> Challenging:
-        secrets = self._durable.secrets if self._durable is not None else await fleet_secrets(self._redis)
-        file = self.configuration.file
-        return Challenging(file, self._redis, secrets, self._terms, self._has_owner)
-
     def _terms(self, rule: str) -> Terms | None:
         """On which a rule in force challenges."""
         return self.offers.terms(rule)
@@ -246,7 +249,10 @@ class Worker:
             self.seen.networks.run(self._redis),
             self.seen.refusals.run(self._redis),
             *self._challenging.runs(),
+            *self._observing.runs(),
         ]
+        if self.seen.verdicts is not None:
+            followed.append(self.seen.verdicts.run(self._redis))
         if self._durable is not None:
             self._follower = DirectoryFollower(
                 self._durable.database, self._redis, self.directory, overrides_changed=self.overriding.changed
@@ -313,6 +319,7 @@ class Worker:
             "sightings": {name: getattr(seen.sightings.counts, name) for name in seen.sightings.counts.__slots__},
             "networks": dataclasses.asdict(seen.networks.counts),
             "refusals": dataclasses.asdict(seen.refusals.counts),
+            "verdicts": dataclasses.asdict(seen.verdicts.counts) if seen.verdicts is not None else {},
             "feeds": [[one.name, one.age, one.stale] for one in self.rules.ages(wall())],
             **self._directory_counts(),
             **self._challenging.snapshot(),

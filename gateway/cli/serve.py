@@ -16,6 +16,7 @@ from gateway.app.accounts_admin import AccountsAdmin
 from gateway.app.clocks import wall
 from gateway.app.configuration import Configuration
 from gateway.app.directory import open_durable
+from gateway.app.observing import SOCKET
 from gateway.app.operators import OperatorsPort
 from gateway.app.schema import prepare_durable
 from gateway.app.supervisor import prepare_everything, rulesets
@@ -37,6 +38,8 @@ log = logging.getLogger("tidegate")
 
 CLERK_WITHIN = 20.0
 """Seconds for the clerk to finish what is in hand: what is not done waits in the inbox."""
+OBSERVE_WITHIN = 15.0
+"""Seconds for the sketcher, and then the detector, to end: what was not told is told again after the next start."""
 RECORD_WITHIN = 20.0
 """Seconds for the recorder to end: what it has not recorded by then waits in the spool."""
 
@@ -87,11 +90,12 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: spawn(rules.reload("signal"), name="reload"))
     recorder, clerk = _recorder(configuration, runtime), _clerk(configuration, runtime, whole.folder.parent)
-    port = OperatorsPort(configuration, fleet, rules, accounts, notes, (supervisor, recorder, clerk), refresh)
+    sketcher, detector = _sketcher(configuration, runtime), _detector(configuration, runtime, whole.folder.parent)
+    processes = (supervisor, recorder, clerk, sketcher, detector)
+    port = OperatorsPort(configuration, fleet, rules, accounts, notes, processes, refresh)
     await port.serve(admin_bound)
-    await supervisor.start()
-    await recorder.start()
-    await clerk.start()
+    for process in processes:
+        await process.start()
     log.info("serving on %s with %d worker(s); admin on %s", address_of(bound), count, address_of(admin_bound))
     following = [spawn(rules.watch(), name="watch the policies"), spawn(rules.reconcile(), name="reconcile")]
     following.append(spawn(refresh(), name="fetch feeds"))
@@ -104,7 +108,9 @@ async def _supervise(configuration: Configuration, count: int, runtime: Path, wh
     await asyncio.gather(*following, return_exceptions=True)
     # The clerk last: workers may still take what providers tell.
     await supervisor.stop(file.timeouts.drain + 5.0)
-    await asyncio.gather(recorder.stop(RECORD_WITHIN), clerk.stop(CLERK_WITHIN))
+    await asyncio.gather(recorder.stop(RECORD_WITHIN), clerk.stop(CLERK_WITHIN), sketcher.stop(OBSERVE_WITHIN))
+    # Last: it hears what the sketcher had left.
+    await detector.stop(OBSERVE_WITHIN)
     await port.close()
     await accounts.close()
     rules.close()
@@ -130,3 +136,17 @@ def _clerk(configuration: Configuration, runtime: Path, wholes: Path) -> Supervi
     command = ["-m", "gateway", "clerk", "--config", str(configuration.path), "--wholes", str(wholes)]
     command += ["--parent", str(os.getpid()), "--copy", str(runtime / "tidegate.yaml")]
     return Supervisor(command, int(bool(configuration.file.providers)), runtime, name="clerk")
+
+
+def _sketcher(configuration: Configuration, runtime: Path) -> Supervisor:
+    """The process that makes observations of what workers note; none where nothing is observed."""
+    command = ["-m", "gateway", "sketcher", "--config", str(configuration.path), "--socket", str(runtime / SOCKET)]
+    command += ["--parent", str(os.getpid()), "--copy", str(runtime / "tidegate.yaml")]
+    return Supervisor(command, int(configuration.file.detector is not None), runtime, name="sketcher")
+
+
+def _detector(configuration: Configuration, runtime: Path, wholes: Path) -> Supervisor:
+    """The process that looks for accounts that act as one; none where nothing is observed."""
+    command = ["-m", "gateway", "detect", "run", "--config", str(configuration.path), "--wholes", str(wholes)]
+    command += ["--parent", str(os.getpid()), "--copy", str(runtime / "tidegate.yaml")]
+    return Supervisor(command, int(configuration.file.detector is not None), runtime, name="detector")

@@ -125,6 +125,7 @@ upstreams:
   - name: inference
     url: {json.dumps(places.upstream)}
     bearer: ${{TIDEGATE_UPSTREAM_KEY:-upstream-secret}}
+detector: {{}}  # Accounts that act as one are looked for.
 exchange_log:  # For `tidegate replay` and `tidegate shadow report`.
   folder: exchanges
 timeouts:
