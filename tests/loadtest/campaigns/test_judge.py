@@ -49,7 +49,7 @@ def truth() -> Truth:
         kinds=np.array([kind for _, kind, _ in ASKED], np.int8),
         new=np.array([new for _, _, new in ASKED]),
         of=np.array([account for account, _, _ in ASKED], np.int32),
-        times=np.arange(len(ASKED)) * 60.0,
+        times=np.arange(len(ASKED), dtype=np.float64) * 60.0,
     )
 
 
@@ -93,7 +93,7 @@ def test_honest_people(judged: Judgement) -> None:
     assert judged.benign.challenged == pytest.approx(1 / 3)
     assert judged.benign.delayed == pytest.approx(1 / 3)
     assert judged.negatives["class"].challenged == pytest.approx(1 / 2), "one that was taken back is none"
-    assert judged.worst == ("class", pytest.approx(1 / 2))
+    assert judged.worst == ("class", 0.5)
     assert judged.benign.suspended == 0.0
 
 
