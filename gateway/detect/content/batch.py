@@ -7,10 +7,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from gateway.campaigns.sketch import FRACTION
 from gateway.detect.content.arrays import F64, I32, I64, U32, U64, Flags, grid_bit, mixed, spread, starts_of
 
-_FRESH: Final = 3
-"""So many shingles that nobody had shown make a filling new; of a short prompt, a quarter of them."""
+_ENOUGH: Final = round(12 * FRACTION)
+"""So many shingles make a filling another one, of a short prompt a quarter of them: eight words, not one changed."""
 
 
 class Batch(NamedTuple):
@@ -96,18 +97,25 @@ def fillings_of(batch: Batch, prompt_hashes: U64) -> Fillings:
     )
 
 
-def filling_bits(batch: Batch, fillings: Fillings, fresh: Flags, codes: U32) -> U64:
-    """Of each occurrence the bits of its filling: of the least hash, and of the whole one where it brings much that
-    nobody had shown. A shingle of the system prompt is filled with the whole event; one of the last turn with that turn
-    alone: a popular prompt under a hundred system prompts is one filling.
+def filling_bits(batch: Batch, fillings: Fillings, fresh: Flags, apart: Flags, codes: U32) -> U64:
+    """Of each occurrence the bits of its filling: of its least hash; of the least one apart from what may be a template,
+    where there is enough of that; and of all of it where it brings enough that nobody had shown.
+
+    A shingle of the system prompt is filled with the whole event; one of the last turn with that turn alone: a popular
+    prompt under a hundred system prompts is one filling.
     """
-    news = np.bincount(batch.segments, fresh, 2 * batch.size)
     asked: F64 = np.diff(batch.ends, prepend=0)[batch.size :] / 4
-    enough = np.clip(np.ceil(asked), 1, _FRESH)
-    turn = news[batch.size :]
-    filled = np.concatenate([news[: batch.size] + turn >= enough, turn >= enough])
+    enough = np.clip(np.ceil(asked), 1, _ENOUGH)
     rows = np.tile(codes, 2)
-    whole = grid_bit(np.concatenate([fillings.events, fillings.turns]), rows)
-    bits = grid_bit(np.tile(fillings.least, 2), rows) | np.where(filled, whole, np.uint64(0))
+    bits = grid_bit(np.tile(fillings.least, 2), rows)
+    rest = np.full(2 * batch.size, 2**64 - 1, np.uint64)
+    np.minimum.at(rest, batch.segments[apart], mixed(batch.spread[apart]))
+    rest[: batch.size] = np.minimum(rest[: batch.size], rest[batch.size :])
+    whole = np.concatenate([fillings.events, fillings.turns])
+    for flags, hashes in ((fresh, whole), (apart, mixed(rest))):
+        counts = np.bincount(batch.segments, flags, 2 * batch.size)
+        turn = counts[batch.size :]
+        there = np.concatenate([counts[: batch.size] + turn >= enough, turn >= enough])
+        bits |= np.where(there, grid_bit(hashes, rows), np.uint64(0))
     spots: U64 = bits[batch.segments]
     return spots

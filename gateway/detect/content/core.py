@@ -84,7 +84,8 @@ class Content:
         codes = codes_of(parties.astype(np.uint64), trusted)
         fillings = fillings_of(batch, prompt_hashes)
         slots, private, fresh = self._place(batch, codes, now)
-        self._count(batch, slots, codes, filling_bits(batch, fillings, fresh, codes))
+        apart = ((slots < 0) | (self.table.heavy[slots] < 0))[batch.inverse]
+        self._count(batch, slots, codes, filling_bits(batch, fillings, fresh, apart, codes))
         heavy = self._records(batch, slots)
         seen = heavy[batch.inverse]
         chosen = np.flatnonzero(seen >= 0)
@@ -97,9 +98,8 @@ class Content:
         )
         ids, where = self._hits(events, seen[chosen])
         if len(ids):
-            apart = seen < 0
             self.catalogue.note(
-                ids, where, parties, trusted, times, fillings.events, lambda event: batch.of(event, apart)
+                ids, where, parties, trusted, times, fillings.events, lambda event: batch.of(event, seen < 0)
             )
         told = self.catalogue.suspect[ids]
         offsets = np.zeros(size + 1, np.int64)
@@ -217,8 +217,10 @@ class Content:
         trusted = counted(self.table.trusted[slots])
         public = self.numbers.public(users, trusted, self.untrusted.count(), self.trusted.count())
         self.catalogue.judge(live, public)
-        heavy = (untrusted >= self.numbers.heavy) & (filled(self.table.fillings[slots]) >= self.numbers.fillings)
-        return live[heavy & ~public]
+        # What is part of a template stays so while half as many parties use it: no template flickers.
+        held = (self.heavies.template[live] >= 0) & (untrusted >= self.numbers.heavy / 2)
+        various = filled(self.table.fillings[slots]) >= self.numbers.fillings
+        return live[((untrusted >= self.numbers.heavy) & various | held) & ~public]
 
     def approve(self, key: int) -> None:
         """A person said that the template with this key is a campaign's: suspect, whoever else uses it."""
