@@ -80,14 +80,8 @@ def backtest(
         total = min(rows_of(events) or math.inf, limit or math.inf)
         whole = int(total) if total < math.inf else 0
         with bar("exchanges", quiet=as_json) as tell:
-            found = run_backtest(
-                wanted,
-                with_settings(look, seed, without or ()),
-                Detector,
-                monotonic,
-                lambda done: tell(done, whole),
-                os.environ,
-            )
+            settings = with_settings(look, seed, without or ())
+            found = run_backtest(wanted, settings, Detector, monotonic, lambda done: tell(done, whole), os.environ)
     except Problems as problems:
         fail_with(problems)
     except (RowError, OutOfOrderError) as error:

@@ -214,7 +214,7 @@ async def test_snapshot(server: EmbeddedServer, redis: Redis, tmp_path: Path) ->
         async with Running(connected(server), tmp_path):
             await tell(redis, observed(time.time(), 30, 3))
             await until(lambda: in_force(told))
-        await redis.flushall()
+        await redis.delete(HELD)
         async with Running(connected(server), tmp_path) as again:
             await until(lambda: again.state["told"] == 3)
             assert again.state["events"] == 30
