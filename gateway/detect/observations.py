@@ -97,19 +97,28 @@ class Stream:
             if not self._waiting:
                 self._wake.clear()
 
+    async def finish(self, within: float) -> None:
+        """Write what waits, for at most so many seconds: at the end of the process."""
+        with contextlib.suppress(*AWAY):
+            async with asyncio.timeout(within):
+                while self._waiting:
+                    batch = [self._waiting.popleft() for _ in range(min(ENTRY, len(self._waiting)))]
+                    await self._write(batch)
+
     async def _write(self, batch: Sequence[Event]) -> None:
         now = self._clock()
+        # First of all: were it to fail when the batch is written, that would be written again.
+        if now >= self._trims and self._held:
+            # Every gateway of a fleet writes entries of about the same size.
+            entries = int(self._most * len(self._sizes) / self._held)
+            await self._redis.xtrim(STREAM, maxlen=max(entries, 1), approximate=True)
+            self._trims = now + TRIM
         fields = {FIELD_VERSION: VERSION, FIELD_EVENTS: pack(batch)}
         await self._redis.xadd(
             STREAM, fields, minid=f"{max(0, int((now - self._retention) * 1000))}-0", approximate=True
         )
         self.counts.written += len(batch)
         self._remember(now, len(batch))
-        if now >= self._trims:
-            self._trims = now + TRIM
-            # Every gateway of a fleet writes entries of about the same size.
-            entries = int(self._most * len(self._sizes) / self._held)
-            await self._redis.xtrim(STREAM, maxlen=max(entries, 1), approximate=True)
 
     def _remember(self, now: float, count: int) -> None:
         self._sizes.append((now, count))

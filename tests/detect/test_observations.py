@@ -8,7 +8,7 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -107,7 +107,7 @@ async def sketcher(folder: Path, url: str, socket: Path) -> AsyncIterator[asynci
 
 
 async def heard(redis: Redis) -> list[Event]:
-    entries: Sequence[Any] = await redis.xrange(STREAM)
+    entries: Any = await redis.xrange(STREAM)
     assert all(fields[FIELD_VERSION] == VERSION for _, fields in entries)
     return [event for _, fields in entries for event in unpack(fields[FIELD_EVENTS])]
 
@@ -115,7 +115,8 @@ async def heard(redis: Redis) -> list[Event]:
 async def dump(redis: Redis) -> bytes:
     """All that Redis has, compressed nowhere."""
     await redis.config_set("rdbcompression", "no")
-    return b"".join([key + (await redis.dump(key) or b"") for key in await redis.keys("*")])
+    keys: Any = await redis.keys("*")
+    return b"".join([key + await redis.dump(key) for key in keys])
 
 
 async def test_an_exchange_becomes_an_event_without_text(tmp_path: Path) -> None:
