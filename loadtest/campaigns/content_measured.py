@@ -64,7 +64,7 @@ class World(NamedTuple):
 
 
 def read(data: Path, half: int, rng: random.Random) -> Texts:
-    files = sorted((data / "templates").glob("*.jsonl"))
+    files = sorted(path for path in (data / "templates").glob("*.jsonl") if path.stat().st_size)
     sets: dict[str, list[Path]] = {}
     for path in files:
         sets.setdefault("_".join(path.stem.split("_")[:2]), []).append(path)

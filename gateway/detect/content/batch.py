@@ -98,8 +98,8 @@ def fillings_of(batch: Batch, prompt_hashes: U64) -> Fillings:
 
 
 def filling_bits(batch: Batch, fillings: Fillings, fresh: Flags, apart: Flags, codes: U32) -> U64:
-    """Of each occurrence the bits of its filling: of its least hash; of the least one apart from what may be a template,
-    where there is enough of that; and of all of it where it brings enough that nobody had shown.
+    """Of each occurrence the bits of its filling: of its least hash; of the least one apart from what may be a
+    template, where there is enough of that; and of all of it where it brings enough that nobody had shown.
 
     A shingle of the system prompt is filled with the whole event; one of the last turn with that turn alone: a popular
     prompt under a hundred system prompts is one filling.
