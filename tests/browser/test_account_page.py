@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from playwright.async_api import Browser, Page, expect
 
 from gateway.accounts.one_time import Scope
 from gateway.accounts.sql import keys, standing, tables
+from gateway.campaigns.verdict import Family, Verdict
+from gateway.policies.risk.campaigns import Response
+from gateway.policies.risk.levels import CampaignsConfig
 from gateway.verification.provider import State
 from tests.browser.chromium import DESK, PHONE, missing, settled, tab
 from tests.control.owner.world import DAY, World, gateway
@@ -167,6 +171,10 @@ async def _many_states(world: World) -> dict[str, tuple[str, Scope, str]]:
             world.write(standing.add_evidence, account, kind, obtained=obtained)
     world.write(standing.add_fall, "fallen", "chargeback")
     world.account("w" * 120)
+    world.account("suspected")
+    world.response = Response(CampaignsConfig.model_validate({"verify": {}}), "risk")
+    families = ((Family.CONTENT, 6.0), (Family.LINKS, 8.0))
+    world.verdicts.tell([Verdict("suspected", "c1", 14.0, families, expires=math.inf)])
     return {
         "owner": ("acme", Scope.OWNER, ""),
         "verify": ("acme", Scope.VERIFY, ""),
@@ -174,6 +182,7 @@ async def _many_states(world: World) -> dict[str, tuple[str, Scope, str]]:
         "revoked-key": ("acme", Scope.OWNER, f"/keys/{gone.prefix}"),
         "fallen": ("fallen", Scope.OWNER, ""),
         "due": ("due", Scope.OWNER, ""),
+        "suspected": ("suspected", Scope.OWNER, ""),
         "long-name": ("w" * 120, Scope.OWNER, ""),
         "sign-in": ("", Scope.VERIFY, "/sign-in"),
         "signed-out": ("", Scope.VERIFY, "/signed-out"),
@@ -209,6 +218,10 @@ async def test_everybody_can_read_it(browser: Browser, world: World) -> None:
             if name == "key":
                 await press(page, "Make a new key")
                 faults |= await _faults(page, "new key")
+            if name == "suspected":
+                await press(page, "Ask for a review")
+                await expect(page.get_by_text("You have told us that this is wrong")).to_be_visible()
+                faults |= await _faults(page, "asked for a review")
             if name == "verify":
                 await press(page, "Verify now")
                 await press(page, "submitted")
