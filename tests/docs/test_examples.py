@@ -61,6 +61,7 @@ NOT_RUN: Final[Mapping[str, str]] = {
     "export INFERENCE_API_KEY": "test_deployment.py runs it, with the blocks around it, as one story",
     "tidegate replay --since": "tests/cli/test_replay.py, on a log that there is",
     "tidegate shadow report": "as above",
+    "tidegate case list": "tests/cli/test_case.py, on cases that there are",
 }
 """Beginning of a block -> who else runs it."""
 

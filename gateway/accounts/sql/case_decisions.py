@@ -200,11 +200,21 @@ def left_to_do(connection: sql.Connection, case: int) -> list[str]:
     """Accounts that a decision means and that were not reached yet. Those of a decision that was taken back are left
     alone: it has to be decided again. Raises NoSuch, NotSo.
     """
+    there = _to_carry_out(connection, case)
+    everybody = meant(connection, case, _seen(there))
+    return [account for account in everybody if not account.startswith(ERASED)]
+
+
+def _to_carry_out(connection: sql.Connection, case: int) -> sql.Row[Any]:
     there = one(connection, case)
     if there.state != APPROVED or there.action not in ("verify", "suspend"):
         raise NotSo("nothing is to be done to its accounts: it was not approved so")
-    everybody = meant(connection, case, there.seen if there.seen is not None else there.updated)
-    return [account for account in everybody if not account.startswith(ERASED)]
+    return there
+
+
+def _seen(there: sql.Row[Any]) -> float:
+    seen: float = there.seen if there.seen is not None else there.updated
+    return seen
 
 
 def carry_out(writing: Writing, case: int, accounts: Sequence[str], of_file: Collection[str] = ()) -> int:
@@ -213,8 +223,11 @@ def carry_out(writing: Writing, case: int, accounts: Sequence[str], of_file: Col
 
     Raises NoSuch, NotSo.
     """
-    there = one(writing.connection, case)
-    still = set(left_to_do(writing.connection, case))
+    there = _to_carry_out(writing.connection, case)
+    which = (members.c.case == case, members.c.account.in_(accounts), members.c.state.in_(STILL))
+    still = set(
+        writing.connection.scalars(sql.select(members.c.account).where(*which, members.c.joined <= _seen(there)))
+    )
     done = []
     for account in accounts:
         if account not in still or account in of_file:

@@ -10,16 +10,18 @@ import contextlib
 import os
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from gateway.control.access.roles import Role
 from gateway.tasks import spawn
 from tests.browser.chromium import missing
 from tests.browser.console.conftest import ConsolePage
 from tests.browser.console.deployment import Deployment
+from tests.browser.console.judged import judged
 from tests.browser.console.looked import PHONE, SHOTS, shot
 from tests.browser.console.steered import WHY, dialog, press, put_back
 
@@ -109,3 +111,16 @@ async def test_pictures(console_page: ConsolePage, deployment: Deployment) -> No
             await press(dialog(page), "Done")
             await expect(page.get_by_role("complementary", name="Alarms")).to_contain_text("Frozen: model m-large")
             await shot(page, "incident", whole=False)
+
+
+async def test_a_case(browser: Browser, tmp_path: Path) -> None:
+    """A cluster that was made by hand, as an analyst sees it."""
+    async with judged(tmp_path / "directory") as port:
+        case = port.tell(300)
+        window = await browser.new_context(viewport={"width": SIZE[0], "height": 1150})
+        page = await window.new_page()
+        await page.goto(f"{port.origin}/console/cases/{case}")
+        await expect(page.locator(".cluster > svg .node").first).to_be_visible()
+        await expect(page.get_by_text("stay at trace")).to_be_visible()
+        await shot(page, "case", whole=False)
+        await window.close()

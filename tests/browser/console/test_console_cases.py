@@ -146,7 +146,6 @@ async def test_a_case_of_25_000(page: Page, port: Judged) -> None:
     await go(page, port, f"cases/{case}")
     await expect(page.locator(".cluster > svg .node")).to_have_count(152)
     await expect(page.get_by_text("page 1 of 1000")).to_be_visible()
-    await shot(page, "case")
     assert await looks(page, "case") == []
     await press(page, "Approve …")
     await expect(dialog(page)).to_contain_text("25000 accounts")

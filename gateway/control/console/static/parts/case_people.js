@@ -19,7 +19,7 @@ export function CasePeople({ one, onSplit }) {
   const judges = may("judge") && ["open", "approved"].includes(one.state);
   const actions = judges ? html`<${Button} class="small" disabled=${!picked.size} onClick=${() => onSplit([...picked])}>Take ${picked.size ? number(picked.size) : ""} out …<//>` : null;
   return html`<${Section} title="Accounts" note=${counted(one)}><${Loaded} of=${found}>${(data) => html`
-    <${Table} caption=${`Accounts, those that belong the most first, page ${page + 1}`} hideCaption rows=${data.accounts} rowKey="account" filename=${`case-${one.id}-accounts-${page + 1}`} actions=${actions} columns=${columns(judges, picked, pick)} empty="There are none." />
+    <div class="as-cards"><${Table} caption=${`Accounts, those that belong the most first, page ${page + 1}`} hideCaption rows=${data.accounts} rowKey="account" filename=${`case-${one.id}-accounts-${page + 1}`} actions=${actions} columns=${columns(judges, picked, pick)} empty="There are none." /></div>
     <div class="row end"><${Button} class="small" disabled=${!page} onClick=${() => setFrom(from.slice(0, -1))}>Before<//><span class="soft small">page ${page + 1} of ${Math.max(1, Math.ceil(everybody(one) / PAGE))}</span>
       <${Button} class="small" disabled=${!data.next} onClick=${() => setFrom([...from, data.next])}>Next<//></div>`}<//><//>`;
 }
