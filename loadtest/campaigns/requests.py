@@ -81,7 +81,7 @@ class Requests:
                 continue
             column = self._society.words.make(np.maximum(2, rng.poisson(max(words, 8), distinct)))
             real = np.flatnonzero(rng.random(distinct) < (0.5 if seen else 0.3))
-            source = seen or (texts.maths if rng.random() < 0.5 else texts.prompts)
+            source = seen or (texts.maths if rng.random() < 0.5 else texts.seeds)
             picks = rng.integers(0, len(source), len(real))
             for at, pick in zip(real.tolist(), picks.tolist(), strict=True):
                 # A real one, and not twice the same: a lab does not pay for one question again and again.

@@ -100,7 +100,9 @@ class Texts:
 
     half: Half
     prompts: tuple[str, ...]
-    """Of real users, where there are any."""
+    """Of real users, where there are any. Honest people ask them."""
+    seeds: tuple[str, ...]
+    """Others of the same kind: what a campaign fills its templates with."""
     maths: tuple[str, ...]
     """Questions of a benchmark."""
     templates: tuple[Template, ...]
@@ -120,7 +122,8 @@ class Texts:
         own = [written(text) for text in alternate(grammar.TEMPLATES, half)]
         return cls(
             half=half,
-            prompts=tuple(prompts),
+            prompts=tuple(prompts[::2]),
+            seeds=tuple(prompts[1::2]),
             maths=tuple(maths),
             templates=(*own, *_templates(data, half)),
             frameworks=tuple(alternate(grammar.FRAMEWORKS, half)),

@@ -98,7 +98,7 @@ def test_honest_volumes(sources: Sources, tmp_path: Path) -> None:
 def test_halves_share_nothing() -> None:
     """What is tuned on and what is reported on have no prompt, question, template or framework in common."""
     one, other = Texts.read(None, "tune"), Texts.read(None, "report")
-    for name in ("templates", "frameworks", "prompts", "maths"):
+    for name in ("templates", "frameworks", "prompts", "seeds", "maths"):
         first, second = getattr(one, name), getattr(other, name)
         assert first
         assert second
