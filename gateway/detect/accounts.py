@@ -1,4 +1,4 @@
-"""What is known of each account: counts and last places, half a kilobyte, by the row that it holds while it is remembered."""
+"""What is known of each account: counts and last places, half a kilobyte each, in the row that it holds."""
 
 from __future__ import annotations
 
@@ -109,7 +109,8 @@ class Accounts:
         self.rows["cluster"][at] = -1
         return at
 
-    def learn(self, facts: AccountFacts, now: float) -> int:
+    def learn(self, facts: AccountFacts) -> int:
+        """Its row; `learnt` follows."""
         at = self.row(facts.account)
         rows = self.rows
         if facts.organisation:
@@ -124,9 +125,11 @@ class Accounts:
         if facts.email_domain:
             rows["domain"][at] = self._hashing(facts.email_domain)
         rows["signup_country"][at] = self.countries(facts.signup_country)
-        rows["last"][at] = max(float(rows["last"][at]), now)
-        self.trust(np.array([at], np.int32), now)
         return at
+
+    def learnt(self, at: Column, now: float) -> None:
+        self.rows["last"][at] = np.maximum(self.rows["last"][at], now)
+        self.trust(at, now)
 
     def _join(self, at: int, organisation: str) -> None:
         party = self.organisations.get(organisation)

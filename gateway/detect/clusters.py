@@ -102,8 +102,9 @@ def continued(
             into.setdefault(best, []).append(cluster.id)
     clusters = []
     for place, candidate in enumerate(candidates):
-        cluster = taken.get(place)
-        if cluster is None:
+        if place in taken:
+            cluster = taken[place]
+        else:
             cluster = Cluster(following, candidate.templates, candidate.hard)
             following += 1
         if not np.array_equal(cluster.templates, candidate.templates) or not np.array_equal(

@@ -1,4 +1,4 @@
-"""From what was heard to clusters: proposed now and then, added to at once, judged anew where their evidence has grown."""
+"""From what was heard to clusters: proposed now and then, added to at once, judged anew where evidence has grown."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ class Deciding:
     def due(self, now: float) -> bool:
         """Whether it is time to group: at once for news of templates, else when there is more, or it is long ago."""
         since = now - self.grouped
-        if since < SOON or not self._evidence:
+        known = any(cluster.told for cluster in self.clusters.values())
+        if since < (self._settings.group / 2 if known else SOON) or not self._evidence:
             return False
         grown = self._evidence > (1 + GROWN) * self._weighed
         return (
@@ -211,7 +212,9 @@ class Deciding:
         since = now - cluster.judged
         if not cluster.judged or since >= OLD:
             return True
-        return since >= SOON and self._weight(cluster) > (1 + 2 * GROWN) * cluster.weighed
+        return (
+            since >= (5 * SOON if cluster.told else SOON) and self._weight(cluster) > (1 + 2 * GROWN) * cluster.weighed
+        )
 
     def case(self, cluster: Cluster, usual: Everybody) -> Case | None:
         """None where there are too few parties to judge."""

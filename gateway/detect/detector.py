@@ -32,7 +32,7 @@ class Detector:
     """Implements `interface.Detecting`."""
 
     def __init__(self, settings: Settings, tag: Callable[[str], str] | None = None) -> None:
-        """`tag`: account -> the tag that its minted ids bear (`minted.Mint.tag`); None where events name the account."""
+        """`tag`: account -> the tag of its minted ids (`minted.Mint.tag`); None where events name the account."""
         self._settings = settings
         self._tag = tag
         self._begin()
@@ -53,6 +53,8 @@ class Detector:
 
     def rule(self, rulings: Iterable[Ruling]) -> None:
         if self._rulings.rule(rulings, self._deciding.clusters):
+            # What was said of anybody may hold no more.
+            self._memory.news.update(np.flatnonzero(self._memory.accounts["score"] > 0).tolist())
             self._deciding.touch()
             self._deciding.grouped = 0.0
 

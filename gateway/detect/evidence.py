@@ -29,7 +29,8 @@ class Sign(NamedTuple):
     """What an analyst reads; no text of callers."""
 
 
-class Parties(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Parties:
     """Accounts by party: `number` for each account, 0 … `count`-1."""
 
     number: Ints

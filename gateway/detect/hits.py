@@ -68,7 +68,7 @@ class Hits:
             )
 
     def sweep(self, since: float, freed: Ints, alive: Ints | None = None) -> None:
-        """Drops what was last seen before `since`, what is of `freed` accounts, and what is of no template that lives."""
+        """Drops what was last seen before `since`, what is of `freed` accounts, and of templates that are not alive."""
         keep = self["last"] >= since
         if len(freed):
             keep &= ~np.isin(self["account"], freed)

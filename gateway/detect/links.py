@@ -1,14 +1,14 @@
 """Hard links: what two parties have in common that honest ones seldom share, and what wanders between them.
 
 Everything is a row (kind, attribute, account): a card is an attribute, and so is an assistant turn that two parties
-present, a prompt that fails over, or the account whose minted ids come back elsewhere. What too many share says nothing.
+present, a prompt that fails over, or the account whose minted ids come back elsewhere. What a crowd has says nothing.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "email": Kind(3.0, 0.005, 100, "an e-mail address"),
     "customer": Kind(3.0, 0.005, 200, "an account at the payment processor"),
     "minted": Kind(6.0, 0.0005, 64, "ids that were made for another of them"),
-    "turns": Kind(4.0, 0.002, 8, "conversations that wander from one to another"),
+    "turns": Kind(4.0, 0.002, 4, "conversations that wander from one to another"),
     "failover": Kind(2.5, 0.005, 8, "prompts refused to one and answered to another within a minute"),
 }
 NAMES: Final = tuple(KINDS)
@@ -50,6 +50,9 @@ WAITING: Final = 1 << 16
 """Refused prompts, and first ids, that are kept at the same time."""
 TURNS: Final = 1 << 21
 """Slots of the table of turns: the newer displaces. Some 40 MB, an hour at 500 new turns a second."""
+
+PROMPTS: Final = 1 << 18
+"""Slots of the table of prompts that were asked."""
 
 COLUMNS: Final = {"kind": "u1", "attribute": "u8", "account": "i4", "time": "f8"}
 
@@ -74,6 +77,9 @@ class Links:
         self._turns = np.zeros(TURNS, np.uint64)
         self._showed = np.zeros(TURNS, np.int32)
         """Row of the account that showed the turn."""
+        self._asked = np.zeros(PROMPTS, np.uint64)
+        self._asker = np.zeros(PROMPTS, np.int32)
+        """Party that asked a prompt first."""
         self._refused: OrderedDict[int, tuple[int, float]] = OrderedDict()
         """Prompt -> (account, time)."""
         self._once: OrderedDict[tuple[int, int, str], int] = OrderedDict()
@@ -125,7 +131,10 @@ class Links:
         wandered = there & (party[self._showed[slots]] != party[account])
         for at in np.flatnonzero(wandered).tolist():
             pair = (int(self._showed[slots[at]]), int(account[at]))
-            self._add("turns", int(turns[at]), pair, float(batch.time[owner[at]]))
+            # One may be boiler-plate, or what a model says to everybody who greets it.
+            for one, other in (pair, pair[::-1]):
+                if self._twice((one, -1, "turns"), int(turns[at])):
+                    self._add("turns", int(turns[at]), (one, other), float(batch.time[owner[at]]))
 
     def _hear_minted(self, account: int, tag: str, other: int, number: int, now: float, accounts: Accounts) -> None:
         if other >= 0 and accounts["party"][account] == accounts["party"][other]:
@@ -137,11 +146,14 @@ class Links:
     def _hear_failover(self, batch: Batch, accounts: Accounts) -> None:
         waiting, party = self._refused, accounts["party"]
         refused, prompts = batch.refused.tolist(), batch.prompt.tolist()
+        common = self._common(batch, party).tolist()
         for at, prompt in enumerate(prompts):
             if not prompt or not (refused[at] or prompt in waiting):
                 continue
             account, now = int(batch.account[at]), float(batch.time[at])
             before = waiting.get(prompt)
+            if common[at]:
+                continue
             if before is None or now - before[1] > WINDOW:
                 if refused[at]:
                     waiting[prompt] = (account, now)
@@ -154,6 +166,18 @@ class Links:
                     if self._twice((one, -1, "failover"), prompt):
                         self._add("failover", prompt, (one, other), now)
 
+    def _common(self, batch: Batch, party: Ints) -> Ints:
+        """Whether somebody else had asked each prompt before it was refused: a benchmark's question is no secret."""
+        slots = (batch.prompt % np.uint64(PROMPTS)).astype(np.int64)
+        mine = party[batch.account]
+        there = self._asked[slots] == batch.prompt
+        # Whom it was refused to, and who got it, are two: a third makes it common.
+        common: Ints = there & (self._asker[slots] != mine) & ~np.isin(batch.prompt, list(self._refused) or [0])
+        new = ~there & (batch.prompt != 0)
+        self._asked[slots[new]] = batch.prompt[new]
+        self._asker[slots[new]] = mine[new]
+        return common
+
     def _twice(self, key: tuple[int, int, str], number: int) -> bool:
         """Whether two different numbers were seen of it."""
         seen = self._once.get(key)
@@ -162,10 +186,10 @@ class Links:
             if len(self._once) > WAITING:
                 self._once.popitem(last=False)
             return False
-        if seen != -1 and seen != number:
+        if seen not in {-1, number}:
             self._once[key] = -1
             return True
-        return seen == -1 and key[2] == "failover"
+        return seen == -1 and key[2] != "minted"
 
     def shared(self, accounts: Accounts) -> Shared:
         """What is shared now, without crowds."""
@@ -213,21 +237,33 @@ class Links:
 
     @property
     def bytes(self) -> int:
-        return self.rows.bytes + self._turns.nbytes + self._showed.nbytes + 200 * (len(self._refused) + len(self._once))
+        return (
+            self.rows.bytes
+            + self._turns.nbytes
+            + self._showed.nbytes
+            + self._asked.nbytes
+            + self._asker.nbytes
+            + 200 * (len(self._refused) + len(self._once))
+        )
 
     def save(self) -> tuple[dict[str, Column], dict[str, object]]:
         held = np.flatnonzero(self._turns)
         arrays = self.rows.save("links.") | {
+            "asked": self._asked,
+            "asker": self._asker,
             "turns.slot": held, "turns.turn": self._turns[held], "turns.account": self._showed[held],
         }  # fmt: skip
         once = [[*key, number] for key, number in self._once.items()]
         refused = [[prompt, *of] for prompt, of in self._refused.items()]
         return arrays, {"once": once, "refused": refused}
 
-    def load(self, arrays: Mapping[str, Column], saved: Mapping[str, list[list[object]]]) -> None:
+    def load(self, arrays: Mapping[str, Column], saved: Mapping[str, Any]) -> None:
         self.rows.load("links.", arrays)
         self._turns[:] = 0
+        self._asked, self._asker = arrays["asked"].copy(), arrays["asker"].copy()
         self._turns[arrays["turns.slot"]] = arrays["turns.turn"]
         self._showed[arrays["turns.slot"]] = arrays["turns.account"]
-        self._once = OrderedDict(((int(a), int(b), str(c)), int(d)) for a, b, c, d in saved["once"])  # type: ignore[call-overload]
-        self._refused = OrderedDict((int(p), (int(a), float(t))) for p, a, t in saved["refused"])  # type: ignore[call-overload, arg-type]
+        once = (((int(a), int(b), str(c)), int(d)) for a, b, c, d in saved["once"])
+        self._once = OrderedDict(once)
+        refused = ((int(p), (int(a), float(t))) for p, a, t in saved["refused"])
+        self._refused = OrderedDict(refused)

@@ -27,7 +27,7 @@ NOTHING: Final = Correlation(0.0, math.inf)
 def correlation(count: Ints, total: Ints, squares: Ints) -> Correlation:
     """ICC(1) by one-way analysis of variance (Donner 1986), groups of unequal size.
 
-    `count`, `total`: by group, the latter of shape (groups,) or (groups, dimensions); `squares`: sum of squared lengths.
+    By group: `count`; `total` of shape (groups,) or (groups, dimensions); `squares`, the sum of squared lengths.
     """
     enough = count >= 2
     count, total, squares = count[enough].astype(np.float64), total[enough].astype(np.float64), squares[enough]
@@ -57,7 +57,7 @@ def normal(value: float, mean: float, deviation: float) -> float:
 
 
 def interchangeable(found: Correlation, usual: float, most: float) -> float:
-    """Nats for "drawn from one list" against "each its own", where others correlate by `usual`; at most `most` each way.
+    """Nats for "drawn from one list" against "each its own", where others correlate by `usual`; at most `most` nats.
 
     Of one list the correlation is 0, give or take what covers it; of honest groups it lies about `usual`, and groups of
     like-minded people below it.
@@ -88,12 +88,12 @@ def binomial(hits: float, of: float, share: float) -> float:
 
 
 def sure(nats: float) -> float:
-    """0 … 1: how much a lift counts whose excess explains so much; all from 12 nats on, none below 3 (one in twenty)."""
+    """0 … 1: how much a lift counts whose excess explains so many nats; all from 12 on, none below 3 (one in 20)."""
     return max(0.0, min(1.0, (nats - 3.0) / 9.0))
 
 
 def lift(cluster: Ints, usual: Ints) -> tuple[float, float, float]:
-    """(Nats, share in the cluster, share elsewhere) of the value that the cluster has most; 0 is unknown and says nothing."""
+    """(Nats, share in the cluster, share elsewhere) of what the cluster has most; 0 is unknown and says nothing."""
     known, others = cluster[cluster != 0], usual[usual != 0]
     if len(known) < 5 or len(known) < len(cluster) / 2 or len(others) < 20:
         return 0.0, 0.0, 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,12 +23,16 @@ WORTH: Final = 512
 WAIT: Final = 30.0
 """Seconds for which one waits at the most, where there are few."""
 LOOK: Final = 60.0
-"""Seconds between two looks for templates."""
+"""Seconds between two looks for templates, at the least;"""
+NEWS: Final = 256
+"""events that it takes,"""
+PATIENCE: Final = 300.0
+"""or so many seconds."""
 
 
 class Memory:
     def __init__(self, settings: Settings, tag: Callable[[str], str] | None) -> None:
-        """`tag`: account -> the tag that its minted ids bear (`minted.Mint.tag`); None where events name the account."""
+        """`tag`: account -> the tag of its minted ids (`minted.Mint.tag`); None where events name the account."""
         self._settings = settings
         self._tag = tag
         self.tags: dict[str, int] = {}
@@ -45,14 +49,18 @@ class Memory:
         """Rows of accounts that have shown a template for the first time, since they were looked at."""
         self._waiting: list[Event] = []
         self._looked = 0.0
+        self._unlooked = 0
 
     def learn(self, facts: Iterable[AccountFacts]) -> None:
+        rows = []
         for fact in facts:
             if self.accounts.full(1):
                 self.forget(self.now, 1)
-            row = self.accounts.learn(fact, self.now)
+            row = self.accounts.learn(fact)
+            rows.append(row)
             self._tagged(fact.account, row)
             self.links.learn(row, fact.links, self.now)
+        self.accounts.learnt(np.array(rows, np.int32), self.now)
 
     def hear(self, events: Sequence[Event]) -> None:
         """Takes them in where there are enough to be worth it; else they wait for more, or for `settle`."""
@@ -77,6 +85,7 @@ class Memory:
             for row in range(before, self.accounts.rows.size):
                 self._tagged(self.accounts.names[row], row)
         self.now = max(self.now, float(batch.time.max()))
+        self._unlooked += len(batch)
         self.accounts.hear(batch)
         self.links.hear(batch, self.accounts, self.tags)
         self.pivots.hear(batch, self.accounts)
@@ -107,9 +116,10 @@ class Memory:
 
     def look(self, now: float) -> bool:
         """Lets templates be born, merge and go; whether the suspect ones are others than before."""
-        if now - self._looked < LOOK:
+        since = now - self._looked
+        if since < LOOK or (self._unlooked < NEWS and since < PATIENCE) or not self._unlooked:
             return False
-        self._looked = now
+        self._looked, self._unlooked = now, 0
         told = self.content.look(now)
         for gone, into in told.merged:
             self.hits.rename(gone, into)
@@ -177,12 +187,12 @@ class Memory:
             "models": self.reading.models.names,
             "countries": self.reading.countries.names,
             "now": self.now,
-            "looked": self._looked,
+            "looked": [self._looked, self._unlooked],
             "news": sorted(self.news),
         }
 
-    def load(self, arrays: Mapping[str, Ints], saved: Mapping[str, dict[str, object]]) -> None:
-        """Raises KeyError, TypeError or ValueError where that is of another shape; then this one is good for nothing."""
+    def load(self, arrays: Mapping[str, Ints], saved: Mapping[str, Any]) -> None:
+        """Raises KeyError, TypeError or ValueError where that is of another shape; then this one is of no use."""
         content = {
             name.removeprefix("content."): column for name, column in arrays.items() if name.startswith("content.")
         }
@@ -196,7 +206,8 @@ class Memory:
         self.reading.models.fill([str(name) for name in saved["models"]])
         self.reading.countries.fill([str(name) for name in saved["countries"]])
         self.now = float(str(saved["now"]))
-        self._looked = float(str(saved["looked"]))
+        looked, unlooked = saved["looked"]
+        self._looked, self._unlooked = float(looked), int(unlooked)
         self.news = {int(str(row)) for row in saved["news"]}
         for name, row in self.accounts.index.items():
             self._tagged(name, row)

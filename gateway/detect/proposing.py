@@ -17,8 +17,8 @@ from gateway.detect.links import KINDS, NAMES, WANDERING, Shared
 
 LEAST: Final = 5
 """Parties of a cluster."""
-TIED: Final = 0.1
-"""Of two groups of templates, the part of the smaller one's parties that is linked to the other, for them to be one."""
+TIED: Final = 0.2
+"""Of two groups of templates, the part of each one's accounts that is linked to the other, for them to be one."""
 ALIKE: Final = 0.5
 """A component of links of which so much is in a group of templates is of that group."""
 
@@ -26,10 +26,10 @@ ALIKE: Final = 0.5
 def propose(
     hits: Hits, live: Ints, accounts: Accounts, shared: Shared, everybody: int, seed: int, must: Sequence[Ints]
 ) -> list[Candidate]:
-    """`live`: rows of `hits` with suspect templates, of accounts that count. `must`: accounts that people have merged."""
+    """`live`: rows of `hits` with suspect templates, of accounts that count. `must`: accounts merged by people."""
     soft = _soft(hits, live, accounts, everybody, seed)
     labels = component_of(accounts, shared)
-    candidates = _joined(soft, accounts, labels, must)
+    candidates = _joined(soft, labels, must)
     inside = np.unique(np.concatenate([NOBODY, *(candidate.accounts for candidate in candidates)]))
     for rows in _groups(labels):
         if len(np.unique(accounts["party"][rows])) < LEAST or np.isin(rows, inside).mean() >= ALIKE:
@@ -60,7 +60,7 @@ def _soft(hits: Hits, live: Ints, accounts: Accounts, everybody: int, seed: int)
 def component_of(accounts: Accounts, shared: Shared) -> Ints:
     """For each row of accounts the smallest row that hard links join it with, -1 for who has none.
 
-    What wanders and what identifies is joined; a card that many have is, like a crowd, left out before (`Links.shared`).
+    What wanders and what identifies is joined; a card that a crowd has was left out before (`Links.shared`).
     """
     count = accounts.rows.size
     strong = np.array([name in WANDERING or KINDS[name].nats >= 3.0 for name in NAMES])[shared.kind]
@@ -76,7 +76,7 @@ def _groups(labels: Ints) -> list[Ints]:
     return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else []
 
 
-def _joined(soft: list[Candidate], accounts: Accounts, labels: Ints, must: Sequence[Ints]) -> list[Candidate]:
+def _joined(soft: list[Candidate], labels: Ints, must: Sequence[Ints]) -> list[Candidate]:
     """Groups of templates between which there are many links, or that people have merged, are one."""
     one, other = [], []
     linked = [set(labels[candidate.accounts].tolist()) - {-1} for candidate in soft]

@@ -39,7 +39,7 @@ def write(path: Path, arrays: Mapping[str, Ints], plain: Mapping[str, object]) -
 def read(path: Path) -> Saved | None:
     """None where there is no file, or it is torn, foreign, or of another version."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             plain = orjson.loads(file[_PLAIN].tobytes())
             if not isinstance(plain, dict) or plain.get("version") != VERSION:
                 return None

@@ -1,4 +1,4 @@
-"""Verdicts: what follows for each account from its cluster, said where it is new, renewed before it ends, taken back."""
+"""Verdicts: what follows for an account from its cluster. Said where it is new, renewed before it ends, taken back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cluster as an analyst sees it: marks, members, a picture's edges, a timeline. No text of callers, keyed hashes at most."""
+"""A cluster as an analyst sees it: marks, members, edges of a picture, a timeline. No text of callers."""
 
 from __future__ import annotations
 

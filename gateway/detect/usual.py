@@ -1,4 +1,4 @@
-"""Everybody else, drawn anew for each judgement: a bounded sample, so that it costs the same with a million accounts."""
+"""Everybody else, drawn anew for each judgement: a bounded sample, so it costs the same with a million accounts."""
 
 from __future__ import annotations
 

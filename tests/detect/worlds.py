@@ -96,7 +96,9 @@ class World:
             times = np.floor(times / DAY) * DAY + hours * HOUR
         return sorted(float(t) for t in times if account.since <= t < account.since + days * DAY)
 
-    def say(self, account: Account, at: float, prompt: np.typing.NDArray[np.uint64], words: float = 0.0, **more: object) -> None:
+    def say(
+        self, account: Account, at: float, prompt: np.typing.NDArray[np.uint64], words: float = 0.0, **more: object
+    ) -> None:
         words = words or float(np.exp(self.random.normal(account.words, 0.5)))
         hashed = int(prompt.sum()) & ((1 << 62) - 1) if len(prompt) else 0
         self.events.append(
@@ -134,11 +136,23 @@ class World:
                 self.say(account, at, np.unique(np.concatenate(parts)))
 
     def campaign(
-        self, count: int, days: float, *, start: float = START, rate: float = 20.0, templates: int = 6, cover: float = 0.0,
-        jitter: float = 0.0, cards: int = 0, bundle: bool = False, share: float = 1.0, minted: float = 0.0,
+        self,
+        count: int,
+        days: float,
+        *,
+        start: float = START,
+        rate: float = 20.0,
+        templates: int = 6,
+        cover: float = 0.0,
+        jitter: float = 0.0,
+        cards: int = 0,
+        bundle: bool = False,
+        share: float = 1.0,
+        minted: float = 0.0,
     ) -> list[Account]:
-        """One list of work over `count` accounts. `cover`: the part of exchanges that is customers' own. `share`: of the
-        rest, what shows a template at all. `cards`: accounts on one card. `minted`: how often ids wander."""  # fmt: skip
+        """One list of work over `count` accounts. `cover`: the part of exchanges that are customers' own. `share`: of
+        the rest, what shows a template. `cards`: accounts on one card. `minted`: how often ids wander.
+        """  # fmt: skip
         members = []
         texts = [self.shingles(20) for _ in range(templates)]
         for at in range(count):
@@ -149,17 +163,19 @@ class World:
             account.since = start
             members.append(account)
         for account in members:
-            for at in self.times(account, days, even=True):
+            for when in self.times(account, days, even=True):
                 if self.random.random() < cover or self.random.random() >= share:
-                    self.say(account, at, self.shingles(18), words=float(np.exp(self.random.normal(4, 1.0))))
+                    self.say(account, when, self.shingles(18), words=float(np.exp(self.random.normal(4, 1.0))))
                     continue
                 text = texts[int(self.random.integers(templates))]
-                wandered = ()
+                wandered: tuple[Minted, ...] = ()
                 if self.random.random() < minted:
                     other = members[int(self.random.integers(len(members)))]
-                    wandered = (Minted(other.name, int(self.random.integers(1, 1 << 60))),) if other is not account else ()
+                    wandered = (
+                        (Minted(other.name, int(self.random.integers(1, 1 << 60))),) if other is not account else ()
+                    )
                 prompt = np.unique(np.concatenate([text, self.shingles(12)]))
-                self.say(account, at, prompt, words=float(np.exp(self.random.normal(4.5, 0.6))), minted=wandered)
+                self.say(account, when, prompt, words=float(np.exp(self.random.normal(4.5, 0.6))), minted=wandered)
         return members
 
 
@@ -198,16 +214,22 @@ class Ran:
 
 
 def run(
-    world: World, settings: Settings | None = None, *, look: float = 60.0, watch: Callable[[Ran, float], None] | None = None
+    world: World,
+    settings: Settings | None = None,
+    *,
+    look: float = 300.0,
+    watch: Callable[[Ran, float], None] | None = None,
 ) -> Ran:
-    """The world's events in their order, a look a minute."""
+    """The world's events in their order, a look every five minutes."""
     ran = Ran(Detector(settings or SMALL))
     ran.detector.learn([account.facts for account in world.accounts])
     events = sorted(world.events, key=lambda event: event.time)
     return follow(ran, events, look, watch)
 
 
-def follow(ran: Ran, events: Sequence[Event], look: float = 60.0, watch: Callable[[Ran, float], None] | None = None) -> Ran:
+def follow(
+    ran: Ran, events: Sequence[Event], look: float = 300.0, watch: Callable[[Ran, float], None] | None = None
+) -> Ran:
     if not events:
         return ran
     following = (events[0].time // look + 1) * look

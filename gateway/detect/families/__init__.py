@@ -1,1 +1,1 @@
-"""Families of evidence: each says of a cluster what it comes to by several signals, from counts against everybody else."""
+"""Families of evidence: each says what a cluster comes to by its signals, from counts against everybody else."""

@@ -32,7 +32,7 @@ def weigh(case: Case) -> list[Sign]:
     signs = []
     nats = absence(case)
     if case.templates and nats > 0:
-        words = f"templates that {case.size} parties share, and none that is trusted, where {case.everybody.share_trusted:.0%} are"
+        words = f"templates of {case.size} parties, none that is trusted, where {case.everybody.share_trusted:.0%} are"
         if case.parties.any(case.column("trusted")).any():
             words = words.replace("none that is trusted", "hardly any that is trusted")
         signs.append(Sign("absence", min(nats, 3.5), words))
@@ -42,7 +42,7 @@ def weigh(case: Case) -> list[Sign]:
 
 
 def _several(case: Case) -> list[Sign]:
-    """An honest crowd has one text in common; that its members have many different ones in common asks for another reason."""
+    """An honest crowd has one text in common; many different ones in common ask for another reason."""
     if len(case.templates) < 2 or not len(case.hit_account):
         return []
     party = case.parties.number[case.hit_account]

@@ -57,7 +57,7 @@ def _angles(hours: Ints, heard: Ints, parties: Parties) -> Correlation:
 
 
 def _mix(case: Case) -> list[Sign]:
-    """Every account draws from the same templates: two hits of one account are no more alike than two of different ones."""
+    """Every account draws from the same templates: two hits of one are no more alike than hits of two accounts."""
     if len(case.templates) < 2 or not len(case.hit_account):
         return []
     party = case.parties.number[case.hit_account]
@@ -94,7 +94,7 @@ def _repeats(shingles: Ints, private: Ints, heard: Ints) -> Ints:
 
 
 def _fillings(case: Case) -> list[Sign]:
-    """What many fill in alike is an exercise, a benchmark or a fashion: a list that is shared out has each piece once."""
+    """What many fill in alike is an exercise, a benchmark, a fashion: of a list that is shared out each has its own."""
     found = [case.everybody.templates[id_].slots for id_ in case.templates if id_ in case.everybody.templates]
     weights = np.array([len(slots.fillings) for slots in found], np.float64)
     if weights.sum() < 20:

@@ -245,6 +245,7 @@ def test_what_was_kept_goes_on_to_the_bit() -> None:
     """Saved half-way and read into a new one: the same hits, templates and state as of one that was never stopped."""
     write = Writer()
     said = write.shuffled(write.campaign(write.some(24), range(60)) + write.campaign(write.some(2), range(60, 90)))
+    said += write.campaign(write.some(24), range(100, 130))
     whole, half = core(), core()
     for content in (whole, half):
         told(content, said[:130])
