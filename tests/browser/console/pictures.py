@@ -117,7 +117,7 @@ async def test_a_case(browser: Browser, tmp_path: Path) -> None:
     """A cluster that was made by hand, as an analyst sees it."""
     async with judged(tmp_path / "directory") as port:
         case = port.tell(300)
-        window = await browser.new_context(viewport={"width": SIZE[0], "height": 1150})
+        window = await browser.new_context(viewport={"width": 1440, "height": 1180})
         page = await window.new_page()
         await page.goto(f"{port.origin}/console/cases/{case}")
         await expect(page.locator(".cluster > svg .node").first).to_be_visible()
