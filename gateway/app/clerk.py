@@ -12,7 +12,7 @@ from gateway.accounts.ladder import IdentityLimit, Ladder
 from gateway.app.clocks import wall
 from gateway.app.configuration import Configuration
 from gateway.app.directory import open_durable
-from gateway.app.offers import no_terms, offers_of, response_of
+from gateway.app.offers import no_terms, offers_of
 from gateway.app.providers import providers_of
 from gateway.challenges.terms import Terms
 from gateway.control.cases.preview import Rules as CaseRules
@@ -20,6 +20,7 @@ from gateway.partitions import Price
 from gateway.policies.kyc.config import KycConfig
 from gateway.policies.quota.config import QuotaConfig
 from gateway.rules.build import policy_kinds
+from gateway.rules.campaigns import answering
 from gateway.rules.problems import Problem, Problems
 from gateway.rules.ruleset import Ruleset, load
 from gateway.rules.whole import pointed
@@ -76,8 +77,8 @@ class Rules:
         self._folder = folder
         self.known = True
         self.terms = offers_of(ruleset).terms
-        found_response = response_of(ruleset)
-        self.campaigns = None if found_response is None else CaseRules(*found_response)
+        response = answering(ruleset, shadow=True)
+        self.campaigns = None if response is None else CaseRules(response, shadow=answering(ruleset) is None)
         self._prices = ruleset.prices or {}
         self._models = _models(ruleset)
         found = next((entry.config for entry in ruleset.entries if isinstance(entry.config, KycConfig)), None)

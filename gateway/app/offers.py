@@ -13,7 +13,7 @@ from gateway.policies.captcha.config import CaptchaConfig
 from gateway.policies.kyc.config import KycConfig, Tier
 from gateway.policies.quota.config import LimitConfig, QuotaConfig
 from gateway.policies.risk.campaigns import Response
-from gateway.policies.risk.config import RiskConfig
+from gateway.rules.campaigns import answering
 from gateway.rules.ruleset import Ruleset
 
 MEASURES: Final[Mapping[str, str]] = {
@@ -46,21 +46,12 @@ def offers_of(ruleset: Ruleset) -> Offers:
     configs = [entry.config for entry in ruleset.entries if entry.rollout > 0.0]
     terms = _terms(ruleset)
     kyc = next((config for config in configs if isinstance(config, KycConfig)), None)
-    found = response_of(ruleset)
-    response = found[0] if found is not None and not found[1] else None
+    response = answering(ruleset)
     if kyc is None:
         return Offers(terms=terms, response=response)
     limits = [limit for config in configs if isinstance(config, QuotaConfig) for limit in config.limits]
     gives = {tier.name: (*_models(tier), *_quotas(tier, limits)) for tier in kyc.tiers}
     return Offers(kyc.ladder(), gives, terms, response)
-
-
-def response_of(ruleset: Ruleset) -> tuple[Response, bool] | None:
-    """Of the first entry that answers campaigns, and whether it is in shadow."""
-    for entry in ruleset.entries:
-        if isinstance(entry.config, RiskConfig) and entry.config.campaigns is not None:
-            return Response(entry.config.campaigns, entry.name), entry.rollout <= 0.0
-    return None
 
 
 def _terms(ruleset: Ruleset) -> Callable[[str], Terms | None]:

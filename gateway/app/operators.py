@@ -27,7 +27,7 @@ from gateway.control.audit import Notes, tell_head
 from gateway.control.audit_api import AuditApi
 from gateway.control.console import Console
 from gateway.control.exchanges import ExchangesApi, Kept, Turns
-from gateway.control.fleet import Fleet
+from gateway.control.fleet import Fleet, detectors
 from gateway.control.health import HealthApi, Process, Sources
 from gateway.control.jobs import Jobs
 from gateway.control.limits.applied import by_redis
@@ -79,8 +79,11 @@ class OperatorsPort:
         self._overview = Overview(self._lines, wall, monotonic, self._busy, accounts.rules.models)
         self._feeds = Feeds(monotonic)
         self._live = LiveApi(self._overview, Follow(self._lines), self._feeds, self._busy, wall)
-        self._policies = admin.PoliciesApi(fleet, rules, wall)
         self._redis = client(configuration.file.redis.get_secret_value())
+        observed = configuration.file.detector is not None
+        self._policies = admin.PoliciesApi(
+            fleet, rules, wall, (lambda: detectors(self._redis, wall())) if observed else None
+        )
         self._kept = _kept(configuration)
         self._processes = processes
         self._refreshing = refreshing

@@ -136,7 +136,24 @@ class Worker:
         )
         self._pages = Pages(self._own_pages.application)
         await self._pages.start()
-        self.edge = Edge(
+        self.edge = self._edge(chain)
+        self.live.lag.start()
+        following = spawn(self._follow(), name="what the fleet tells")
+        following.add_done_callback(_end_with)
+        self._tasks.append(following)
+        await self._challenging.escalations.caught_up(CAUGHT_UP)
+        tls = tls_context(base / file.tls.certificate, base / file.tls.key) if file.tls else None
+        self._servers.append(await listen(self.edge, bound, tls))
+        self.edge.start()
+        self._tasks.append(spawn(accounts.run(), name="accounts"))
+        for route in self.edge.routes:
+            for upstream in route.upstreams:
+                if upstream.origin.health_path:
+                    self._tasks.append(spawn(upstream.probe(), name=f"health of {upstream.origin.name}"))
+
+    def _edge(self, chain: Chain) -> Edge:
+        file, base = self.configuration.file, self.configuration.path.parent
+        return Edge(
             settings=settings_of(file),
             chain=chain,
             routes=routes_of(file, base, self.counters, monotonic),
@@ -153,19 +170,6 @@ class Worker:
             mint=self._observing.mint,
             observer=self._observing.observer,
         )
-        self.live.lag.start()
-        following = spawn(self._follow(), name="what the fleet tells")
-        following.add_done_callback(_end_with)
-        self._tasks.append(following)
-        await self._challenging.escalations.caught_up(CAUGHT_UP)
-        tls = tls_context(base / file.tls.certificate, base / file.tls.key) if file.tls else None
-        self._servers.append(await listen(self.edge, bound, tls))
-        self.edge.start()
-        self._tasks.append(spawn(accounts.run(), name="accounts"))
-        for route in self.edge.routes:
-            for upstream in route.upstreams:
-                if upstream.origin.health_path:
-                    self._tasks.append(spawn(upstream.probe(), name=f"health of {upstream.origin.name}"))
 
     def _watch_accounts(self, runtime: Path) -> AccountsWatcher:
         """accounts.yaml, read for the first time."""

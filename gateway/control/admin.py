@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 from aiohttp import web
@@ -56,10 +56,18 @@ def port(operations: Iterable[Operation], access: Access) -> Operations:
 class PoliciesApi:
     """Health and the rules in force."""
 
-    def __init__(self, fleet: Fleet, rulesets: Rulesets[Any], now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        rulesets: Rulesets[Any],
+        now: Callable[[], float],
+        detectors: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]] | None = None,
+    ) -> None:
+        """`detectors` is how each is; None where there are none."""
         self.fleet = fleet
         self.rulesets = rulesets
         self.now = now
+        self.detectors = detectors
 
     def operations(self) -> list[Operation]:
         change = {404: "No generation is called so.", 409: "The files on disk are set aside by a rollback."}
@@ -112,7 +120,8 @@ class PoliciesApi:
         openmetrics = OPENMETRICS in request.headers.get("Accept", "")
         snapshots = await self.fleet.snapshots()
         status, restarts = self.rulesets.status(), self.fleet.restarts()
-        text = await asyncio.to_thread(render, snapshots, restarts, status, openmetrics=openmetrics)
+        found = await self.detectors() if self.detectors is not None else None
+        text = await asyncio.to_thread(render, snapshots, restarts, status, openmetrics=openmetrics, detectors=found)
         kind = f"{OPENMETRICS}; version=1.0.0" if openmetrics else "text/plain; version=0.0.4"
         return web.Response(body=text, headers={"Content-Type": f"{kind}; charset=utf-8"})
 

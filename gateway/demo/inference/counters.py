@@ -50,9 +50,9 @@ class Counters:
         }
 
     def new_id(self, prefix: str) -> str:
-        """An identifier that counts up."""
+        """An identifier that counts up, of the usual length."""
         self.ids += 1
-        return f"{prefix}{self.ids:012d}"
+        return f"{prefix}{self.ids:024d}"
 
     def reset(self) -> None:
         """Begin again, but for what is still open."""

@@ -57,6 +57,10 @@ def upgrade() -> None:
     )
     op.create_index("ix_case_accounts_account", "case_accounts", ["account"])
     op.create_index("ix_case_accounts_case_nats_account", "case_accounts", ["case", "nats", "account"])
+    _notes_and_rulings()
+
+
+def _notes_and_rulings() -> None:
     op.create_table(
         "case_notes",
         _number(),
