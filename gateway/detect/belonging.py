@@ -15,6 +15,8 @@ MOST: Final = 7.0
 DILUTED: Final = 0.3
 """An account that shows the templates in less than this part of the usual share of its exchanges is doubted."""
 DOUBT: Final = -5.0
+ASIDE: Final = 0.2
+"""A template that has less than so much of a typical one's hits is not what a cluster is known by."""
 RARE: Final = -4.0
 """The prior of being one of a small cluster goes no lower: the base rates are upper bounds already."""
 
@@ -51,6 +53,11 @@ def weigh(hits: Hits, rows: Ints, accounts: Accounts, bases: Ints, everybody: in
     shown = np.bincount(np.unique((column.astype(np.int64) << 32) | party) >> 32, minlength=len(ids))
     share = shown / max(members, 1)
     nats = np.clip(np.log(np.maximum(share, 1e-9) / np.minimum(bases[ids], 1.0)), 0.0, MOST)
+    # What is shown now and then beside what the cluster is known by (a benchmark's question that is put into its
+    # templates) is shown by others as well.
+    use = np.bincount(column, hits["count"][rows], len(ids)) / max(float(hits["count"][rows].sum()), 1.0)
+    typical = float(np.exp((use * np.log(np.maximum(use, 1e-12))).sum()))
+    nats[use < ASIDE * typical] = 0.0
     _, at = np.unique(account, return_inverse=True)
     counts = np.bincount(at, hits["count"][rows])
     heard = np.maximum(accounts["heard"][np.unique(account)], 1)

@@ -1,8 +1,9 @@
 """How often clusters of benign traffic score as much: a table, and how it is made.
 
-From `tests/detect/worlds.py`, the benign half of 40 seeds and every hard negative: each cluster of five parties or more
-that a grouping proposed, told of or not, with the highest score that it came to. It is no promise for other traffic:
-`table` makes it again from the scores of one's own shadow weeks.
+From worlds without a campaign (`tests/detect/worlds.py`: 250 honest accounts for a day, seeds 11 to 13, alone and with
+each crowd of `tests/detect/crowds.py`): each cluster that was proposed, told of or not, with the highest score that it
+came to, 49 in all. Those above 7.5 are classes, which sit in one place and are never challenged. It is no promise for
+other traffic: `table` makes it again from the scores of one's own shadow weeks.
 """
 
 from __future__ import annotations
@@ -11,7 +12,19 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-TABLE: Final[tuple[tuple[float, float], ...]] = ((0.0, 1.0),)
+TABLE: Final[tuple[tuple[float, float], ...]] = (
+    (0.0, 1.0),
+    (0.5, 0.38),
+    (1.0, 0.28),
+    (1.5, 0.18),
+    (2.0, 0.16),
+    (2.5, 0.14),
+    (4.0, 0.12),
+    (7.0, 0.1),
+    (7.5, 0.08),
+    (11.0, 0.06),
+    (11.5, 0.02),
+)
 """(Score, share of benign clusters that reach it), rising scores."""
 
 
@@ -33,6 +46,6 @@ def table(scores: Sequence[float], step: float = 0.5) -> tuple[tuple[float, floa
     found = []
     for place in range(steps + 1):
         least = place * step
-        reach = sum(score >= least for score in ordered)
+        reach = sum(bool(score >= least) for score in ordered)
         found.append((least, round((reach + 1) / (count + 1), 6)))
     return tuple(found)

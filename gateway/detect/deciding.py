@@ -15,7 +15,7 @@ from gateway.detect.evidence import Case, Everybody
 from gateway.detect.judging import judge
 from gateway.detect.links import KINDS, NAMES, Shared
 from gateway.detect.memory import Memory
-from gateway.detect.proposing import LEAST, propose
+from gateway.detect.proposing import LEAST, propose, substantial
 from gateway.detect.rulings import Rulings
 from gateway.detect.settings import Settings
 from gateway.detect.usual import everybody
@@ -72,7 +72,7 @@ class Deciding:
         self.grouped, self._weighed, self._stale = now, self._evidence, False
         accounts = memory.accounts
         usual = self._usual(now)
-        suspects = self._suspects(now)
+        suspects = substantial(memory.hits, accounts, self._suspects(now))
         live = np.flatnonzero(
             np.isin(memory.hits["template"], suspects) & ~(accounts["cleared"][memory.hits["account"]] > now)
         )

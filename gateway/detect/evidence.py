@@ -12,8 +12,9 @@ import numpy as np
 from gateway.detect.accounts import Accounts, parties_of
 from gateway.detect.batch import Ints
 from gateway.detect.content import Template
-from gateway.detect.links import Shared
+from gateway.detect.links import NAMES, WANDERING, Shared
 
+_WANDERING: Final = [NAMES.index(name) for name in WANDERING]
 ENOUGH: Final = 3
 """Exchanges from which on an account says something of its habits."""
 
@@ -102,6 +103,16 @@ class Case:
     @cached_property
     def parties(self) -> Parties:
         return Parties(*parties_of(self.accounts, self.members))
+
+    @cached_property
+    def believed(self) -> Ints:
+        """For each party whether it is trusted: trust that was bought goes with what wanders between them."""
+        shared = self.everybody.shared
+        inside = np.isin(shared.account, self.members) & np.isin(shared.kind, _WANDERING)
+        held = np.bincount(shared.number, inside, int(shared.number.max()) + 1) if len(shared.number) else np.empty(0)
+        moved = shared.account[inside & (held[shared.number] >= 2)] if len(held) else shared.account
+        stated = self.column("contract") | (self.column("cleared") > self.now)
+        return self.parties.any(self.column("trusted") & (stated | ~np.isin(self.members, moved)))
 
     @property
     def size(self) -> int:

@@ -19,8 +19,28 @@ LEAST: Final = 5
 """Parties of a cluster."""
 TIED: Final = 0.2
 """Of two groups of templates, the part of each one's accounts that is linked to the other, for them to be one."""
+AGAIN: Final = 1.3
+"""Hits of a template by account that shows it, from which on it is used again."""
+YOUNG: Final = 8.0
+"""Exchanges of an account (geometric mean) that was hardly heard of."""
 ALIKE: Final = 0.5
 """A component of links of which so much is in a group of templates is of that group."""
+
+
+def substantial(hits: Hits, accounts: Accounts, templates: Ints) -> Ints:
+    """Of these templates those that their accounts use again, or have hardly had the time to.
+
+    What each of many shows once, among much else, is a question that is put to many: a benchmark's, an exercise's.
+    """
+    if not len(templates) or not hits.rows.size:
+        return templates
+    rows = np.flatnonzero(np.isin(hits["template"], templates))
+    column = np.searchsorted(templates, hits["template"][rows])
+    shown = np.maximum(np.bincount(column, minlength=len(templates)), 1)
+    again = np.bincount(column, hits["count"][rows], len(templates)) / shown
+    heard = np.bincount(column, np.log1p(accounts["heard"][hits["account"][rows]]), len(templates)) / shown
+    kept: Ints = templates[(again >= AGAIN) | (heard <= np.log1p(YOUNG))]
+    return kept
 
 
 def propose(

@@ -37,6 +37,7 @@ class Saying:
         own = self._own_trust(rows, now)
         for place, cluster in enumerate(known):
             ceiling = np.minimum(cluster.score, EVEN + cluster.odds(rows)) - own
+            ceiling = np.minimum(ceiling, self._allowed(rows, now))
             # A little more must speak for another cluster than for the one that an account is in.
             stays = np.where(accounts["cluster"][rows] == cluster.number, 0.25, 0.0)
             better = ceiling + stays > np.where(best >= 0, score, 0.0)
@@ -45,6 +46,15 @@ class Saying:
         least = np.where(said > 0, self._settings.alarm - STEADY, self._settings.alarm)
         stands = (best >= 0) & (score >= least)
         return self._told(rows, np.where(stands, score, 0.0), np.where(stands, best, -1), known, own, now)
+
+    def _allowed(self, rows: Ints, now: float) -> Ints:
+        """What a person has said holds, whatever the company: nothing against the cleared, a budget for a contract."""
+        if "trust" in self._settings.without:
+            return np.full(len(rows), np.inf)
+        accounts = self._accounts
+        contract = np.where(accounts["contract"][rows], EVEN, np.inf)
+        allowed: Ints = np.where(accounts["cleared"][rows] > now, 0.0, contract)
+        return allowed
 
     def _own_trust(self, rows: Ints, now: float) -> Ints:
         if "trust" in self._settings.without:

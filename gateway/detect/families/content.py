@@ -23,7 +23,7 @@ def absence(case: Case) -> float:
     usual = everybody.share_trusted
     if everybody.trusted < 10 or usual < 1.5 * CAMPAIGN[0]:
         return 0.0
-    trusted = int(case.parties.any(case.column("trusted")).sum())
+    trusted = int(case.believed.sum())
     one = beta_binomial(trusted, case.size, *CAMPAIGN)
     return one - beta_binomial(trusted, case.size, usual, STRENGTH)
 
@@ -33,7 +33,7 @@ def weigh(case: Case) -> list[Sign]:
     nats = absence(case)
     if case.templates and nats > 0:
         words = f"templates of {case.size} parties, none that is trusted, where {case.everybody.share_trusted:.0%} are"
-        if case.parties.any(case.column("trusted")).any():
+        if case.believed.any():
             words = words.replace("none that is trusted", "hardly any that is trusted")
         signs.append(Sign("absence", min(nats, 3.5), words))
     signs.extend(_several(case))

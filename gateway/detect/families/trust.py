@@ -13,5 +13,5 @@ def weigh(case: Case) -> list[Sign]:
     nats = absence(case)
     if nats >= 0:
         return []
-    share = float(np.mean(case.parties.any(case.column("trusted"))))
+    share = float(np.mean(case.believed))
     return [Sign("trusted", nats, f"{share:.0%} of them are trusted, of all {case.everybody.share_trusted:.0%}")]
