@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-import secrets as random
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
-
-from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.accounts.secrets import Secrets
 from gateway.app.clocks import monotonic, wall
@@ -28,9 +25,6 @@ from gateway.rules.gateway_file import GatewayFile
 
 log = logging.getLogger(__name__)
 
-SECRET: Final = "tg:challenge-secret"  # noqa: S105 - the name of a key
-"""Where no directory has secrets, the fleet keeps one beside what it guards: whoever can read it there can write that
-as well."""
 CAUGHT_UP: Final = 2.0
 """Seconds that a worker waits, before it serves, for what is held of accounts."""
 
@@ -93,14 +87,3 @@ class Challenging:
     def _count(self, changed: Changed) -> None:
         for what in happened(changed):
             self.counts[changed.rule, what] += 1
-
-
-async def fleet_secrets(redis: Any) -> Secrets:
-    """For a gateway without a directory: one that all workers have. Without Redis, one for this worker alone."""
-    try:
-        await redis.set(SECRET, random.token_hex(32), nx=True)
-        found = await redis.get(SECRET)
-    except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
-        log.warning("no secret of the fleet: challenges of other workers are not believed here: %s", error)
-        found = None
-    return Secrets({"fleet": found if isinstance(found, bytes) else random.token_bytes(32)})

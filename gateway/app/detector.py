@@ -13,15 +13,12 @@ import os
 import socket
 from collections import Counter
 from pathlib import Path
-from secrets import token_hex
 from typing import Any, Final
 
 import orjson
 from redis.exceptions import RedisError
 
 from gateway import __version__
-from gateway.accounts.secrets import Secrets
-from gateway.app.challenges import SECRET
 from gateway.app.clocks import monotonic, wall
 from gateway.app.configuration import Configuration
 from gateway.app.detector_facts import DirectoryFacts
@@ -30,6 +27,7 @@ from gateway.app.detector_levels import Levels
 from gateway.app.detector_stream import Following, Heard
 from gateway.app.detector_telling import RENEWED, Lease, Telling
 from gateway.app.directory import Directory, open_durable
+from gateway.app.fleet_secret import shared_secrets
 from gateway.campaigns.minted import Mint
 from gateway.campaigns.verdict import Verdict
 from gateway.detect.detector import Detector
@@ -37,7 +35,7 @@ from gateway.detect.interface import Detecting
 from gateway.detect.settings import Settings
 from gateway.detect.told import Cluster, Told
 from gateway.feeds.verdicts import STATE
-from gateway.fleet_stream import AWAY, LAST_RETRY
+from gateway.fleet_stream import AWAY
 from gateway.stores.redis.client import client
 from gateway.tasks import is_cancelled, spawn
 
@@ -281,19 +279,20 @@ async def work(
     snapshot: float = SNAPSHOT,
 ) -> None:
     """Until `stopping`. `wholes` is where the rules in force are pointed at: for the levels that are shown. `look`
-    is seconds between two looks, where it is not as usual.
+    is seconds between two looks, where it is not as the file says.
 
     Raises Problems.
     """
-    if configuration.file.detector is None:
+    written = configuration.file.detector
+    if written is None:
         await stopping.wait()
         return
     redis = client(configuration.file.redis.get_secret_value())
     durable: Directory | None = None
     try:
         durable = await asyncio.to_thread(open_durable, configuration)
-        secrets = durable.secrets if durable is not None else await _shared_secrets(redis)
-        settings = Settings() if look is None else Settings(look=look)
+        secrets = durable.secrets if durable is not None else await shared_secrets(redis)
+        settings = Settings(look=written.look if look is None else look)
         detector = Detector(settings, Mint(secrets.key("minted")).tag)
         database = durable.database if durable is not None else None
         process = Process(
@@ -312,18 +311,3 @@ async def work(
         await redis.aclose()
         if durable is not None:
             await asyncio.to_thread(durable.close)
-
-
-async def _shared_secrets(redis: Any) -> Secrets:
-    """Those of a fleet without a directory, as the sketcher makes them: to know whose minted ids wander."""
-    while not is_cancelled():
-        try:
-            await redis.set(SECRET, token_hex(32), nx=True)
-            found = await redis.get(SECRET)
-        except AWAY as error:
-            log.warning("no secret of the fleet, so nothing is looked at yet: %s", str(error) or type(error).__name__)
-            found = None
-        if isinstance(found, bytes):
-            return Secrets({"fleet": found})
-        await asyncio.sleep(LAST_RETRY)
-    raise asyncio.CancelledError

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import secrets as random
 from pathlib import Path
 from typing import Any, Final
 
 from gateway.accounts.secrets import Secrets
-from gateway.app.challenges import SECRET
 from gateway.app.clocks import wall
 from gateway.app.configuration import Configuration
 from gateway.app.directory import open_durable
+from gateway.app.fleet_secret import shared_secrets
 from gateway.campaigns.minted import Mint
 from gateway.detect.observations import Hearing, Stream
 from gateway.detect.sketching import Sketching, keys_of
-from gateway.fleet_stream import AWAY, FIRST_RETRY, LAST_RETRY
 from gateway.stores.redis.client import client
 from gateway.tasks import spawn
 
-log = logging.getLogger(__name__)
 DRAIN: Final = 2.0
 """Seconds for what waits when it is told to stop."""
 
@@ -60,20 +56,8 @@ async def _run(configuration: Configuration, redis: Any, socket: Path, retention
 
 
 async def _secrets(configuration: Configuration, redis: Any) -> Secrets:
-    """The fleet's, whatever that takes: hashes that no other gateway makes would be worth nothing."""
     durable = await asyncio.to_thread(open_durable, configuration)
-    if durable is not None:
-        await asyncio.to_thread(durable.close)
-        return durable.secrets
-    retry = FIRST_RETRY
-    while True:
-        try:
-            await redis.set(SECRET, random.token_hex(32), nx=True)
-            found = await redis.get(SECRET)
-        except AWAY as error:
-            found = None
-            log.warning("no secret of the fleet, so nothing is observed yet: %s", error)
-        if isinstance(found, bytes):
-            return Secrets({"fleet": found})
-        await asyncio.sleep(retry)
-        retry = min(retry * 2, LAST_RETRY)
+    if durable is None:
+        return await shared_secrets(redis)
+    await asyncio.to_thread(durable.close)
+    return durable.secrets

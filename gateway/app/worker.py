@@ -18,10 +18,11 @@ from gateway.accounts.follow import DirectoryFollower
 from gateway.accounts.live_directory import LiveDirectory
 from gateway.accounts.revocations import RevocationWatcher
 from gateway.accounts.stored import StoredAccounts
-from gateway.app.challenges import CAUGHT_UP, Challenging, fleet_secrets
+from gateway.app.challenges import CAUGHT_UP, Challenging
 from gateway.app.clocks import monotonic, wall
 from gateway.app.configuration import Configuration
 from gateway.app.directory import Directory, open_durable
+from gateway.app.fleet_secret import fleet_secrets
 from gateway.app.observing import Observing
 from gateway.app.offers import Offers, offers_of
 from gateway.app.overriding import Overriding
