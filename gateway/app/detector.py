@@ -118,7 +118,7 @@ class Process:
     # -- hearing ------------------------------------------------------------------------------------------------------
 
     async def _hear(self, entries: list[Any]) -> None:
-        heard = await asyncio.to_thread(self._following.unpacked, entries)
+        heard = await asyncio.to_thread(self._following.unpacked, entries, wall())
         new = heard.accounts - self._known
         if new:
             self._known |= new

@@ -26,7 +26,7 @@ KEEP: Final = 2
 START: Final = "0-0"
 """Before the first entry of a stream."""
 
-_NAMED: Final = re.compile(r"(\d{15})-(\d{6})")
+_NAMED: Final = re.compile(r"(\d{15,20})-(\d{6,20})")
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,12 @@ class Snapshots:
         found: Iterable[Path] = ()
         with contextlib.suppress(FileNotFoundError):
             found = list(self.folder.iterdir())
-        return sorted((path for path in found if _NAMED.fullmatch(path.name)), reverse=True)
+        return sorted((path for path in found if _NAMED.fullmatch(path.name)), key=_place, reverse=True)
+
+
+def _place(path: Path) -> tuple[int, int]:
+    time, _, number = path.name.partition("-")
+    return int(time), int(number)
 
 
 def _read(path: Path) -> Kept:

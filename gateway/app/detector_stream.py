@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from gateway.campaigns.event import NAMES, Event
-from gateway.campaigns.wire import FIELD_EVENTS, FIELD_VERSION, VERSION, unpack
+from gateway.campaigns.wire import FIELD_EVENTS, FIELD_VERSION, VERSION, salvaged, unpack
 from gateway.detect.observations import STREAM
 from gateway.fleet_stream import AWAY, FIRST_RETRY, LAST_RETRY, Outages
 
@@ -57,7 +57,7 @@ class Following:
         self.after = "0-0"
         self.caught_up = False
         self.unreadable = 0
-        """Entries that are none of ours, or of a newer version."""
+        """Entries that are none of ours, of a newer version, or hold what is no event."""
         self.missed = 0.0
         """Seconds of the stream that were gone before they were read."""
 
@@ -80,21 +80,33 @@ class Following:
         self.caught_up = len(entries) < ENTRIES
         return entries
 
-    def unpacked(self, entries: list[Any]) -> Heard:
-        """For a thread: 16,000 exchanges take a tenth of a second."""
+    def unpacked(self, entries: list[Any], now: float) -> Heard:
+        """For a thread: 16,000 exchanges take a tenth of a second. `now` is Unix time."""
         events: list[Event] = []
         for _, fields in entries:
             try:
                 if fields.get(FIELD_VERSION) != VERSION:
                     raise ValueError("another version")
-                found = unpack(fields[FIELD_EVENTS])
-                # The detector computes with them: one that is no event would end it, again and again.
-                if not are_sound(found):
-                    raise ValueError("no events")
-                events += found
+                events += self._sound(fields[FIELD_EVENTS], now)
             except (ValueError, KeyError, TypeError):
                 self.unreadable += 1
         return Heard(events, {event.account for event in events}, entries[-1][0].decode())
+
+    def _sound(self, packed: bytes, now: float) -> list[Event]:
+        """Those of a batch that the detector can compute with: one that is none would end it, again and again.
+
+        None is later than `now`: a clock that is ahead, or a stranger, would make all that is known long ago.
+        """
+        try:
+            found = unpack(packed)
+            sound = are_sound(found)
+        except (ValueError, TypeError):
+            found, sound = salvaged(packed), False
+        if not sound:
+            # It may be what one caller has sent: that must not hide the others beside it.
+            self.unreadable += 1
+            found = [event for event in found if are_sound((event,))]
+        return [event if event.time <= now else event._replace(time=now) for event in found]
 
     def lag(self, now: float) -> float:
         """Seconds between now and what was heard last; 0 at the end of the stream."""

@@ -4,7 +4,7 @@ A conversation that a relay moves to another account takes the ids of its tool c
 (one public set of agents' conversations has 134 different ones among 1,164 calls), so the tail of each is replaced by
 one of the same length and look:
 
-    what of the upstream's tail is longer | 19 characters: seal (4 bytes) and, hidden by it, tag (4), hour (1), salt (5)
+    what of the upstream's tail is longer | 19 characters: seal (4 bytes) and, hidden by it, tag (4), hour (2), salt (4)
 
 Nothing is kept anywhere: the seal is a keyed hash of what it hides, so nobody can make one, or see whose it is.
 """
@@ -25,7 +25,8 @@ LIVES: Final = 24
 ACCOUNTS_AT_MOST: Final = 65_536
 
 _VALUE: Final = {digit: value for value, digit in enumerate(DIGITS)}
-_HOURS: Final = 256
+_HOURS: Final = 65_536
+"""Seven years: an id that was published is never taken for a young one again."""
 
 
 class Read(NamedTuple):
@@ -34,7 +35,7 @@ class Read(NamedTuple):
     tag: str
     """Of the account for which it was made."""
     age: int
-    """Hours, modulo 256."""
+    """Hours, modulo 65,536."""
 
 
 class Mint:
@@ -56,8 +57,8 @@ class Mint:
         head, tail = _parts(given)
         if len(tail) < SIZE:
             return given
-        salt = self._hash(b"salt", f"{exchange} {given}".encode("utf-8", "surrogatepass"), 5)
-        hidden = self._tag(account) + bytes([int(now // 3600) % _HOURS]) + salt
+        salt = self._hash(b"salt", f"{exchange} {given}".encode("utf-8", "surrogatepass"), 4)
+        hidden = self._tag(account) + (int(now // 3600) % _HOURS).to_bytes(2, "big") + salt
         seal = self._hash(b"seal", hidden, 4)
         return head + tail[:-SIZE] + _spelled(seal + _mixed(hidden, self._hash(b"hide", seal, 10)))
 
@@ -72,7 +73,7 @@ class Mint:
         seal, hidden = content[:4], _mixed(content[4:], self._hash(b"hide", content[:4], 10))
         if self._hash(b"seal", hidden, 4) != seal:
             return None
-        return Read(hidden[:4].hex(), (int(now // 3600) - hidden[4]) % _HOURS)
+        return Read(hidden[:4].hex(), (int(now // 3600) - int.from_bytes(hidden[4:6], "big")) % _HOURS)
 
     def wandered(self, presented: str, account: str, now: float) -> str:
         """The tag of another account, for which a young id was made; empty for all other ids."""

@@ -117,14 +117,18 @@ class Observer:
         notes, self._notes = self._notes, []
         if not notes:
             return
+        spelled = [self._spell(note) for note in notes]
         try:
-            content = orjson.dumps([self._spell(note) for note in notes])
+            content = orjson.dumps(spelled)
         except TypeError as error:
-            # No text that was read from JSON comes to this.
-            log.error("%d observations are lost: %s", len(notes), error)
-            self._counters.observations_dropped += len(notes)
-            return
-        self._waiting.append((len(content).to_bytes(HEAD, "big") + content, len(notes)))
+            # Callers choose much of a note: one that cannot be written takes no others along.
+            spelled = [note for note in spelled if _is_written(note)]
+            log.error("%d observations are lost: %s", len(notes) - len(spelled), error)
+            self._counters.observations_dropped += len(notes) - len(spelled)
+            if not spelled:
+                return
+            content = orjson.dumps(spelled)
+        self._waiting.append((len(content).to_bytes(HEAD, "big") + content, len(spelled)))
         self._held += len(content)
         self._hand_over()
         while self._held > BUFFER:
@@ -177,6 +181,14 @@ class _Line(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.writable()
+
+
+def _is_written(note: tuple[Any, ...]) -> bool:
+    try:
+        orjson.dumps(note)
+    except TypeError:
+        return False
+    return True
 
 
 def _nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -35,6 +36,18 @@ def unpack(packed: bytes) -> list[Event]:
     if type(batch) is not list:
         raise ValueError("a batch must be an array")
     return [_event(array) for array in batch]
+
+
+def salvaged(packed: bytes) -> list[Event]:
+    """As `unpack`, of a batch in which some are no events: the others. Raises ValueError where it is no batch."""
+    batch = orjson.loads(packed)
+    if type(batch) is not list:
+        raise ValueError("a batch must be an array")
+    events = []
+    for array in batch:
+        with contextlib.suppress(ValueError, TypeError):
+            events.append(_event(array))
+    return events
 
 
 def row(event: Event) -> dict[str, Any]:

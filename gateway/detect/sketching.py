@@ -19,7 +19,9 @@ from gateway.history.exchange_log import network_of
 SYSTEMS: Final = 2048
 """System prompts whose sketches are remembered: an application says the same one again and again."""
 REMEMBERED: Final = 65_536
-"""Addresses, and names, whose hashes are remembered."""
+"""Addresses, and names, whose hashes are remembered;"""
+SHORT: Final = 512
+"""characters of one, at the most."""
 
 
 class BadFrame(ValueError):
@@ -35,7 +37,12 @@ class Sketching:
         self._key = names[:64]
         self._mint = mint
         self._systems: dict[str, tuple[Sketch, int]] = {}
-        self.named = lru_cache(REMEMBERED)(self._named)
+        self._remembered = lru_cache(REMEMBERED)(self._named)
+
+    def named(self, kind: str, value: str) -> str:
+        """16 hexadecimal digits; empty for nothing."""
+        # Callers choose some of them: what is remembered has to be short.
+        return self._remembered(kind, value) if len(value) <= SHORT else self._named(kind, value)
 
     def events(self, frame: bytes) -> list[Event]:
         """Of a frame's content. Raises BadFrame."""
@@ -67,15 +74,15 @@ class Sketching:
         named = self.named
         headers, _, sdk = note.head.partition("\n")
         return Event(
-            note.exchange, note.time, note.account, note.organisation, note.key, note.tier, note.verification,
-            note.created,
+            note.exchange, float(note.time), note.account, note.organisation, note.key, note.tier, note.verification,
+            float(note.created),
             named("address", note.address), named("network", network_of(note.address)), note.asn, note.country,
             tuple(note.network_kinds), note.ja4, named("headers", headers), named("sdk", sdk),
             note.dialect, note.route, note.model, note.streaming, tuple(note.features),
             note.input_tokens, note.output_cap, note.usage_input, note.usage_output,
-            note.status, note.action, note.reason, note.seconds,
+            note.status, note.action, note.reason, float(note.seconds),
             self._systems[note.system][0], prompt,
-            words if size <= WHOLE else round(words * size / len(note.prompt)),
+            words if size <= WHOLE else round(words * size / max(len(note.prompt), 1)),
             self._sketcher.hash(note.system, note.prompt, size=before + size),
             tuple([self._sketcher.hash(turn) for turn in note.turns if count_of(turn) >= TURN_WORDS]),
             tuple(self._wandered(note)) if note.ids else (),
@@ -90,7 +97,6 @@ class Sketching:
         return [Minted(tag, int(self._named("id", given), 16) >> 1) for given, tag in tags.items() if tag]
 
     def _named(self, kind: str, value: str) -> str:
-        """16 hexadecimal digits; empty for nothing."""
         if not value:
             return ""
         content = value.encode("utf-8", "surrogatepass")

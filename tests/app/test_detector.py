@@ -194,10 +194,18 @@ async def test_nonsense(server: EmbeddedServer, redis: Redis, tmp_path: Path) ->
             {"status": "200"},
             {"features": ("a",) * 2000},
         ):
-            await tell(redis, [observed(time.time(), 1, 1)[0]._replace(**odd)])
+            await tell(redis, [observed(time.time(), 1, 1)[0]._replace(**odd), *observed(time.time(), 1, 1)])
         await tell(redis, observed(time.time(), 5, 2))
-        await until(lambda: running.state["events"] == 5)
+        await until(lambda: running.state["events"] == 10)
         assert running.state["unreadable"] == 8
+
+
+async def test_the_future(server: EmbeddedServer, redis: Redis, tmp_path: Path) -> None:
+    """An exchange dated in the year 3000 is heard as of now: all that is known would be long ago."""
+    async with Running(connected(server), tmp_path) as running:
+        await tell(redis, observed(32_503_680_000.0, 3, 1))
+        await until(lambda: running.state["events"] == 3)
+        assert running.state["newest"] <= time.time()
 
 
 @pytest.mark.timing

@@ -62,6 +62,8 @@ def test_what_has_no_room_stays(given_id: str) -> None:
         pytest.param("other", 0, MINT.tag("acme"), id="another"),
         pytest.param("other", LIVES, MINT.tag("acme"), id="another-a-day-later"),
         pytest.param("other", LIVES + 2, "", id="published-by-now"),
+        pytest.param("other", 256, "", id="published-long-ago"),
+        pytest.param("other", 24 * 365, "", id="published-a-year-ago"),
     ],
 )
 def test_who_brings_it_back(account: str, hours: int, expected: str) -> None:

@@ -129,8 +129,17 @@ async def test_nothing_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *,
 
 
 async def test_what_cannot_be_written_is_counted(tmp_path: Path) -> None:
-    """And goes no further."""
-    async with running(tmp_path / "s.sock") as (observer, counters):
+    """And goes no further; what was noted beside it does."""
+    sketcher = Sketcher(tmp_path / "s.sock")
+    await sketcher.open()
+    async with running(sketcher.path) as (observer, counters):
         observer.note(("\ud800",))
         observer.flush()
-    assert (counters.observations_noted, counters.observations_dropped) == (0, 1)
+        observer.note(("one",))
+        observer.note(("\ud800",))
+        observer.note(("other",))
+        observer.flush()
+        await until(lambda: len(sketcher.notes) == 2)
+    await sketcher.kill()
+    assert [note[0] for note in sketcher.notes] == ["one", "other"]
+    assert (counters.observations_noted, counters.observations_dropped) == (2, 2)
