@@ -182,13 +182,17 @@ class Process:
         self._telling.add(told.verdicts, told.clusters, told.gone)
 
     async def _lease_on(self) -> None:
+        missed = False
         while not is_cancelled():
             try:
                 async with asyncio.timeout(RENEWED):
                     await self._lease.look()
             except AWAY as error:
-                if self._lease.held:
-                    log.warning("the lease is not renewed: %s", str(error) or type(error).__name__)
+                if self._lease.held or not missed:
+                    log.warning("the lease is not looked after: %s", str(error) or type(error).__name__)
+                missed = True
+            else:
+                missed = False
             await asyncio.sleep(RENEWED)
 
     # -- of itself ----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,7 +22,20 @@ from gateway.accounts.sql.cases import CaseRecord
 from gateway.accounts.sql.database import Database, Writing
 from gateway.campaigns.verdict import Verdict
 from gateway.detect.told import Cluster
-from gateway.feeds.verdicts import HELD, KEPT, LEADER, LONGEST, SILENT, STATE, TERM, TOLD, batches, spelled
+from gateway.feeds.verdicts import (
+    AHEAD,
+    HELD,
+    KEPT,
+    LEADER,
+    LONGEST,
+    SILENT,
+    STATE,
+    TERM,
+    TOLD,
+    VERSIONS,
+    batches,
+    spelled,
+)
 from gateway.fleet_stream import AWAY, WRITE, Outages
 
 LEASE: Final = 6.0
@@ -32,15 +46,15 @@ SWEPT: Final = 60.0
 """Seconds between two looks for verdicts that count no more."""
 WHO: Final = "detector"
 """In the audit."""
-_SHIFT: Final = 1 << 20
-"""Versions in one term."""
 
 log = logging.getLogger(__name__)
 
 _RENEW: Final = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0"
 _RELEASE: Final = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
 _TERM: Final = """
-local term = math.max(tonumber(redis.call('GET', KEYS[1]) or '0') + 1, tonumber(ARGV[1]))
+local before = tonumber(redis.call('GET', KEYS[1]) or '0') or 0
+if not (before < tonumber(ARGV[2])) then before = 0 end
+local term = math.max(before + 1, tonumber(ARGV[1]))
 redis.call('SET', KEYS[1], string.format('%d', term))
 return term
 """
@@ -83,7 +97,8 @@ class Lease:
 
     def __init__(self, redis: Any, name: str, clock: Callable[[], float], wall: Callable[[], float]) -> None:
         self._redis = redis
-        self._name = name
+        # A container may have the name and the number of a process of another one.
+        self._name = f"{name} {secrets.token_hex(8)}"
         self._clock = clock
         self._wall = wall
         self._until = float("-inf")
@@ -106,9 +121,16 @@ class Lease:
             log.warning("another detector tells now")
         self.term = 0
         if await self._redis.set(LEADER, self._name, nx=True, px=milliseconds):
-            self.term = int(await self._redis.eval(_TERM, 1, TERM, int(self._wall())))
+            await self.anew()
             self._until = asked + LEASE
             log.info("this detector tells: term %d", self.term)
+
+    async def anew(self) -> None:
+        """Begin a term: also where one has no more versions. What stands in Redis and can be none counts for nothing.
+        Raises what Redis does.
+        """
+        now = int(self._wall())
+        self.term = int(await self._redis.eval(_TERM, 1, TERM, now, now + int(AHEAD)))
 
     async def release(self) -> None:
         """So that another one need not wait. Raises what Redis does."""
@@ -156,6 +178,12 @@ class Telling:
         if lease.term != self._term:
             self._term, self._said = lease.term, 0
         try:
+            if self._said and self._said + len(self._verdicts) >= VERSIONS:
+                # Workers take none that is not later: all that stands is told again in a term of its own.
+                await lease.look()
+                if lease.held:
+                    await lease.anew()
+                return
             await self._tell_verdicts(lease)
             if self._wall() - self._swept >= SWEPT and lease.held:
                 self._swept = self._wall()
@@ -189,7 +217,7 @@ class Telling:
         """Detectors count for themselves; the fleet needs one order. What takes back is kept for who was away."""
         self._said += 1
         expires = verdict.expires if verdict.score > 0.0 else max(verdict.expires, self._wall() + KEPT)
-        return verdict._replace(version=self._term * _SHIFT + min(self._said, _SHIFT - 1), expires=expires)
+        return verdict._replace(version=self._term * VERSIONS + self._said, expires=expires)
 
     async def _sweep(self) -> None:
         """Out of the hash goes what has expired, and what was said of detectors that are gone."""

@@ -28,6 +28,11 @@ class Seen:
     verdicts: FleetVerdicts | None = None
     """None where nothing is observed."""
 
+    async def caught_up(self, within: float) -> None:
+        """Wait until all that was told of accounts is known, at most so many seconds; it is said where it is not."""
+        if self.verdicts is not None:
+            await self.verdicts.caught_up(within)
+
 
 def services_of(
     ruleset: Ruleset,

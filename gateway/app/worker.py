@@ -142,7 +142,7 @@ class Worker:
         following = spawn(self._follow(), name="what the fleet tells")
         following.add_done_callback(_end_with)
         self._tasks.append(following)
-        await self._challenging.escalations.caught_up(CAUGHT_UP)
+        await asyncio.gather(self._challenging.escalations.caught_up(CAUGHT_UP), self.seen.caught_up(CAUGHT_UP))
         tls = tls_context(base / file.tls.certificate, base / file.tls.key) if file.tls else None
         self._servers.append(await listen(self.edge, bound, tls))
         self.edge.start()

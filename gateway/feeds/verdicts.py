@@ -41,6 +41,14 @@ _STATED: Final = frozenset(
         "verdicts", "told", "clusters", "levels", "look_seconds",
     }
 )  # fmt: skip
+VERSIONS: Final = 1 << 20
+"""In one term."""
+LASTS: Final = 400 * 86_400.0
+"""Seconds from now on for which no verdict is meant to count: who writes one into Redis says nothing for good."""
+AHEAD: Final = 86_400.0
+"""Seconds by which a term may be ahead of a worker's clock."""
+MOST_NATS: Final = 1_000.0
+MOST_FAMILIES: Final = 28
 _LONGEST_NAME: Final = 256
 _LONGEST_LINES: Final = 4096
 
@@ -72,20 +80,20 @@ def verdict_of(said: Any) -> Verdict:
         verdict = Verdict(
             _word(account),
             _word(cluster),
-            float(score),
-            tuple([(_word(family), float(nats)) for family, nats in families]),
+            _number(score, MOST_NATS),
+            tuple([(_word(family), _number(nats, MOST_NATS)) for family, nats in families[:MOST_FAMILIES]]),
             tuple(evidence),
-            int(size),
+            _count(size),
             Level(most),
-            float(since),
-            float(expires),
-            int(version),
+            _number(since),
+            _number(expires),
+            _count(version),
         )
-    except (TypeError, OverflowError) as error:
+    except (TypeError, OverflowError, KeyError) as error:
         raise ValueError("no verdict") from error
     if not account or not all(isinstance(line, str) for line in evidence):
         raise ValueError("no verdict")
-    if sum(map(len, evidence)) > _LONGEST_LINES or len(families) > len(Level) * 4:
+    if sum(map(len, evidence)) > _LONGEST_LINES or len(evidence) > MOST_FAMILIES or len(families) > MOST_FAMILIES:
         raise ValueError("a verdict that is too long")
     return verdict
 
@@ -108,6 +116,25 @@ def states_of(found: Mapping[Any, Any], now: float) -> list[dict[str, Any]]:
         except (ValueError, TypeError, AttributeError):
             continue
     return sorted(states, key=lambda state: (not state["leader"], str(state["name"])))
+
+
+def is_of_now(verdict: Verdict, now: float) -> bool:
+    """Whether it can be a detector's of these days. One that ends in the year 3000, or whose version nobody comes
+    after, is somebody else's.
+    """
+    return verdict.expires <= now + LASTS and verdict.version <= (now + AHEAD) * VERSIONS
+
+
+def _number(stated: Any, most: float = 1e11) -> float:
+    if type(stated) not in {int, float} or not -most <= stated <= most:  # NaN is neither.
+        raise ValueError("no number")
+    return float(stated)
+
+
+def _count(stated: Any) -> int:
+    if type(stated) is not int or stated < 0:
+        raise ValueError("no number")
+    return stated
 
 
 def _word(text: Any) -> str:

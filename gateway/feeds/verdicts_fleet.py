@@ -6,6 +6,7 @@ While Redis is away what was heard stays in force until it expires, which it doe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import logging
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ import orjson
 from redis.asyncio import Redis
 
 from gateway.campaigns.verdict import Verdict
-from gateway.feeds.verdicts import BATCH, HELD, TOLD, read, verdict_of
+from gateway.feeds.verdicts import BATCH, HELD, TOLD, is_of_now, read, verdict_of
 from gateway.fleet_stream import AGAIN, AWAY, FIRST_RETRY, LAST_RETRY, Outages, follow
 from gateway.tasks import is_cancelled, spawn
 
@@ -58,12 +59,25 @@ class FleetVerdicts:
         self._whole = asyncio.Event()
         """Set where all of the hash has to be read."""
         self._failures_seen = 0
-        self.known = False
-        """Whether all that was told was read once."""
+        self._known = asyncio.Event()
 
     def __len__(self) -> int:
         """Accounts of which something is known, in force or not."""
         return len(self._of)
+
+    @property
+    def known(self) -> bool:
+        """Whether all that was told was read once."""
+        return self._known.is_set()
+
+    async def caught_up(self, within: float) -> bool:
+        """Wait until then, at most so many seconds: who serves before lets everybody through. Returns `known`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._known.wait()
+        if not self.known:
+            _log.warning("verdicts are not read yet: until they are, nobody is held by them")
+        return self.known
 
     @property
     def available(self) -> bool:
@@ -91,8 +105,12 @@ class FleetVerdicts:
         if before is not None and before.version >= verdict.version:
             self.counts.old += 1
             return
-        if before is None and verdict.expires <= self._now():
+        now = self._now()
+        if before is None and verdict.expires <= now:
             self.counts.old += 1
+            return
+        if not is_of_now(verdict, now):
+            self.counts.unreadable += 1
             return
         self.counts.learnt += 1
         self._of[verdict.account] = verdict
@@ -149,7 +167,7 @@ class FleetVerdicts:
             else:
                 retry = FIRST_RETRY
                 self._outages.ended("read")
-                self.known = True
+                self._known.set()
 
     async def _read_all(self, redis: Redis) -> None:
         cursor = 0

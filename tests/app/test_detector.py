@@ -20,13 +20,15 @@ from redis.asyncio import Redis
 from gateway.accounts.sql import tables
 from gateway.accounts.sql.database import Database
 from gateway.accounts.sql.migrate import upgrade
+from gateway.app import detector_telling
 from gateway.app.detector import Process
 from gateway.app.detector_facts import DirectoryFacts
 from gateway.app.detector_levels import Levels
-from gateway.app.detector_telling import Telling
+from gateway.app.detector_telling import Lease, Telling
+from gateway.campaigns.verdict import Verdict
 from gateway.detect.observations import STREAM
 from gateway.detect.settings import Settings
-from gateway.feeds.verdicts import HELD, STATE
+from gateway.feeds.verdicts import HELD, LEADER, STATE, TERM, read
 from gateway.feeds.verdicts_fleet import FleetVerdicts
 from gateway.stores.embedded import EmbeddedServer
 from gateway.tasks import spawn
@@ -157,6 +159,43 @@ async def test_one_tells(server: EmbeddedServer, redis: Redis, tmp_path: Path) -
             assert before is not None
             assert after is not None
             await until(lambda: told.of("account-0", time.time()).version > before.version)  # type: ignore[union-attr]
+
+
+async def test_a_term_has_so_many_versions(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has said so much that its versions are used up begins a term: workers hear what is said then."""
+    monkeypatch.setattr(detector_telling, "VERSIONS", 8)
+    lease, telling = Lease(redis, "one", time.monotonic, time.time), Telling(redis, None, time.time)
+    await lease.look()
+    begun, heard = lease.term, []
+    for look in range(8):
+        telling.add([Verdict(f"a{at}", "c1", 9.0 + look, expires=time.time() + 99) for at in range(3)], (), ())
+        while telling._verdicts:
+            await telling.tell(lease)
+        heard.append(read(await redis.hget(HELD, "a0")))  # type: ignore[misc]
+    assert [verdict.score for verdict in heard] == [9.0 + look for look in range(8)]
+    assert [verdict.version for verdict in heard] == sorted({verdict.version for verdict in heard})
+    assert lease.term > begun
+
+
+@pytest.mark.parametrize("poison", [b"abc", b"9" * 30, b"1e308", b"nan", b"-inf", b"inf"])
+async def test_a_poisoned_term(redis: Redis, poison: bytes) -> None:
+    """What a stranger wrote in its place counts for nothing: somebody tells all the same."""
+    await redis.set(TERM, poison)
+    lease = Lease(redis, "one", time.monotonic, time.time)
+    await lease.look()
+    assert lease.held
+    assert abs(lease.term - time.time()) < 60
+
+
+async def test_two_of_one_name(redis: Redis) -> None:
+    """Two containers may have one name and one number of a process: one tells all the same."""
+    turned = [0.0]
+    one, other = (Lease(redis, "host:7", lambda: turned[0], time.time) for _ in range(2))
+    await one.look()
+    await redis.delete(LEADER)  # It was stopped for too long.
+    await other.look()
+    await one.look()
+    assert (one.held, other.held) == (False, True)
 
 
 async def test_redis_away_and_back(tmp_path: Path) -> None:

@@ -47,6 +47,46 @@ def test_nonsense_is_no_verdict(said: object) -> None:
         assert isinstance(verdict_of(said), Verdict)
 
 
+GOOD: list[Any] = ["acme", "c1", 10.0, [["links", 4.0]], ["so"], 40, 3, NOW, NOW + 60.0, 1]
+SPOILT: list[tuple[int, Any]] = [
+    (0, ""), (0, "a" * 300), (1, None), (2, "10"), (2, "nan"), (2, 1e300), (3, [["links", "nan"]]),
+    (3, [["links", 1.0]] * 100), (4, ["x" * 5000]), (4, [""] * 5000), (5, -1), (5, 1.5), (6, 99), (7, "nan"),
+    (8, 1e300), (8, "inf"), (9, -1), (9, "7"), (9, True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("member", "value"), SPOILT, ids=[f"{member}-{str(value)[:12]}" for member, value in SPOILT])
+def test_what_is_out_of_its_range_is_no_verdict(member: int, value: object) -> None:
+    """Names are short, numbers are numbers, and none is beyond what a detector says."""
+    assert verdict_of(GOOD).account == "acme"
+    with pytest.raises(ValueError, match=r"."):
+        verdict_of([*GOOD[:member], value, *GOOD[member + 1 :]])
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        pytest.param(verdict(version=2, expires=32_503_680_000.0), id="ends-in-the-year-3000"),
+        pytest.param(verdict(version=2**62), id="nobody-can-come-after-it"),
+    ],
+)
+def test_nothing_is_said_for_good(stranger: Verdict) -> None:
+    """A stranger's word in Redis that outlives all detectors is not taken: the detector's own still counts."""
+    verdicts = FleetVerdicts(lambda: NOW)
+    verdicts.learn(stranger)
+    assert verdicts.of("acme", NOW) is None
+    verdicts.learn(verdict(version=3, score=6.0))
+    assert verdicts.of("acme", NOW) is not None
+    assert verdicts.counts.unreadable == 1
+
+
+async def test_who_serves_waits_for_them(caplog: pytest.LogCaptureFixture) -> None:
+    """A worker that begins before verdicts were read holds nobody: it says so."""
+    verdicts = FleetVerdicts(lambda: NOW)
+    assert not await verdicts.caught_up(0.01)
+    assert "nobody is held" in caplog.text
+
+
 ORDERS = {
     "the later one counts": ([verdict(version=1, score=6.0), verdict(version=2, score=9.0)], 9.0),
     "also where it is heard first": ([verdict(version=2, score=9.0), verdict(version=1, score=6.0)], 9.0),
@@ -133,7 +173,7 @@ async def test_a_worker_that_starts_reads_all(redis: Redis, verdicts: FleetVerdi
     await redis.hset(HELD, mapping=held | {"odd": b"{", "other": b"[1]"})
     verdicts._whole.set()
     await until(lambda: verdicts.counts.learnt == 1_200)
-    assert verdicts.counts.unreadable == 2
+    assert verdicts.counts.unreadable >= 2  # It may be read twice
     assert verdicts.of("a1199", time.time()) is not None
 
 

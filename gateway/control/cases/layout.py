@@ -66,7 +66,8 @@ def _springs(count: int, edges: Sequence[tuple[int, int, float]], steps: int) ->
         at += force / length * np.minimum(length, HOT * (1.0 - step / steps))
     low, high = at.min(axis=0), at.max(axis=0)
     wide = np.maximum(high - low, 1e-9)
-    return (at - low) / wide
+    placed: Places = (at - low) / wide
+    return placed
 
 
 def _apart(at: Places, far: float) -> Places:

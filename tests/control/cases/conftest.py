@@ -28,6 +28,7 @@ from gateway.control.cases.preview import Rules
 from gateway.control.jobs import Jobs
 from gateway.control.operations import OPERATOR, Operator
 from gateway.detect.settings import Settings
+from gateway.feeds.verdicts import spelled
 from gateway.policies.risk.campaigns import Response
 from gateway.policies.risk.levels import CampaignsConfig
 from gateway.policy import Principal, Profile
@@ -54,7 +55,7 @@ class Told:
         return [self.of.get(account) for account in accounts]
 
     def say(self, verdict: Verdict) -> None:
-        self.of[verdict.account] = orjson.dumps(verdict._asdict())
+        self.of[verdict.account] = spelled(verdict)
 
 
 @dataclass

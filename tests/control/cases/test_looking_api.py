@@ -159,7 +159,17 @@ async def test_an_account_and_its_case(port: Port) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"{", b"[]", b"null", b'{"account": 1}', b'{"account":"a","cluster":"c","score":1,"most":99}']
+    "text",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"account": 1}',
+        b'["acc-00003","c1","11",[],[],1,5,0,1e10,1]',
+        b'["acc-00003","c1",11,[],[],1,99,0,1e10,1]',
+        b'["acc-00003","c1",11,[],[],1,5,0,32503680000.0,1]',
+    ],
 )
 async def test_a_verdict_that_nobody_can_read(port: Port, text: bytes) -> None:
     """Is none: the page shows what else is known."""
