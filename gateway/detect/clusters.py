@@ -90,10 +90,10 @@ def continued(
     taken: dict[int, Cluster] = {}
     gone = []
     into: dict[int, list[str]] = {}
+    accounts, templates = Places([one.accounts for one in candidates]), Places([one.templates for one in candidates])
     for cluster in sorted(known, key=lambda cluster: (-len(cluster.core), cluster.number)):
-        core = cluster.core
-        shares = [_share(core, cluster.templates, candidate) for candidate in candidates]
-        best = int(np.argmax(shares)) if shares else -1
+        shares = np.maximum(accounts.shares(cluster.core), templates.shares(cluster.templates))
+        best = int(np.argmax(shares)) if len(shares) else -1
         if best >= 0 and shares[best] >= STAYS and best not in taken:
             taken[best] = cluster
             continue
@@ -117,10 +117,27 @@ def continued(
     return clusters, gone, following
 
 
-def _share(core: Ints, templates: Ints, candidate: Candidate) -> float:
-    accounts = float(np.isin(core, candidate.accounts).mean()) if len(core) else 0.0
-    same = float(np.isin(templates, candidate.templates).mean()) if len(templates) else 0.0
-    return max(accounts, same)
+class Places:
+    """In which of some sets each number is."""
+
+    def __init__(self, sets: list[Ints]) -> None:
+        """Each of them without repetitions."""
+        self._count = len(sets)
+        numbers = np.concatenate([NOBODY, *sets])
+        order = np.argsort(numbers, kind="stable")
+        self._numbers = numbers[order]
+        self._of = np.repeat(np.arange(len(sets)), [len(one) for one in sets])[order]
+
+    def shares(self, numbers: Ints) -> Ints:
+        """For each set, the part of these (without repetitions) that is in it."""
+        if not len(numbers) or not self._count:
+            return np.zeros(self._count)
+        low, high = (np.searchsorted(self._numbers, numbers, side) for side in ("left", "right"))
+        there = high > low
+        low, counts = low[there], (high - low)[there]
+        # The places low, low + 1, … of each number, one after the other.
+        at = np.arange(counts.sum()) + np.repeat(low - np.cumsum(counts) + counts, counts)
+        return np.bincount(self._of[at], minlength=self._count) / len(numbers)
 
 
 def keeping(cluster: Cluster) -> dict[str, Ints]:

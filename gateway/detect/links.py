@@ -172,7 +172,9 @@ class Links:
         mine = party[batch.account]
         there = self._asked[slots] == batch.prompt
         # Whom it was refused to, and who got it, are two: a third makes it common.
-        common: Ints = there & (self._asker[slots] != mine) & ~np.isin(batch.prompt, list(self._refused) or [0])
+        common: Ints = there & (self._asker[slots] != mine)
+        again = np.flatnonzero(common)
+        common[again] = [prompt not in self._refused for prompt in batch.prompt[again].tolist()]
         new = ~there & (batch.prompt != 0)
         self._asked[slots[new]] = batch.prompt[new]
         self._asker[slots[new]] = mine[new]

@@ -20,7 +20,7 @@ from gateway.detect.settings import Settings
 
 WORTH: Final = 512
 """Events that are taken in at once: a batch costs as much as some hundreds of its events."""
-WAIT: Final = 30.0
+WAIT: Final = 60.0
 """Seconds for which one waits at the most, where there are few."""
 LOOK: Final = 60.0
 """Seconds between two looks for templates, at the least;"""

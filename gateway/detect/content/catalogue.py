@@ -138,11 +138,13 @@ class Catalogue:
             id_ = known if known >= 0 else self._born(now, records)
             if known < 0:
                 new.append(id_)
-            template = self.templates[id_]
-            template.shingles = np.sort(gather(heavies.tags[records]))
-            template.need = self.need[id_] = need_of(len(records), numbers.hit)
-            template.word = self.rulings.word_of(template.key, template.shingles)
             heavies.template[records] = id_
+            template = self.templates[id_]
+            # Records that were all of it, and as many as it has, are what they were.
+            if len(template.shingles) != len(records) or (held[rows] != id_).any():
+                template.shingles = np.sort(gather(heavies.tags[records]))
+                template.need = self.need[id_] = need_of(len(records), numbers.hit)
+                template.word = self.rulings.word_of(template.key, template.shingles)
             goes.update(dict.fromkeys(ended, id_))
         present = set(heavies.template[eligible].tolist())
         gone = [id_ for id_ in self.templates if id_ not in present]

@@ -219,8 +219,10 @@ class Content:
         self.catalogue.judge(live, public)
         # What is part of a template stays so while half as many parties use it: no template flickers.
         held = (self.heavies.template[live] >= 0) & (untrusted >= self.numbers.heavy / 2)
-        various = filled(self.table.fillings[slots]) >= self.numbers.fillings
-        return live[((untrusted >= self.numbers.heavy) & various | held) & ~public]
+        able = (held | (untrusted >= self.numbers.heavy)) & ~public
+        asked = np.flatnonzero(able & ~held)
+        able[asked] = filled(self.table.fillings[slots[asked]]) >= self.numbers.fillings
+        return live[able]
 
     def approve(self, key: int) -> None:
         """A person said that the template with this key is a campaign's: suspect, whoever else uses it."""

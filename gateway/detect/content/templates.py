@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from gateway.detect.content.arrays import I32, I64, U64
+from gateway.detect.content.arrays import I32, I64, U64, starts_of
 from gateway.detect.content.slots import Slots
 
 
@@ -79,22 +79,35 @@ def plan(labels: I64, held: I32, least: int) -> list[tuple[I64, int, tuple[int, 
     A template goes on, or ends, in the group that has most of its rows; of several in one the one with most goes on.
     """
     order = np.argsort(labels, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(labels) else []
-    groups = sorted((rows for rows in groups if len(rows) >= least), key=lambda rows: (-len(rows), int(rows[0])))
+    starts = starts_of(labels[order])
+    sizes = np.diff(starts, append=len(order))
+    # Nearly all are alone: what follows is for the others.
+    large = np.flatnonzero(sizes >= least)
+    large = large[np.lexsort((order[starts[large]], -sizes[large]))]
+    groups = [order[start : start + size] for start, size in zip(starts[large], sizes[large], strict=True)]
     best: dict[int, tuple[int, int]] = {}
-    shares: list[list[tuple[int, int]]] = []
-    for number, rows in enumerate(groups):
-        ids, counts = np.unique(held[rows], return_counts=True)
-        share = [(int(count), int(id_)) for id_, count in zip(ids, counts, strict=True) if id_ >= 0]
-        shares.append(sorted(share, key=lambda one: (-one[0], one[1])))
-        for count, id_ in share:
-            if count > best.get(id_, (0, 0))[0]:
-                best[id_] = (count, number)
+    shares: list[list[tuple[int, int]]] = [[] for _ in groups]
+    for number, id_, count in _overlaps(groups, held):
+        shares[number].append((count, id_))
+        if count > best.get(id_, (0, 0))[0]:
+            best[id_] = (count, number)
+    for share in shares:
+        share.sort(key=lambda one: (-one[0], one[1]))
     planned = []
     for number, rows in enumerate(groups):
         mine = [id_ for _, id_ in shares[number] if best[id_][1] == number]
         planned.append((rows, mine[0] if mine else -1, tuple(mine[1:])))
     return planned
+
+
+def _overlaps(groups: list[I64], held: I32) -> list[tuple[int, int, int]]:
+    """(Number of a group, id of a template, how many of its rows are of it), ascending."""
+    if not groups:
+        return []
+    numbers = np.repeat(np.arange(len(groups)), [len(rows) for rows in groups])
+    ids = held[np.concatenate(groups)]
+    keys, counts = np.unique((numbers[ids >= 0] << 32) | ids[ids >= 0], return_counts=True)
+    return list(zip((keys >> 32).tolist(), (keys & 0xFFFFFFFF).tolist(), counts.tolist(), strict=True))
 
 
 def need_of(size: int, hit: int) -> int:
