@@ -22,8 +22,8 @@ def weigh(case: Case) -> list[Sign]:
         share, usual = ours_moved / ours, (theirs_moved + 1) / (theirs + 2)
         pooled = (ours_moved + theirs_moved + 1) / (ours + theirs + 2)
         z = (share - usual) / math.sqrt(pooled * (1 - pooled) * (1 / ours + 1 / theirs) + 1e-12)
-        # Bonferroni: as many models are looked at.
-        if z * z / 2 < 9.2 + math.log(len(released)):
+        # Bonferroni: as many models are looked at. Who moved less than the others is no campaign for it.
+        if share <= usual or z * z / 2 < 9.2 + math.log(len(released)):
             continue
         nats = min(2.0, math.log(share / usual))
         if nats > best.nats:
