@@ -24,11 +24,13 @@ from gateway.app.configuration import Configuration
 from gateway.app.detector_facts import DirectoryFacts
 from gateway.app.detector_kept import FOLDER, Kept, Snapshots
 from gateway.app.detector_levels import Levels
+from gateway.app.detector_names import Names
 from gateway.app.detector_stream import Following, Heard
 from gateway.app.detector_telling import RENEWED, Lease, Telling
 from gateway.app.directory import Directory, open_durable
 from gateway.app.fleet_secret import shared_secrets
 from gateway.campaigns.minted import Mint
+from gateway.campaigns.ruling import Ruling
 from gateway.campaigns.verdict import Verdict
 from gateway.detect.detector import Detector
 from gateway.detect.interface import Detecting
@@ -74,6 +76,7 @@ class Process:
         self._name = name
         self._lease = Lease(redis, name, monotonic, wall)
         self._following = Following(redis)
+        self._names = Names()
         self._known: set[str] = set()
         self._standing: dict[str, Verdict] = {}
         self._clusters: dict[str, Cluster] = {}
@@ -137,26 +140,50 @@ class Process:
     async def _learn(self) -> None:
         facts = await self._facts.learnt()
         if facts:
+            self._names.back(fact.account for fact in facts)
             await asyncio.to_thread(self._detector.learn, facts)
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
     async def _look(self) -> None:
         rulings = await self._facts.look(self._known)
+        self._erase()
         await self._learn()
         await asyncio.to_thread(self._levels.look)
         began = monotonic()
         # Where it is behind, it looks with the eyes of the moment that it has come to.
         now = wall() if self._following.caught_up or not self._newest else min(wall(), self._newest)
         if rulings:
-            self._detector.rule(rulings)
-        told = await asyncio.to_thread(self._detector.look, now)
+            await self._rule(rulings)
+        told = self._names.told(await asyncio.to_thread(self._detector.look, now))
         self._looked = monotonic() - began
         self._remember(told)
         if self._lease.held:
             self._lead(told)
             await self._telling.tell(self._lease)
         await self._say()
+
+    async def _rule(self, rulings: list[Ruling]) -> None:
+        """By the names of this detector's own clusters."""
+        named = {name for ruling in rulings for name in (ruling.cluster, ruling.other) if name}
+        members = await self._facts.members_of(named)
+        self._detector.rule(
+            [self._names.ruling(ruling, lambda name: members.get(name, ()), self._clusters) for ruling in rulings]
+        )
+
+    def _erase(self) -> None:
+        """Who was erased is told of no more."""
+        gone, self._facts.gone = self._facts.gone, set()
+        if not gone:
+            return
+        self._names.erase(gone)
+        self._known -= gone
+        for account in gone:
+            self._standing.pop(account, None)
+        self._clusters = {name: self._names.without(cluster) for name, cluster in self._clusters.items()}
+        self._telling.drop(gone, self._names.without)
+        if self._lease.held:
+            self._telling.add(self._names.taken_back(gone), (), ())
 
     def _remember(self, told: Told) -> None:
         for verdict in told.verdicts:
@@ -244,6 +271,7 @@ class Process:
         kept = self._snapshots.load(self._detector)
         self._following.after = kept.after
         self._facts.ruling, self._facts.version = kept.ruling, kept.version
+        self._names = Names(kept.state, kept.erased)
         self._events, self._known = kept.events, set(kept.names)
         self._rate = (monotonic(), kept.events, 0.0)
         self._standing = {verdict.account: verdict for verdict in kept.verdicts}
@@ -256,6 +284,8 @@ class Process:
             self._events,
             sorted(self._known),
             list(self._standing.values()),
+            self._names.state,
+            sorted(self._names.erased),
         )
         try:
             await asyncio.to_thread(self._snapshots.save, self._detector, kept)

@@ -46,6 +46,8 @@ class DirectoryFacts:
         """Up to which changes are known; None before the first look."""
         self.ruling = 0
         """Up to which rulings are known."""
+        self.gone: set[str] = set()
+        """Accounts that have left the directory, until somebody has taken notice."""
 
     def __len__(self) -> int:
         """How many wait to be asked about."""
@@ -71,7 +73,18 @@ class DirectoryFacts:
         self._outage.ends()
         for name in names:
             self._waiting.pop(name, None)
+        self.gone.difference_update(facts.account for facts in found)
         return found
+
+    async def members_of(self, clusters: Collection[str]) -> dict[str, list[str]]:
+        """The accounts of cases, by their clusters; none where nobody answers."""
+        if self._database is None or not clusters:
+            return {}
+        try:
+            return await self._database.reading(lambda connection: cases.members_of(connection, clusters))
+        except (SQLAlchemyError, OSError) as error:
+            self._outage.begins(said(error))
+            return {}
 
     async def look(self, known: Collection[str]) -> list[Ruling]:
         """What people have ruled since; accounts of `known` that changed wait to be asked about."""
@@ -79,6 +92,9 @@ class DirectoryFacts:
             return []
         try:
             version, changed, rulings = await self._database.reading(self._read)
+            if changed:
+                asked = [account for account in changed if account in known]
+                self.gone |= await self._database.reading(functools.partial(_gone, accounts=asked))
         except (SQLAlchemyError, OSError) as error:
             self._outage.begins(said(error))
             return []
@@ -109,6 +125,15 @@ def facts_of(connection: Connection, accounts: Sequence[str]) -> list[AccountFac
         for start in range(0, len(accounts), ASKED)
         for facts in _facts_of(connection, accounts[start : start + ASKED])
     ]
+
+
+def _gone(connection: Connection, accounts: Sequence[str]) -> set[str]:
+    """Of accounts that the directory knew, those that were erased."""
+    table, there = tables.accounts, set[str]()
+    for start in range(0, len(accounts), ASKED):
+        some = sql.select(table.c.id).where(table.c.id.in_(accounts[start : start + ASKED]))
+        there.update(connection.scalars(some))
+    return set(accounts) - there
 
 
 def _facts_of(connection: Connection, accounts: Sequence[str]) -> Iterable[AccountFacts]:

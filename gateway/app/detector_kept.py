@@ -46,6 +46,10 @@ class Kept:
     """Accounts that were heard of."""
     verdicts: list[Verdict] = field(default_factory=list)
     """Those that stand."""
+    state: str = ""
+    """What `Names` calls this state of the detector."""
+    erased: list[str] = field(default_factory=list)
+    """As `detector_names.marked`."""
 
 
 class Snapshots:
@@ -69,6 +73,8 @@ class Snapshots:
             "events": kept.events,
             "names": kept.names,
             "verdicts": verdicts,
+            "state": kept.state,
+            "erased": kept.erased,
         }
         (made / "kept.json").write_bytes(orjson.dumps(content))
         time, _, number = kept.after.partition("-")
@@ -113,4 +119,6 @@ def _read(path: Path) -> Kept:
         content["events"],
         content["names"],
         [verdict_of(said) for said in content["verdicts"]],
+        content.get("state", ""),
+        content.get("erased", []),
     )

@@ -167,6 +167,12 @@ class Telling:
             self._cases.pop(cluster_id, None)
             self._gone.add(cluster_id)
 
+    def drop(self, accounts: Iterable[str], without: Callable[[Cluster], Cluster]) -> None:
+        """Nothing is told of them any more, nor of clusters but as they are `without` them."""
+        for account in accounts:
+            self._verdicts.pop(account, None)
+        self._cases = {name: without(cluster) for name, cluster in self._cases.items()}
+
     def forget(self) -> None:
         """Another one tells."""
         self._verdicts.clear()

@@ -93,7 +93,7 @@ def approve(writing: Writing, case: int, action: Action, by: By) -> bool:
     Raises NoSuch, Stale, NotSo.
     """
     there = _open_one(writing, case, by)
-    seen = by.seen or there.updated
+    seen = min(by.seen or there.updated, there.updated)  # Nobody has seen who will join.
     if action == "suspend" and (accounts := len(meant(writing.connection, case, seen))) > ALONE:
         if there.wanted != action:
             wanted = {"wanted": action, "wanted_by": by.proven, "wanted_why": by.reason, "wanted_at": writing.now}
@@ -116,7 +116,11 @@ def reject(writing: Writing, case: int, marks: Sequence[str], until: float, by: 
     if unknown:
         raise Wrong("marks", f"the case has no mark {unknown[0][:64]}")
     _decide(writing, there, REJECTED, by, {"action": ""}, marks=list(marks))
-    add_ruling(writing, Ruled.REJECTED, cluster=there.cluster, marks=marks, until=until, reason=by.reason)
+    # By name: a detector that takes over calls its clusters otherwise.
+    accounts = meant(writing.connection, case, there.updated, (*STILL, SUSPENDED, ASKED))
+    add_ruling(
+        writing, Ruled.REJECTED, cluster=there.cluster, accounts=accounts, marks=marks, until=until, reason=by.reason
+    )
 
 
 def split(writing: Writing, case: int, accounts: Sequence[str], by: By) -> int:

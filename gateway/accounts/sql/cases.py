@@ -99,6 +99,8 @@ def record(writing: Writing, records: Iterable[CaseRecord]) -> list[int]:
     opened = []
     for one in records:
         there = writing.connection.execute(sql.select(cases).where(cases.c.cluster == one.id)).first()
+        if there is None:
+            there = _by_another_name(writing, one)
         if there is not None and one.at < there.updated:
             continue
         case = _open(writing, one) if there is None else there.id
@@ -126,6 +128,31 @@ def close(writing: Writing, clusters: Iterable[str]) -> int:
 
 
 WANTED_NOTHING: Final[dict[str, object]] = {"wanted": "", "wanted_by": "", "wanted_why": "", "wanted_at": None}
+
+
+def _by_another_name(writing: Writing, one: CaseRecord) -> sql.Row[Any] | None:
+    """Its case, where another detector told of most of its accounts before: it goes on under the name of now, and what
+    was decided of it stays decided.
+    """
+    state, strongest = one.id.partition("-")[2], [account for account, _ in one.members[:BESIDE]]
+    if not state or not strongest:
+        return None
+    there = sql.func.count().label("there")
+    held = (
+        sql.select(cases.c.id, cases.c.cluster, cases.c.accounts, there)
+        .join(members, members.c.case == cases.c.id)
+        .where(members.c.account.in_(strongest), members.c.state.not_in((LEFT, SPLIT)), cases.c.state != MERGED)
+        .where(cases.c.cluster.not_like(f"%-{state}"))
+        .group_by(cases.c.id, cases.c.cluster, cases.c.accounts)
+        .order_by(there.desc(), cases.c.updated.desc())
+    )
+    best = writing.connection.execute(held.limit(1)).first()
+    share = best.there / len(strongest) if best is not None else 0.0
+    if best is None or share < 0.5 or share * len(one.members) < 0.5 * best.accounts:
+        return None
+    writing.connection.execute(cases.update().where(cases.c.id == best.id).values(cluster=one.id))
+    writing.audit("case.rename", subject(best.id), before=best.cluster, after=one.id, reason="another detector tells")
+    return writing.connection.execute(sql.select(cases).where(cases.c.id == best.id)).one()
 
 
 def _open(writing: Writing, one: CaseRecord) -> int:
@@ -298,6 +325,20 @@ def page(
             sql.or_(members.c.nats < nats, sql.and_(members.c.nats == nats, members.c.account > account))
         )
     return list(connection.execute(found.order_by(members.c.nats.desc(), members.c.account).limit(limit)))
+
+
+def members_of(connection: Connection, clusters: Iterable[str]) -> dict[str, list[str]]:
+    """Accounts of cases, by their clusters."""
+    found: dict[str, list[str]] = {}
+    for some in _some(clusters):
+        named = (
+            sql.select(cases.c.cluster, members.c.account)
+            .join(cases, members.c.case == cases.c.id)
+            .where(cases.c.cluster.in_(some), members.c.state != LEFT)
+        )
+        for row in connection.execute(named):
+            found.setdefault(row.cluster, []).append(row.account)
+    return found
 
 
 def place_of(connection: Connection, case: int, account: str) -> tuple[float, str]:

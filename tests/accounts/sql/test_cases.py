@@ -104,6 +104,36 @@ def test_a_decided_case_is_opened_again_once_it_has_grown(database: Database, gr
         assert detail["reason"] == "it has 45 accounts, and had 30 when it was rejected"
 
 
+def test_another_detector_goes_on_with_a_case(database: Database) -> None:
+    """Who takes over has other names: what was decided of the same accounts stays decided, and a new cluster of an
+    old number is a new case.
+    """
+    [case] = kept(database, told(30, id="c1-aaaaaa"))
+    database.write("ann", lambda it: case_decisions.reject(it, case, [], 0.0, by(database, case)))
+    assert kept(database, told(31, AT + 10.0, id="c9-bbbbbb")) == []
+    assert (row(database, case).cluster, row(database, case).state) == ("c9-bbbbbb", "rejected")
+    others = tuple((f"other-{number}", 1.0) for number in range(30))
+    [second] = kept(database, told(30, AT + 20.0, id="c1-bbbbbb", members=others))
+    assert second != case
+    assert row(database, second).state == "open"
+
+
+def test_a_rejection_names_its_accounts(database: Database) -> None:
+    """A detector that knows the cluster by another name, or not at all, lets them go all the same."""
+    [case] = kept(database, told(30))
+    database.write("ann", lambda it: case_decisions.reject(it, case, [], 0.0, by(database, case)))
+    [ruling] = database.read(lambda it: cases.rulings_after(it, 0))
+    assert len(ruling.accounts) == 30
+
+
+def test_nobody_has_seen_who_will_join(database: Database) -> None:
+    """A decision of one person on what they say to have seen tomorrow means nobody who joins after today."""
+    [case] = kept(database, told(90))
+    database.write("ann", lambda it: case_decisions.approve(it, case, "suspend", by(database, case, seen=1e12)))
+    kept(database, told(130, AT + 10.0))
+    assert carried(database, case) == 90
+
+
 def test_a_cluster_that_is_none_any_more(database: Database) -> None:
     """Its case is closed where nobody has decided, and opened again when the detector sees it again."""
     [case] = kept(database, told(30))
