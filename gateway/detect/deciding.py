@@ -26,6 +26,8 @@ GROWN: Final = 0.1
 """By so much evidence must have grown to be grouped and judged again before it is old,"""
 OLD: Final = 6 * 3600.0
 """after so many seconds."""
+FEW: Final = 0.05
+"""Of the templates so many may be others before they are grouped again at once."""
 HARD: Final = 3.0
 """Odds (in nats) of who is of a cluster that links alone have joined."""
 
@@ -41,13 +43,15 @@ class Deciding:
         self._following = 1
         self.grouped = 0.0
         self._weighed = 0
-        self._stale = False
+        self._stale = 0
+        """Templates that are others than when they were grouped."""
+        self._checked = 0.0
         self._bases: Ints = np.ones(1)
         self._shared: Shared | None = None
 
-    def touch(self) -> None:
-        """The next look groups again: templates or rulings are others than before."""
-        self._stale = True
+    def touch(self, templates: int) -> None:
+        """So many templates are others than before."""
+        self._stale += templates
 
     @property
     def _evidence(self) -> int:
@@ -61,7 +65,8 @@ class Deciding:
             return False
         grown = self._evidence > (1 + GROWN) * self._weighed
         return (
-            self._stale
+            self._stale > FEW * len(self.memory.content.templates)
+            or (self._stale > 0 and since >= self._settings.group)
             or (grown and since >= min(SOON * 2, self._settings.group))
             or (since >= OLD and bool(self.clusters))
         )
@@ -69,7 +74,8 @@ class Deciding:
     def group(self, now: float) -> list[Cluster]:
         """Proposes anew; the clusters that are none any more."""
         memory = self.memory
-        self.grouped, self._weighed, self._stale = now, self._evidence, False
+        self.grouped, self._weighed, self._stale = now, self._evidence, 0
+        self._checked = 0.0
         accounts = memory.accounts
         usual = self._usual(now)
         suspects = substantial(memory.hits, accounts, self._suspects(now))
@@ -190,6 +196,9 @@ class Deciding:
 
     def judge(self, now: float) -> list[Cluster]:
         """Those whose evidence has grown, or is old, judged anew."""
+        if now - self._checked < SOON:
+            return []
+        self._checked = now
         due = [cluster for cluster in self.clusters.values() if self._ripe(cluster, now)]
         if not due:
             return []
@@ -254,5 +263,5 @@ class Deciding:
             float(saved["grouped"]),
             int(saved["weighed"]),
         )
-        self._stale = bool(saved["stale"])
+        self._stale = int(saved["stale"])
         self._bases = arrays["deciding.bases"]

@@ -55,7 +55,7 @@ class Detector:
         if self._rulings.rule(rulings, self._deciding.clusters):
             # What was said of anybody may hold no more.
             self._memory.news.update(np.flatnonzero(self._memory.accounts["score"] > 0).tolist())
-            self._deciding.touch()
+            self._deciding.touch(1)
             self._deciding.grouped = 0.0
 
     def look(self, now: float) -> Told:
@@ -63,8 +63,7 @@ class Detector:
         memory.settle(now)
         memory.now = max(memory.now, now)
         self._tidy(now)
-        if memory.look(now):
-            deciding.touch()
+        deciding.touch(memory.look(now))
         news = np.array(sorted(memory.news), np.int32)
         memory.news.clear()
         memory.links.news.clear()

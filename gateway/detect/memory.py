@@ -114,18 +114,18 @@ class Memory:
             owner = np.repeat(np.arange(len(batch)), counts)
             self.news.update(self.hits.add(batch.account[owner], found.templates, batch.time[owner]).tolist())
 
-    def look(self, now: float) -> bool:
-        """Lets templates be born, merge and go; whether the suspect ones are others than before."""
+    def look(self, now: float) -> int:
+        """Lets templates be born, merge and go; how many of the suspect ones are others than before."""
         since = now - self._looked
         if since < LOOK or (self._unlooked < NEWS and since < PATIENCE) or not self._unlooked:
-            return False
+            return 0
         self._looked, self._unlooked = now, 0
         told = self.content.look(now)
         for gone, into in told.merged:
             self.hits.rename(gone, into)
         if told.new:
             self._founded(told.new)
-        return bool(told.new or told.merged or told.changed)
+        return len(told.new) + len(told.merged) + len(told.changed)
 
     def _founded(self, new: Sequence[int]) -> None:
         """Who had shown a template before it was known has shown it."""
