@@ -171,7 +171,7 @@ async def test_a_term_has_so_many_versions(redis: Redis, monkeypatch: pytest.Mon
         telling.add([Verdict(f"a{at}", "c1", 9.0 + look, expires=time.time() + 99) for at in range(3)], (), ())
         while telling._verdicts:
             await telling.tell(lease)
-        heard.append(read(await redis.hget(HELD, "a0")))  # type: ignore[misc]
+        heard.append(read((await redis.hget(HELD, "a0")) or b""))
     assert [verdict.score for verdict in heard] == [9.0 + look for look in range(8)]
     assert [verdict.version for verdict in heard] == sorted({verdict.version for verdict in heard})
     assert lease.term > begun
