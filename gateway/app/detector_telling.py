@@ -237,7 +237,7 @@ class Telling:
             if not cursor:
                 break
         for name, content in (await self._redis.hgetall(STATE)).items():
-            if _time(content) < self._wall() - SILENT:
+            if not abs(_time(content) - self._wall()) < SILENT:
                 await self._redis.hdel(STATE, name)
 
     async def _record(self) -> None:

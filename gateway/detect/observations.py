@@ -58,10 +58,10 @@ class Stream:
         self._outages = Outages(self.counts, log, "observations", "they wait, the oldest are lost first")
         self._waiting: deque[Event] = deque()
         self._wake = asyncio.Event()
-        self._sizes: deque[tuple[float, int]] = deque()
-        """(When, events) of the entries that were written within the retention."""
-        self._held = 0
-        """Sum of their events."""
+        self._sizes: deque[list[int]] = deque()
+        """[Second, entries, events] of what was written within the retention."""
+        self._entries = self._held = 0
+        """Sums of these."""
         self._trims = 0.0
 
     def put(self, events: Sequence[Event]) -> None:
@@ -110,7 +110,7 @@ class Stream:
         # First of all: were it to fail when the batch is written, that would be written again.
         if now >= self._trims and self._held:
             # Every gateway of a fleet writes entries of about the same size.
-            entries = int(self._most * len(self._sizes) / self._held)
+            entries = int(self._most * self._entries / self._held)
             await self._redis.xtrim(STREAM, maxlen=max(entries, 1), approximate=True)
             self._trims = now + TRIM
         fields = {FIELD_VERSION: VERSION, FIELD_EVENTS: pack(batch)}
@@ -121,10 +121,16 @@ class Stream:
         self._remember(now, len(batch))
 
     def _remember(self, now: float, count: int) -> None:
-        self._sizes.append((now, count))
+        if not self._sizes or self._sizes[-1][0] != int(now):
+            self._sizes.append([int(now), 0, 0])
+        self._sizes[-1][1] += 1
+        self._sizes[-1][2] += count
+        self._entries += 1
         self._held += count
-        while self._sizes[0][0] < now - self._retention:
-            self._held -= self._sizes.popleft()[1]
+        while self._sizes[0][0] < now - self._retention - 1.0:
+            _, entries, events = self._sizes.popleft()
+            self._entries -= entries
+            self._held -= events
 
 
 class Hearing:

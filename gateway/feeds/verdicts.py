@@ -111,7 +111,7 @@ def states_of(found: Mapping[Any, Any], now: float) -> list[dict[str, Any]]:
     for content in found.values():
         try:
             state = orjson.loads(content)
-            if state.keys() >= _STATED and now - state["time"] < SILENT:
+            if state.keys() >= _STATED and abs(now - state["time"]) < SILENT:
                 states.append(state)
         except (ValueError, TypeError, AttributeError):
             continue

@@ -16,7 +16,8 @@ told = st.lists(
         score=st.sampled_from([0.0, 6.0, 12.0]),
         expires=st.floats(0.0, 100.0),
         version=st.integers(0, 5),
-    )
+    ),
+    max_size=8,
 )
 
 

@@ -72,7 +72,7 @@ class TraceConfig(LevelConfig):
     LEVEL = Level.TRACE
 
     share: Annotated[Percentage, Field(gt=0, le=0.2)] = 0.02
-    """Of an account's requests; never two of one account within a minute."""
+    """Of an account's requests; never two of one account within a minute, as far as one worker sees."""
     wait: tuple[Annotated[Duration, Field(ge=1, le=60)], Annotated[Duration, Field(ge=1, le=60)]] = (2.0, 10.0)
     """Callers are told to try again after the first to the second of these."""
 
