@@ -49,7 +49,7 @@ class Verdict(NamedTuple):
 
     account: str
     cluster: str
-    """Id of the cluster, stable while most of it stays: `c` and a number; `case` names use it."""
+    """Id of the cluster, stable while most of it stays: `c`, a number, and which detector counted: `c1-5f0a9c`."""
     score: float
     """Log-likelihood ratio in nats, families added under their caps, trust off."""
     families: tuple[tuple[str, float], ...] = ()
