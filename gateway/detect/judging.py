@@ -49,9 +49,10 @@ def judge(case: Case, settings: Settings) -> Judged:
         if family in settings.without:
             continue
         found = [sign for sign in weigh(case) if sign.signal not in settings.without]
-        signs |= {sign.signal: sign.nats for sign in found}
+        # Plain numbers: they are written to a snapshot.
+        signs |= {sign.signal: float(sign.nats) for sign in found}
         cap = settings.caps[family]
-        nats = sum(sign.nats for sign in found)
+        nats = float(sum(sign.nats for sign in found))
         families[family] = max(-cap, min(0.0 if family is Family.TRUST else cap, nats))
         if found:
             evidence[family] = max(found, key=lambda sign: abs(sign.nats)).words
