@@ -259,7 +259,7 @@ class DetectorFile(Strict):
     """How long observations stay in Redis: for so long a detector may be away and loses nothing."""
     events_at_most: Annotated[int, Field(ge=1000)] = 2_000_000
     """Observations that Redis holds at most, whatever their age: some 600 bytes each."""
-    look: Annotated[Duration, Field(ge=0.1, le=600.0)] = 10.0
+    look: Annotated[Duration, Field(ge=0.1, le=30.0)] = 10.0
     """Between two looks for what has changed: a campaign is told of, and a ruling is heeded, at the next one."""
     minted_ids: bool = True
     """Ids of tool calls are marked with the account for which they were made, so that it shows where they wander."""

@@ -59,7 +59,7 @@ class Fleet:
 
     async def workers(self) -> list[dict[str, Any]]:
         """What each says that it holds, asked as its supervisor does."""
-        answers = await asyncio.gather(*(_snapshot(path) for gateway in self.gateways for path in sockets(gateway)))
+        answers = await asyncio.gather(*(snapshot(path) for gateway in self.gateways for path in sockets(gateway)))
         return [answer["overrides"] for answer in answers if "overrides" in answer]
 
     async def hold(self, revision: int) -> bool:
@@ -95,7 +95,8 @@ def sockets(gateway: Gateway) -> list[Path]:
     return found
 
 
-async def _snapshot(path: Path) -> dict[str, Any]:
+async def snapshot(path: Path) -> dict[str, Any]:
+    """What a worker says of itself; nothing where it does not answer."""
     timeout = aiohttp.ClientTimeout(total=5.0)
     try:
         async with (
@@ -211,7 +212,7 @@ async def test_shadow_of_everything(fleet: Fleet) -> None:
 
 
 async def _generations(fleet: Fleet, generation: int) -> bool:
-    found = [await _snapshot(path) for gateway in fleet.gateways for path in sockets(gateway)]
+    found = [await snapshot(path) for gateway in fleet.gateways for path in sockets(gateway)]
     return all(one.get("generation") == generation for one in found)
 
 
