@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -106,8 +107,15 @@ def _lines(path: Path, refuse: Refuse, wanted: frozenset[str] | None, size: int)
             if rows:
                 names = set[str]().union(*rows)
                 names = names if wanted is None else names & wanted
-                columns = {name: [row.get(name) for row in rows] for name in sorted(names)}
+                columns = {name: _column(rows, name) for name in sorted(names)}
                 yield Batch(path, numbers, columns)
+
+
+def _column(rows: Sequence[Mapping[str, Any]], name: str) -> Column:
+    try:
+        return list(map(itemgetter(name), rows))
+    except KeyError:
+        return [row.get(name) for row in rows]
 
 
 def _parsed(path: Path, chunk: Sequence[tuple[int, bytes]], refuse: Refuse) -> tuple[list[int], list[dict[str, Any]]]:

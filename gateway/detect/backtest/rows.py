@@ -4,7 +4,9 @@ the others are read cell by cell, as tolerantly as `event_of` reads one row.
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
@@ -136,11 +138,14 @@ class Reader:
     def _fill(self, members: list[Sequence[Any]], name: str, values: Iterable[Any]) -> None:
         """Where the row does not state it."""
         at = NAMES.index(name)
-        filled = [
-            stated if (len(stated) if hasattr(stated, "__len__") else stated) else value
-            for stated, value in zip(members[at], values, strict=True)
-        ]
-        members[at] = filled
+        column, default = members[at], _DEFAULTS[name]
+        if all(map(operator.is_, column, itertools.repeat(default))):
+            members[at] = list(values)
+        else:
+            members[at] = [
+                stated if (len(stated) if hasattr(stated, "__len__") else stated) else value
+                for stated, value in zip(column, values, strict=True)
+            ]
         self.stated.add(name)
 
     def _systems_of(self, texts: Sequence[str]) -> Mapping[str, Sketch]:
