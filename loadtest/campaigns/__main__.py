@@ -133,6 +133,7 @@ def once(
     print(f"world {tried.made:.1f} s, backtest {tried.ran:.1f} s, {tried.exchanges:,} exchanges")
 
 
+app.command("report")(commands.everything)
 for command in (commands.table, commands.ablate, commands.compare, commands.evade, commands.charts):
     app.command()(command)
 

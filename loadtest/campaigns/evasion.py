@@ -14,8 +14,9 @@ from typing import Any, Final
 import numpy as np
 
 from loadtest.campaigns.attackers import Attacker
+from loadtest.campaigns.budget import SpentError
 from loadtest.campaigns.judge import Judgement
-from loadtest.campaigns.trials import Budget
+from loadtest.campaigns.records import Record
 from loadtest.campaigns.world import Options
 
 ACCOUNT: Final = 4.0
@@ -61,9 +62,12 @@ class Attempt:
     """US dollars per thousand leaked exchanges; infinite where nothing leaked."""
     challenged: float
     """Share of honest accounts: a detector that is made to hurt others is beaten as well."""
+    record: Record
 
     def plain(self) -> dict[str, Any]:
-        return {**asdict(self), "cost": self.cost if math.isfinite(self.cost) else None}
+        cost = self.cost if math.isfinite(self.cost) else None
+        shown = {"leak": round(self.leak, 6), "leaked": self.leaked, "challenged": round(self.challenged, 6)}
+        return {"attacker": asdict(self.attacker), **shown, "cost": cost, "record": self.record.short()}
 
 
 def cost(attacker: Attacker, judgement: Judgement) -> float:
@@ -85,43 +89,50 @@ def turned(attacker: Attacker, rng: np.random.Generator, knobs: int) -> Attacker
 
 
 def search(
-    try_it: Callable[[Options], Judgement],
+    try_it: Callable[[Options], Record],
     base: Options,
     worlds: int,
-    budget: Budget,
     say: Callable[[str], None],
+    found: Callable[[Attempt], None] = lambda _: None,
     *,
     seed: int = 1,
 ) -> list[Attempt]:
-    """All attempts in order; at most `worlds`. The best has the highest leak for its cost."""
+    """All attempts in order, of which `found` is told; at most `worlds`, and fewer where `try_it` raises SpentError."""
     rng = np.random.default_rng(seed)
     attempts: list[Attempt] = []
     best: Attempt | None = None
     for number in range(worlds):
-        if budget.spent:
-            say(f"! time is up after {number} worlds")
-            break
         start = base.attacker if best is None or rng.random() < 0.15 else best.attacker
         # From far to near: at first many knobs at once, in the end one.
         attacker = start if number == 0 else turned(start, rng, max(1, 6 - 6 * number // worlds))
-        judgement = try_it(replace(base, attacker=attacker))
+        try:
+            record = try_it(replace(base, attacker=attacker))
+        except SpentError:
+            say(f"! evasion: no time for {worlds - number} of {worlds} worlds")
+            break
+        judgement = record.judgement
         attempt = Attempt(
             attacker,
             judgement.leak,
-            round(judgement.leak * judgement.attempts),
+            round(judgement.leak * judgement.attempts) if judgement.attempts else 0,
             cost(attacker, judgement),
             judgement.benign.challenged,
+            record,
         )
         attempts.append(attempt)
-        if best is None or worth(attempt) > worth(best):
-            best = attempt
-            turns = changed(base.attacker, attacker)
-            say(f"{number + 1}: leak {attempt.leak:.1%} at ${attempt.cost:,.2f} per 1,000: {turns}")
+        found(attempt)
+        kept = best is None or worth(attempt) > worth(best)
+        best = attempt if kept else best
+        turns = changed(base.attacker, attacker)
+        say(f"[{number + 1}/{worlds}] leak {attempt.leak:.1%} at ${attempt.cost:,.2f} per 1,000"
+            f"{' (best)' if kept else ''}: {turns}")  # fmt: skip
     return attempts
 
 
 def worth(attempt: Attempt) -> float:
     """Leak first: a lab that gets nothing does not care what nothing costs. Cost decides between equals."""
+    if math.isnan(attempt.leak):
+        return -math.inf
     return round(attempt.leak, 2) - min(attempt.cost, 1e6) / 1e9
 
 

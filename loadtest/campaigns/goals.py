@@ -45,7 +45,7 @@ class Goal(NamedTuple):
             return "-"
         if math.isinf(value):
             return "never"
-        return f"{value:.3%}" if self.share else f"{value:,.1f}"
+        return f"{100 * value:.3g} %" if self.share else f"{value:,.1f}"
 
 
 GOALS: Final = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ from loadtest.campaigns.traces import DAY
 from loadtest.campaigns.truth import Truth
 
 CONTAINED: Final = int(Level.CHALLENGE)
+NEVER: Final = "never"
+"""Infinite, in JSON."""
 CONFIRMED: Final = 10
 """Accounts of the campaign in one cluster that are contained: then it is confirmed."""
 
@@ -46,10 +48,13 @@ class Group:
     told: float
     """A verdict was said of them, at any level."""
     challenged: float
+    """A verdict of that level was said of them, also where they did not ask again: the strict count."""
     verified: float
     suspended: float
     delayed: float
     refused: float
+    met: float = 0.0
+    """They did ask again, and met it: at least one request was neither allowed nor told to come later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +91,17 @@ class Judgement:
         return max(shares, key=lambda one: one[1], default=("", math.nan))
 
     def plain(self) -> dict[str, Any]:
-        """For JSON: infinite and NaN become null."""
+        """For JSON: infinite is "never", NaN null."""
         return _plain(asdict(self))  # type: ignore[no-any-return]
+
+    @classmethod
+    def read(cls, plain: dict[str, Any]) -> Self:
+        """What `plain` wrote."""
+        found = _known(plain)
+        for name in ("alarm", "confirmed", "half", "nine_tenths"):
+            found[name] = Moment(**found[name])
+        negatives = {name: Group(**group) for name, group in found.pop("negatives").items()}
+        return cls(**found | {"benign": Group(**found["benign"]), "negatives": negatives})
 
 
 def judge(truth: Truth, run: Run) -> Judgement:
@@ -205,6 +219,7 @@ def group(truth: Truth, run: Run, reached: dict[int, npt.NDArray[np.float64]], m
         suspended=known[int(Level.SUSPEND)],
         delayed=float(delayed.sum()) / count,
         refused=float(((said != ALLOW) & ~delayed).sum()) / count,
+        met=len(np.unique(truth.of[requests][(said != ALLOW) & ~delayed])) / max(1, int(mine.sum())),
     )
 
 
@@ -221,5 +236,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(member) for key, member in value.items()}
     if isinstance(value, float):
-        return round(value, 6) if math.isfinite(value) else None
+        return round(value, 6) if math.isfinite(value) else None if math.isnan(value) else NEVER
     return value
+
+
+def _known(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _known(member) for key, member in value.items()}
+    return math.nan if value is None else math.inf if value == NEVER else value

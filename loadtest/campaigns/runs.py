@@ -28,6 +28,8 @@ class Word(NamedTuple):
     cluster: str
     level: int
     score: float
+    most: int = int(Level.SUSPEND)
+    """The highest level it may come to: a group that sits in one place is never challenged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Run:
         for row in rows(folder / "decisions.jsonl"):
             decisions[int(row["exchange"][1:])] = row["decision"]
         verdicts = tuple(
-            Word(row["time"], row["account"], row["cluster"], LEVELS[row["level"]], row["score"])
+            Word(row["time"], row["account"], row["cluster"], LEVELS[row["level"]], row["score"], LEVELS[row["most"]])
             for row in rows(folder / "verdicts.jsonl")
         )
         members = {

@@ -1,25 +1,16 @@
-"""Baselines find what they are made for on a toy, and leave the others alone; figures of many worlds add up."""
+"""Baselines find what they are made for on a toy, and leave the others alone."""
 
 from __future__ import annotations
 
-import math
-import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from gateway.campaigns.event import EMPTY, Sketch
-from loadtest.campaigns import curves, evasion, trials
-from loadtest.campaigns.attackers import TIERS
 from loadtest.campaigns.baselines import Traffic, addresses, duplicates, mmd, near, prada, quota
-from loadtest.campaigns.bench import changes
-from loadtest.campaigns.judge import Group, Judgement, Moment, judge
+from loadtest.campaigns.judge import judge
 from loadtest.campaigns.truth import AccountTruth, Truth
-from loadtest.campaigns.world import Options
-
-NOBODY = Group(10, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def traffic(asked: list[tuple[int, float, str, Sketch]], accounts: int, hostile: int = 0) -> Traffic:
@@ -86,69 +77,3 @@ def test_found_accounts_are_contained() -> None:
     """From the moment an account is found nothing of it passes."""
     toy = traffic([(0, 1.0, "n", EMPTY), (0, 3.0, "n", EMPTY), (1, 4.0, "n", EMPTY)], 2, hostile=1)
     assert judge(toy.truth, toy.run({0: 2.0})).leak == pytest.approx(1 / 2)
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [([1.0, 1.0], (1.0, 0.0, 2)), ([math.nan, 2.0], (2.0, math.nan, 1)), ([math.inf, 1.0], (math.inf, math.nan, 2))],
-    ids=["equal", "one known", "never"],
-)
-def test_mean(values: list[float], expected: tuple[float, float, int]) -> None:
-    """What is unknown is left out; a mean of never is never."""
-    assert trials.mean(values) == pytest.approx(expected, nan_ok=True)
-
-
-def judgement(leak: float) -> Judgement:
-    never = Moment()
-    until = {"p50": 1.0, "p90": 2.0}
-    return Judgement(leak, {"X": leak}, leak, never, never, never, never, until, 1.0, 1.0, 1.0, NOBODY,
-                     {"class": NOBODY}, attempts=1_000, accounts=10)  # fmt: skip
-
-
-def test_grid_keeps_to_its_time() -> None:
-    """Where the time is up no world is begun, and it is said."""
-    said: list[str] = []
-    budget = trials.Budget(lambda: 1.0, 0.0)
-    assert trials.grid(None, Options(), [("mid", 0)], 2, budget, said.append) == {}  # type: ignore[arg-type]
-    assert "time is up" in said[0]
-
-
-def test_markdown_and_charts() -> None:
-    """The page has a line for each goal and negative; the chart is XML with a title and words for who cannot see it."""
-    found = {("mid", 0): [judgement(0.1), judgement(0.2)], ("mid", 90): [judgement(0.5)]}
-    text = trials.markdown(found, Options())
-    assert "15.000%" in text
-    assert "| class | 10 |" in text
-    tree = ET.fromstring(curves.leak_by_cover(found))
-    names = [child.tag.rpartition("}")[2] for child in tree]
-    assert names[:2] == ["title", "desc"]
-    assert "polyline" in names
-
-
-def test_search_keeps_the_best() -> None:
-    """A search goes on from what leaks most, and never runs more worlds than it may."""
-    tried: list[Options] = []
-
-    def run(options: Options) -> Judgement:
-        tried.append(options)
-        return judgement(options.attacker.cover)
-
-    base = Options(attacker=TIERS["adaptive"])
-    attempts = evasion.search(run, base, 40, trials.Budget(lambda: 0.0, 1.0), lambda _: None)
-    assert len(tried) == len(attempts) == 40
-    assert max(attempts, key=evasion.worth).leak == 0.95
-
-
-def test_cost_counts_accounts_and_cover() -> None:
-    """Cover is paid for as well; nothing leaked costs without end."""
-    plain = replace(TIERS["mid"], cover=0.0)
-    assert evasion.cost(plain, judgement(1.0)) == pytest.approx(10 * evasion.ACCOUNT + 1_000 * evasion.EXCHANGE)
-    assert evasion.cost(replace(plain, cover=0.5), judgement(1.0)) > evasion.cost(plain, judgement(1.0))
-    assert math.isinf(evasion.cost(plain, judgement(0.0)))
-
-
-def test_changes_of_an_attacker() -> None:
-    """A knob is read as its type; one that there is not is refused."""
-    assert changes(["cover=0.5", "life=7", "rewrites_ids=true"]) == {"cover": 0.5, "life": 7, "rewrites_ids": True}
-    with pytest.raises(ValueError, match="no `nonsense`"):
-        changes(["nonsense=1"])

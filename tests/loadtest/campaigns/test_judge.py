@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
@@ -113,9 +114,22 @@ def test_ten_contained_accounts_confirm(truth: Truth, run: Run) -> None:
     assert judged.confirmed.minutes == pytest.approx(9 / 60)
 
 
-def test_plain_has_no_infinity(judged: Judgement) -> None:
-    """JSON knows neither infinity nor NaN: they become null."""
-    assert judged.plain()["nine_tenths"]["minutes"] is None
+def test_plain_and_back(judged: Judgement) -> None:
+    """JSON knows neither infinity nor NaN: they become "never" and null, and are read as what they were."""
+    plain = replace(judged, new_model_leak=math.nan).plain()
+    assert plain["nine_tenths"]["minutes"] == "never"
+    assert plain["new_model_leak"] is None
+    again = Judgement.read(json.loads(json.dumps(plain)))
+    assert again.plain() == plain
+    assert math.isinf(again.nine_tenths.minutes)
+    assert math.isnan(again.new_model_leak)
+    assert again.negatives["class"] == judged.negatives["class"]
+
+
+def test_who_met_it(judged: Judgement) -> None:
+    """An honest account of which a challenge was said and that did not ask again counts, but did not meet it."""
+    assert judged.negatives["class"].challenged == pytest.approx(1 / 2)
+    assert judged.negatives["class"].met == 0.0
 
 
 @pytest.mark.parametrize(
