@@ -81,9 +81,8 @@ class OperatorsPort:
         self._live = LiveApi(self._overview, Follow(self._lines), self._feeds, self._busy, wall)
         self._redis = client(configuration.file.redis.get_secret_value())
         observed = configuration.file.detector is not None
-        self._policies = admin.PoliciesApi(
-            fleet, rules, wall, (lambda: detectors(self._redis, wall())) if observed else None
-        )
+        self._detectors = (lambda: detectors(self._redis, wall())) if observed else None
+        self._policies = admin.PoliciesApi(fleet, rules, wall, self._detectors)
         self._kept = _kept(configuration)
         self._processes = processes
         self._refreshing = refreshing
@@ -175,6 +174,7 @@ class OperatorsPort:
             wall,
             gateway,
             by_redis(self._redis, gateway, wall),
+            self._detectors,
         )
         database = durable.database if durable is not None else None
         return [

@@ -33,6 +33,12 @@ SHOWN: Final = (
     "pid", "uptime", "memory", "lag", "connections", "active", "body_bytes", "store_available", "directory_available",
     "generation", "digest", "draining", "events_dropped",
 )  # fmt: skip
+DETECTOR: Final = (
+    "name", "leader", "time", "lag", "rate", "events", "missed_seconds", "accounts", "bytes", "verdicts", "clusters",
+    "look_seconds",
+)  # fmt: skip
+BEHIND: Final = 60.0
+"""Seconds that a detector may be behind: above, campaigns are told of late."""
 
 
 class Process(NamedTuple):
@@ -44,6 +50,8 @@ class Process(NamedTuple):
     restarts: int
 
 
+Detectors = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
+"""How each of the fleet's is (`gateway.control.fleet.detectors`), who tells first."""
 Ages = Sequence[tuple[str, float, bool]]
 """Name, age in seconds, stale: of lists."""
 
@@ -74,6 +82,8 @@ class Sources(NamedTuple):
     """What this one is called in the fleet."""
     others: Look = alone
     """What the workers of all other gateways hold."""
+    detectors: Detectors | None = None
+    """None where nothing is observed."""
 
 
 class Warned(NamedTuple):
@@ -104,11 +114,12 @@ class HealthApi:
     async def show(self, request: web.Request) -> web.Response:
         query(request, Shape)
         sources = self._sources
-        redis, directory, snapshots, gateways = await asyncio.gather(
+        redis, directory, snapshots, gateways, detectors = await asyncio.gather(
             redis_state(sources.redis, sources.clock),
             directory_state(sources.database, sources.clock),
             sources.snapshots(),
             gateways_of(sources.others),
+            sources.detectors() if sources.detectors is not None else _nobody(),
         )
         status = sources.status()
         told = {
@@ -122,10 +133,25 @@ class HealthApi:
             "rules": {name: status[name] for name in ("generation", "digest", "since", "who")}
             | {"problems": veiled(status["problems"], request)},
             "feeds": feeds_of(status["lists"], snapshots),
+            "detection": detection_of(detectors, snapshots),
             "exchange_log": {"on": sources.kept.folder is not None, "keep": sources.kept.keep},
         }
         warned = [*warnings(told)]
         return said(told | {"well": not warned, "warnings": [one._asdict() for one in warned]})
+
+
+async def _nobody() -> None:
+    return None
+
+
+def detection_of(
+    detectors: Sequence[Mapping[str, Any]] | None, snapshots: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """None where nothing is observed. `dropped`: exchanges of this gateway that no detector will hear of."""
+    if detectors is None:
+        return None
+    dropped = sum(int(one.get("observations_dropped", 0)) for one in snapshots)
+    return {"dropped": dropped, "detectors": [{name: one[name] for name in DETECTOR} for one in detectors]}
 
 
 def worker_of(told: Told) -> dict[str, Any]:
@@ -223,7 +249,10 @@ def _read_directory(connection: Connection) -> dict[str, Any]:
 
 def warnings(told: Mapping[str, Any]) -> Iterator[Warned]:
     """What is not well, the gravest first."""
-    found = [*_of_processes(told), *_of_workers(told), *_of_stores(told), *_of_rules(told), *_of_log(told)]
+    found = [
+        *_of_processes(told), *_of_workers(told), *_of_stores(told), *_of_rules(told), *_of_log(told),
+        *_of_detection(told),
+    ]  # fmt: skip
     yield from sorted(found, key=lambda one: not one.grave)
 
 
@@ -319,4 +348,34 @@ def _of_log(told: Mapping[str, Any]) -> Iterator[Warned]:
         yield Warned(
             f"the exchange log keeps {kept['keep'] / DAY:g} days: refusals can be explained no longer than that",
             "set `exchange_log.keep` to 7d or more",
+        )
+
+
+def _of_detection(told: Mapping[str, Any]) -> Iterator[Warned]:
+    found = told["detection"]
+    if found is None:
+        return
+    detectors = found["detectors"]
+    # Where Redis is away nobody can say, and that is said already.
+    if told["redis"]["available"] and not any(one["leader"] for one in detectors):
+        yield Warned(
+            "no detector tells of campaigns: workers go by the last that they have heard",
+            "one that starts takes some seconds; see the gateway's log, and `tidegate detect status`",
+        )
+    behind = [one for one in detectors if one["lag"] > BEHIND]
+    if behind:
+        worst = max(one["lag"] for one in behind)
+        yield Warned(
+            f"{len(behind)} of {len(detectors)} detectors are behind by up to {worst:.0f} s",
+            "campaigns are told of late: it lacks a processor of its own, or has been away",
+        )
+    if missed := max((one["missed_seconds"] for one in detectors), default=0.0):
+        yield Warned(
+            f"{missed:.0f} s of observations were gone when a detector came to them",
+            "raise `detector.retention` and `detector.events_at_most`, or see why it was away for so long",
+        )
+    if found["dropped"]:
+        yield Warned(
+            f"{found['dropped']} exchanges were not observed",
+            "see whether the sketcher runs, or lacks a processor: no detector hears of these",
         )

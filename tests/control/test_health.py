@@ -13,10 +13,14 @@ import pytest
 from gateway.accounts.sql.database import Database
 from gateway.control.exchanges import Kept
 from gateway.control.health import (
+    DETECTOR as DETECTOR_TOLD,
+)
+from gateway.control.health import (
     HealthApi,
     Process,
     Sources,
     alone,
+    detection_of,
     directory_state,
     feeds_of,
     gateways_of,
@@ -42,9 +46,15 @@ WELL: Mapping[str, Any] = {
     "rules": {"problems": ()},
     "feeds": [{"name": "tor", "age": 9.0, "stale": False}],
     "exchange_log": {"on": True, "keep": 30 * 86_400.0},
+    "detection": {"dropped": 0, "detectors": [{"leader": True, "lag": 0.0, "missed_seconds": 0.0}]},
 }
+DETECTOR: Mapping[str, Any] = WELL["detection"]["detectors"][0]
 WORKER: Mapping[str, Any] = WELL["workers"][0]
 REDIS: Mapping[str, Any] = WELL["redis"]
+
+
+def _detection(dropped: int = 0, **changed: Any) -> dict[str, Any]:
+    return {"detection": {"dropped": dropped, "detectors": [{**DETECTOR, **changed}]}}
 
 
 def sources(lines: Lines, pulses: Callable[[], Sequence[Any]], redis: Any, database: Database | None) -> Sources:
@@ -163,6 +173,11 @@ async def test_what_is_away_is_said_soon(tmp_path: Path) -> None:
         pytest.param({"rules": {"problems": ["a", "b"]}}, "2 problems", False, id="files"),
         pytest.param({"exchange_log": {"on": False, "keep": 0.0}}, "no exchange log", False, id="no log"),
         pytest.param({"exchange_log": {"on": True, "keep": 86_400.0}}, "keeps 1 days", False, id="short log"),
+        pytest.param({"detection": {"dropped": 0, "detectors": []}}, "no detector tells", False, id="no detector"),
+        pytest.param(_detection(leader=False), "no detector tells", False, id="none tells"),
+        pytest.param(_detection(lag=90.0), "1 of 1 detectors are behind by up to 90 s", False, id="behind"),
+        pytest.param(_detection(missed_seconds=7.0), "7 s of observations were gone", False, id="missed"),
+        pytest.param(_detection(dropped=5), "5 exchanges were not observed", False, id="not observed"),
     ],
 )
 def test_each_warning_says_what_to_do(changed: Mapping[str, Any], what: str, grave: bool) -> None:
@@ -176,3 +191,18 @@ def test_the_oldest_copy_of_a_feed_counts() -> None:
     """Workers open databases at different times."""
     told = feeds_of([("a", 5.0, False)], [{"feeds": [["a", 9.0, 1]]}, {}])
     assert told == [{"name": "a", "age": 9.0, "stale": True}]
+
+
+def test_nothing_is_said_of_detection_where_nothing_is_observed() -> None:
+    """Nor twice where Redis is away: then nobody can say how the detectors are."""
+    assert detection_of(None, [{"observations_dropped": 3}]) is None
+    assert list(warnings({**WELL, "detection": None})) == []
+    away = {"redis": {"available": False, "error": "refused"}, "detection": {"dropped": 0, "detectors": []}}
+    assert [one.what for one in warnings({**WELL, **away})] == ["Redis does not answer: refused"]
+
+
+def test_what_is_told_of_detection() -> None:
+    """What detectors say of themselves, without what is for metrics; what workers could not hand over, in all."""
+    state: dict[str, Any] = {**dict.fromkeys(DETECTOR_TOLD, 1), "levels": {}}
+    told = detection_of([state], [{"observations_dropped": 3}, {"observations_dropped": 4}, {}])
+    assert told == {"dropped": 7, "detectors": [dict.fromkeys(DETECTOR_TOLD, 1)]}

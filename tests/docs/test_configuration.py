@@ -24,8 +24,8 @@ from gateway.policies.rules import config as rules
 from gateway.rules.chain_file import ChainEntry, ChainFile
 from gateway.rules.gateway_file import (
     CaptchaFile,
-    DirectoryFile,
     DetectorFile,
+    DirectoryFile,
     ExchangeLogFile,
     GatewayFile,
     MailFile,
@@ -42,6 +42,7 @@ from gateway.rules.gateway_file import (
 from gateway.rules.prices_file import Price
 from gateway.rules.scalars import meaning
 from gateway.stores.redis.store import Counts
+from gateway.telemetry import detection
 from gateway.telemetry.counters import Counters
 from gateway.telemetry.exposition import render
 from tests.docs.pages import ROOT, blocks, rows, section, text_of
@@ -157,7 +158,7 @@ def test_every_metric_is_on_the_page() -> None:
     """Metrics are part of the API: each is named with its labels, and none that is not there."""
     snapshot = _snapshot()
     told = {}
-    for family in text_string_to_metric_families(render([snapshot], rules=RULES).decode()):
+    for family in text_string_to_metric_families(render([snapshot], rules=RULES, detectors=[_detector()]).decode()):
         full = family.name + ("_total" if family.type == "counter" else "")
         labels = {label for sample in family.samples for label in sample.labels} - {"le"}
         told[full] = labels
@@ -185,6 +186,7 @@ def _snapshot() -> dict[str, Any]:
         "sightings": {"told": 1, "learnt": 0, "dropped": 0, "unreadable": 0, "failures": 0},
         "networks": {"told": 1},
         "refusals": {"told": 1},
+        "verdicts": {"learnt": 1},
         "challenges": [["captcha/usual", "asked", 1]],
         "challenge_answers": [["altcha", "passed", 1]],
         "challenge_events": {"changes": 1},
@@ -201,6 +203,12 @@ def _snapshot() -> dict[str, Any]:
         "digest": "d",
         "generation": 1,
     }
+
+
+def _detector() -> dict[str, Any]:
+    """As one tells of itself."""
+    numbers = [key for key, _ in (*detection.GAUGES.values(), *detection.COUNTERS.values())]
+    return {"name": "here:1", "leader": True, "levels": {"challenge": 1}} | dict.fromkeys(numbers, 1)
 
 
 def _keys_of_lines() -> set[str]:
