@@ -22,9 +22,9 @@ WORTH: Final = 512
 """Events that are taken in at once: a batch costs as much as some hundreds of its events."""
 WAIT: Final = 60.0
 """Seconds for which one waits at the most, where there are few."""
-LOOK: Final = 60.0
+LOOK: Final = 120.0
 """Seconds between two looks for templates, at the least;"""
-NEWS: Final = 256
+NEWS: Final = 512
 """events that it takes,"""
 PATIENCE: Final = 300.0
 """or so many seconds."""

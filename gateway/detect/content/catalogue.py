@@ -58,12 +58,16 @@ class Catalogue:
     ) -> None:
         """Hits of a batch; `apart` gives the shingles of an event that are not heavy."""
         self.ledger.add(ids, parties[events], trusted[events])
-        for id_, count in zip(*np.unique(ids, return_counts=True), strict=True):
-            template = self.templates[int(id_)]
-            mine = times[events[ids == id_]]
-            template.hits += int(count)
-            template.first = min(template.first or float("inf"), float(mine.min()))
-            template.last = max(template.last, float(mine.max()))
+        hit, at, counts = np.unique(ids, return_inverse=True, return_counts=True)
+        first, last = np.full(len(hit), np.inf), np.full(len(hit), -np.inf)
+        np.minimum.at(first, at, times[events])
+        np.maximum.at(last, at, times[events])
+        columns = (column.tolist() for column in (hit, counts, first, last))
+        for id_, count, since, until in zip(*columns, strict=True):
+            template = self.templates[id_]
+            template.hits += count
+            template.first = min(template.first or since, since)
+            template.last = max(template.last, until)
         hashes = fillings[events]
         for row in np.flatnonzero(hashes <= self._below[ids]):
             id_ = int(ids[row])
