@@ -17,6 +17,9 @@ DILUTED: Final = 0.3
 DOUBT: Final = -5.0
 ASIDE: Final = 0.2
 """A template that has less than so much of a typical one's hits is not what a cluster is known by."""
+AGAIN: Final = 1.0
+"""Nats at the most for one template that is shown again and again, beside those of its first hit: what follows a text
+once may follow it twice."""
 RARE: Final = -4.0
 """The prior of being one of a small cluster goes no lower: the base rates are upper bounds already."""
 
@@ -71,7 +74,9 @@ def belong(hits: Hits, rows: Ints, accounts: Accounts, weights: Weights) -> Belo
     rows = rows[np.isin(hits["template"][rows], weights.templates)]
     account = hits["account"][rows]
     who, at = np.unique(account, return_inverse=True)
-    nats = np.bincount(at, weights.nats[np.searchsorted(weights.templates, hits["template"][rows])], len(who))
+    each = weights.nats[np.searchsorted(weights.templates, hits["template"][rows])]
+    again = np.minimum(AGAIN, 0.5 * np.log2(np.maximum(hits["count"][rows], 1)))
+    nats = np.bincount(at, each + np.minimum(again, each / 3), len(who))
     part = np.bincount(at, hits["count"][rows], len(who)) / np.maximum(accounts["heard"][who], 1)
     doubt = np.clip(np.log(np.maximum(part, 1e-9) / max(DILUTED * weights.share, 1e-9)), DOUBT, 0.0)
     return Belonging(who, nats + doubt + weights.prior)

@@ -63,6 +63,9 @@ class Detector:
         memory.settle(now)
         memory.now = max(memory.now, now)
         self._tidy(now)
+        if self._rulings.expire(now):
+            deciding.touch(1)
+            deciding.grouped = 0.0
         deciding.touch(memory.look(now))
         news = np.array(sorted(memory.news), np.int32)
         memory.news.clear()

@@ -11,6 +11,8 @@ from gateway.detect.batch import Ints
 from gateway.detect.table import Column, Table
 
 COLUMNS: Final = {"account": "i4", "template": "i4", "first": "f8", "last": "f8", "count": "u4"}
+SELDOM: Final = 4
+"""Up to so many hits of a template each one is news: they say more about who is of a cluster."""
 AT_MOST: Final = 1 << 22
 """Pairs that are kept; then those that were seen longest ago go."""
 
@@ -25,7 +27,7 @@ class Hits:
         return self.rows[column]
 
     def add(self, accounts: Ints, templates: Ints, times: Ints) -> Ints:
-        """Counts; the accounts that have shown a template for the first time."""
+        """Counts; the accounts that have shown a template for the first or one of the next times."""
         if not len(accounts):
             return np.empty(0, np.int32)
         keys = (accounts.astype(np.int64) << 32) | templates.astype(np.int64)
@@ -41,9 +43,10 @@ class Hits:
             self["account"][rows[new]] = accounts[first[new]]
             self["template"][rows[new]] = templates[first[new]]
             self["first"][rows[new]] = times[first[new]]
+        seldom = self["count"][rows] < SELDOM
         self["count"][rows] += count.astype(np.uint32)
         self["last"][rows] = np.maximum(self["last"][rows], latest)
-        return np.unique(accounts[first[new]])
+        return np.unique(accounts[first[seldom]])
 
     def of(self, accounts: Ints, templates: Ints) -> Ints:
         """Rows of these accounts with these templates: a few of each, or all."""

@@ -36,7 +36,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "email": Kind(3.0, 0.005, 100, "an e-mail address"),
     "customer": Kind(3.0, 0.005, 200, "an account at the payment processor"),
     "minted": Kind(6.0, 0.0005, 64, "ids that were made for another of them"),
-    "turns": Kind(4.0, 0.002, 4, "conversations that wander from one to another"),
+    "turns": Kind(4.0, 0.002, 2, "conversations that wander from one to another"),
     "failover": Kind(2.5, 0.005, 8, "prompts refused to one and answered to another within a minute"),
 }
 NAMES: Final = tuple(KINDS)

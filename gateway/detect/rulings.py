@@ -12,6 +12,7 @@ from gateway.campaigns.ruling import Ruled, Ruling
 from gateway.detect.accounts import chosen
 from gateway.detect.batch import Ints
 from gateway.detect.clusters import Cluster
+from gateway.detect.content.templates import Word
 from gateway.detect.memory import Memory
 
 
@@ -67,6 +68,14 @@ class Rulings:
         rows = chosen(accounts, self._memory.accounts)
         self._memory.accounts["cleared"][rows] = np.maximum(self._memory.accounts["cleared"][rows], until)
         self._memory.accounts.trust(rows, now)
+
+    def expire(self, now: float) -> bool:
+        """Whether a rejection of templates has ended: they are looked at as if nobody had said anything of them."""
+        over = [key for key, until in self._templates.items() if until <= now]
+        for key in over:
+            del self._templates[key]
+            self._memory.content.catalogue.rule(key, Word.NOTHING)
+        return bool(over)
 
     def must(self, now: float) -> list[Ints]:
         """Accounts that people have merged."""

@@ -13,19 +13,31 @@ from gateway.detect.measures import beta_binomial, binomial, sure
 
 CAMPAIGN: Final = (0.03, 12.0)
 """Mean and strength of the Beta of trusted parties in a campaign: few, for each had to be bought."""
-STRENGTH: Final = 2.0
+STRENGTH: Final = 4.0
 """Of an honest group's, around the share among everybody: groups differ much, so its tail is heavy."""
+COMPARED: Final = 10
+"""Trusted parties, of fewer nothing follows."""
+NONE: Final = 0.5
+"""Of campaigns so many have no trusted party at all, however many parties they are."""
 
 
 def absence(case: Case) -> float:
     """Nats by which the share of trusted parties in the cluster speaks against it; negative where for it."""
     everybody = case.everybody
     usual = everybody.share_trusted
-    if everybody.trusted < 10 or usual < 1.5 * CAMPAIGN[0]:
+    if blind(case):
         return 0.0
     trusted = int(case.believed.sum())
-    one = beta_binomial(trusted, case.size, *CAMPAIGN)
+    one = math.log(1 - NONE) + beta_binomial(trusted, case.size, *CAMPAIGN)
+    if not trusted:
+        one = float(np.logaddexp(one, math.log(NONE)))
     return one - beta_binomial(trusted, case.size, usual, STRENGTH)
+
+
+def blind(case: Case) -> bool:
+    """Whether too few are trusted for their absence to say anything."""
+    everybody = case.everybody
+    return everybody.trusted < COMPARED or everybody.share_trusted < 1.5 * CAMPAIGN[0]
 
 
 def weigh(case: Case) -> list[Sign]:
@@ -52,6 +64,8 @@ def _several(case: Case) -> list[Sign]:
     if mean <= 1.2:
         return []
     words = f"{len(case.templates)} different templates, {mean:.1f} of them in each"
+    if blind(case):
+        words += " (blind otherwise: hardly anybody is trusted, to compare with)"
     return [Sign("templates", min(2.0, math.log(mean)), words)]
 
 

@@ -15,6 +15,8 @@ from gateway.detect.measures import binomial, sure
 
 PRIOR: Final = 100.0
 """Parties that the honest shares of `links.KINDS` weigh, beside the trusted ones that were counted."""
+SHARE: Final = 0.25
+"""The part of a cluster that must share one for it to say all that it can: two pairs say nothing of the others."""
 HOUSEHOLD: Final = 6.0
 """Parties that one household, or one friend's help, may come to."""
 
@@ -34,6 +36,7 @@ def weigh(case: Case) -> list[Sign]:
         honest = (hits + PRIOR * KINDS[name].honest) / (of + PRIOR)
         share = linked / case.size
         nats = math.log(max(share / honest, 1.0)) * sure(binomial(linked, case.size, honest) + (3 if linked > 2 else 0))
+        nats *= min(1.0, share / SHARE)
         if case.hard:
             # It was found because they share: what speaks is only that more do than a household.
             excess = max(0.0, math.log(largest / HOUSEHOLD))

@@ -13,18 +13,26 @@ from gateway.detect.measures import Correlation, correlation, interchangeable
 
 OWN: Final = 0.6
 """How far an honest party keeps to its own templates, where several are in use."""
+FASHION: Final = 0.4
+"""How much it counts that accounts are alike whom one template has brought together."""
+OWNED: Final = 2.0
+"""Nats at the most that private repetition speaks for them."""
 SHINGLES: Final = 30
 """From which on an account says something of what it repeats."""
 
 
 def weigh(case: Case) -> list[Sign]:
-    signs = [
+    habits = [
         _habit(case, name, words) for name, words in (("words", "length of prompts"), ("output", "length of answers"))
     ]
-    signs.append(_hours(case))
-    signs.extend(_mix(case))
-    signs.extend(_private(case))
-    signs.extend(_fillings(case))
+    habits += [_hours(case), *_mix(case), *_fillings(case)]
+    private = _private(case)
+    # Each repeats what nobody else says: then these are applications of their own, however alike they are otherwise.
+    alike = 1.0 - max((max(0.0, -sign.nats) / OWNED for sign in private), default=0.0)
+    if len(case.templates) < 2:
+        # Who has one text in common (a fashion, a framework) is alike in little else that was looked at.
+        alike *= FASHION
+    signs = [sign._replace(nats=sign.nats * alike) if sign.nats > 0 else sign for sign in habits] + private
     return [sign for sign in signs if abs(sign.nats) >= 0.01]
 
 
@@ -36,7 +44,8 @@ def _moments(rows: Ints, parties: Parties) -> Correlation:
 def _habit(case: Case, name: str, words: str) -> Sign:
     found = _moments(case.column(name), case.parties)
     usual = _moments(case.usual(name), case.everybody.parties).value
-    nats = interchangeable(found, usual, 1.2)
+    # Accounts that handle different parts of one list differ in length as honest ones do: that speaks for nobody.
+    nats = max(0.0, interchangeable(found, usual, 1.2))
     return Sign(
         name,
         nats,
@@ -47,7 +56,7 @@ def _habit(case: Case, name: str, words: str) -> Sign:
 def _hours(case: Case) -> Sign:
     found = _angles(case.column("hours"), case.column("heard"), case.parties)
     usual = _angles(case.usual("hours"), case.usual("heard"), case.everybody.parties).value
-    return Sign("hours", interchangeable(found, usual, 0.8), "they keep the same hours, each as all")
+    return Sign("hours", max(0.0, interchangeable(found, usual, 0.8)), "they keep the same hours, each as all")
 
 
 def _angles(hours: Ints, heard: Ints, parties: Parties) -> Correlation:
@@ -83,7 +92,7 @@ def _private(case: Case) -> list[Sign]:
     if len(mine) < 10 or len(others) < 20:
         return []
     found, usual = float(np.median(mine)), float(np.median(others))
-    nats = max(-2.0, min(0.8, math.log((usual + 0.03) / (found + 0.03))))
+    nats = max(-OWNED, min(0.8, math.log((usual + 0.03) / (found + 0.03))))
     return [Sign("private", nats, f"{found:.0%} of their text is their own and repeated, elsewhere {usual:.0%}")]
 
 
