@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from gateway.detect.settings import Settings
-from loadtest.campaigns import commands
+from loadtest.campaigns import commands, live
 from loadtest.campaigns.attackers import COVERS
 from loadtest.campaigns.bench import Bench, changes
 from loadtest.campaigns.judge import judge
@@ -38,6 +38,16 @@ class HalfName(StrEnum):
     REPORT = "report"
 
 
+class Language(StrEnum):
+    EN = "en"
+    DE = "de"
+    ES = "es"
+    ZH = "zh"
+    MIXED = "mixed"
+
+
+Bare = Annotated[bool, typer.Option("--bare", help="Only who asked what of which model, and when.")]
+Spoken = Annotated[Language, typer.Option(help="Of honest texts and templates.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of real traces and prompts; without it, our own grammar.")]
 
 
@@ -61,6 +71,8 @@ def world(
     trusted: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of honest accounts with trust.")] = 0.22,
     pool: Annotated[int, typer.Option(min=0, help="Distinct fillings of a template; 0 is without end.")] = 0,
     prompts: Annotated[int, typer.Option(min=0, help="Honest people ask nothing but so many texts.")] = 0,
+    language: Spoken = Language.EN,
+    bare: Bare = False,
 ) -> None:
     """Write a world."""
     nobody = attacked is Tier.NONE
@@ -74,6 +86,8 @@ def world(
         negatives=negatives,
         trusted=trusted,
         prompts_at_most=prompts,
+        language=language.value,
+        bare=bare,
     )
     started = time.perf_counter()
     count = make(options, data, out)
@@ -109,6 +123,8 @@ def once(
     negatives: Annotated[float, typer.Option(min=0.0, max=1.0)] = 1.0,
     trusted: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.22,
     prompts: Annotated[int, typer.Option(min=0)] = 0,
+    language: Spoken = Language.EN,
+    bare: Bare = False,
     without: Annotated[list[str] | None, typer.Option(help="A family or a signal to leave out.")] = None,
     change: Annotated[list[str] | None, typer.Option(help="Of the attacker: name=number.")] = None,
     look: Annotated[float, typer.Option(min=1.0, help="Seconds of the events' clock between looks.")] = 60.0,
@@ -125,6 +141,8 @@ def once(
         negatives=negatives,
         trusted=trusted,
         prompts_at_most=prompts,
+        language=language.value,
+        bare=bare,
     )
     bench = Bench(data, policies, Settings(look=look))
     with tempfile.TemporaryDirectory(prefix="tidegate-campaigns-") as temporary:
@@ -134,7 +152,7 @@ def once(
 
 
 app.command("report")(commands.everything)
-for command in (commands.table, commands.ablate, commands.compare, commands.evade, commands.charts):
+for command in (commands.table, commands.ablate, commands.compare, commands.evade, commands.charts, live.live):
     app.command()(command)
 
 

@@ -49,18 +49,18 @@ class Bench:
         self._data = data
         self._policies = policies
         self._settings = settings or Settings()
-        self._sources: dict[Half, Sources] = {}
+        self._sources: dict[tuple[Half, str], Sources] = {}
         self._cache = Cache(cache, version(policies, data))
         self._world: tuple[Options, TemporaryDirectory[str]] | None = None
         self.commit, self.changed = commit()
 
-    def sources(self, half: Half) -> Sources:
-        if half not in self._sources:
-            self._sources[half] = Sources.read(self._data, half)
-        return self._sources[half]
+    def sources(self, half: Half, language: str = "en") -> Sources:
+        if (half, language) not in self._sources:
+            self._sources[half, language] = Sources.read(self._data, half, language)
+        return self._sources[half, language]
 
     def made(self, options: Options, folder: Path) -> int:
-        return make(options, self._data, folder, self.sources(options.half))
+        return make(options, self._data, folder, self.sources(options.half, options.language))
 
     def run(
         self,

@@ -33,6 +33,10 @@ FEATURES: Final[tuple[tuple[str, ...], ...]] = (
 )
 
 
+BARE: Final = frozenset({"exchange", "time", "account", "model", "system_text", "prompt_text"})
+"""What every log has."""
+
+
 class Kind(IntEnum):
     """What an exchange is, in truth."""
 
@@ -189,8 +193,8 @@ def lists(flat: pa.Array, counts: Ints) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets), flat)
 
 
-def table(book: Book, columns: Columns) -> pa.Table:
-    """Events in the schema of docs/events.md, with texts instead of sketches."""
+def table(book: Book, columns: Columns, *, bare: bool = False) -> pa.Table:
+    """Events in the schema of docs/events.md, with texts instead of sketches. Bare: only who asked what, and when."""
     whole, count = columns.whole, len(columns.time)
     account, place = whole["account"], whole["place"]
     names = [entry.facts["account"] for entry in book.accounts]
@@ -202,7 +206,7 @@ def table(book: Book, columns: Columns) -> pa.Table:
         ["account", "id"],
     )
     number = np.arange(count)
-    members = {
+    members: dict[str, Any] = {
         "exchange": pa.array([f"x{at:09d}" for at in range(count)]),
         "time": pa.array(columns.time),
         "account": picked(names, account),
@@ -239,15 +243,18 @@ def table(book: Book, columns: Columns) -> pa.Table:
         "turns": lists(pa.array(columns.turns[some]), some.sum(axis=1)),
         "minted": lists(minted, replayed.astype(np.int64)),
     }
-    return pa.table(members)
+    return pa.table({name: column for name, column in members.items() if not bare or name in BARE})
 
 
-def write(book: Book, folder: Path) -> int:
-    """The three files; how many exchanges there are."""
+def write(book: Book, folder: Path, *, bare: bool = False) -> int:
+    """The three files; how many exchanges there are. Bare: nothing is known of accounts."""
     folder.mkdir(parents=True, exist_ok=True)
     columns = gathered(book)
-    pq.write_table(table(book, columns), folder / "events.parquet", compression="zstd", row_group_size=50_000)
-    (folder / "accounts.jsonl").write_bytes(b"".join(orjson.dumps(e.facts) + b"\n" for e in book.accounts))
+    pq.write_table(
+        table(book, columns, bare=bare), folder / "events.parquet", compression="zstd", row_group_size=50_000
+    )
+    if not bare:
+        (folder / "accounts.jsonl").write_bytes(b"".join(orjson.dumps(e.facts) + b"\n" for e in book.accounts))
     book.truth.accounts = [entry.truth for entry in book.accounts]
     book.truth.kinds = columns.whole["kind"].astype(np.int8)
     book.truth.new = columns.whole["model"] == NEW_MODEL

@@ -23,15 +23,19 @@ SIZES: Final = ((1, 49), (50, 149), (150, 10**9))
 def leak_by_cover(found: Found) -> str:
     series: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for (name, cover), records in sorted(found.items(), key=lambda one: one[0][1]):
-        series[name].append((float(cover), 100 * mean([record.judgement.leak for record in records]).value))
+        series[name.replace("_", " ")].append(
+            (float(cover), 100 * mean([record.judgement.leak for record in records]).value)
+        )
     unit = "per cent of distillation exchanges that were answered in full, by per cent of cover traffic"
-    return lines("Leak by cover traffic", said(series, unit), "cover traffic, %", "leak, %", series, most=100.0)
+    return lines(
+        "Leak by cover traffic", said(series, unit), "cover traffic, %", "leak, %", series, most=100.0, end=100.0
+    )
 
 
 def contained_by_exchanges(found: Found, cover: int) -> str:
     """How many of a campaign's accounts are contained after so many of its exchanges: of the first world each."""
     series = {
-        name: [(exchanges, 100 * share) for exchanges, share in records[0].contained]
+        name.replace("_", " "): [(exchanges, 100 * share) for exchanges, share in records[0].contained]
         for (name, mixed), records in found.items()
         if mixed == cover and records
     }

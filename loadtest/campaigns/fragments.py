@@ -173,7 +173,7 @@ def ablation(results: Results) -> str:
         out += [*rows(head, body, 2), ""]
     out.append("One world each: differences of a point or two may be chance.")
     if "ablation" in results.missing:
-        out += ["", f"No time for: {results.missing['ablation']}."]
+        out += ["", f"No time for {results.missing['ablation']}."]
     return "\n".join([*out, ""])
 
 
@@ -191,7 +191,7 @@ def baselines(results: Results) -> str:
                 per_cent(one.recall),
                 per_cent(one.precision),
                 per_cent(one.benign.challenged),
-                f"{one.worst[0]} {per_cent(one.worst[1])}".strip(),
+                f"{one.worst[0]} {per_cent(one.worst[1])}" if one.worst[1] > 0 else "none",
                 f"{record.ran:.0f}",
             )
             for method, record in records.items()
@@ -204,7 +204,7 @@ def baselines(results: Results) -> str:
         " An account that one of them finds is contained for good."
     )
     if "baselines" in results.missing:
-        out += ["", f"No time for: {results.missing['baselines']}."]
+        out += ["", f"No time for {results.missing['baselines']}."]
     return "\n".join([*out, ""])
 
 

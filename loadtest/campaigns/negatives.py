@@ -110,7 +110,10 @@ def reseller(society: Society, size: int) -> None:
                 client,
                 places[index % 24],
                 party="reseller",
-                **(society.known(True) | {"contract": True, "path": "reseller", "organisation": "org_reseller"}),
+                **(
+                    society.known(True)
+                    | {"contract": society.trusted > 0, "path": "reseller", "organisation": "org_reseller"}
+                ),
             )
             for index in range(size)
         ]
@@ -118,12 +121,48 @@ def reseller(society: Society, size: int) -> None:
     chatter(society, names, rng.poisson(60, size))
 
 
+def resold(society: Society, size: int) -> None:
+    """A reseller whose customers are organisations of their own: one network, one software, one card, no trust."""
+    rng, book = society.rng, society.book
+    client = society.own_client()
+    places = [
+        book.place(Place(f"resold.{host}", f"resold.{host // 8}", 14061, "SG", ("hosting",))) for host in range(16)
+    ]
+    facts = {"path": "reseller", "payment": "reseller-card", "customer": "reseller", "email_domain": "resold.example"}
+    for index in range(size):
+        number = book.enter("reseller-customers", client, places[index % 16], **(society.known(False) | facts))
+        wanted = int(np.clip(rng.lognormal(np.log(3 * society.days), 1.3), 1, 400))
+        if index % 3:
+            chatter(society, np.array([number]), np.array([wanted]))
+        else:
+            working(society, number, wanted, voice(society))
+
+
+def distant(society: Society, size: int) -> None:
+    """A class that works from home over two days: the same exercise, and no network, software or domain in common."""
+    book, rng = society.book, society.rng
+    exercise = written(
+        "Assignment 7. Choose a household appliance and estimate its yearly consumption from the label, stating each"
+        " assumption and its uncertainty. What I have so far: {} Where is my reasoning weak, and what did I forget?"
+    )
+    pupils = some(society, "class-at-home", size)
+    counts = np.maximum(1, rng.poisson(3, size))
+    account = np.repeat(pupils, counts)
+    time = book.truth.began + society.days * DAY * 0.3 + people(rng, len(account), 2.0)
+    time = np.minimum(time, book.truth.ends - 1.0)
+    texts = filled(society, exercise, len(account))
+    book.add(Chunk(time=time, account=account, prompt=texts, input_tokens=240, output_tokens=300))
+    chatter(society, pupils, np.maximum(1, rng.lognormal(0.8, 1.0, size)).astype(np.int64))
+
+
 def synthetic(society: Society, size: int) -> None:
     """An enterprise makes training data of its own: templates, volume, 30 accounts of one organisation."""
     rng, book = society.rng, society.book
     place, client = society.hosted(), society.own_client()
     templates = [own_template(society) for _ in range(4)]
-    facts = {"organisation": "org_enterprise", "verification": 2, "paid": 40_000.0, "tier": "pro"}
+    facts: dict[str, Any] = {"organisation": "org_enterprise"}
+    if society.trusted:
+        facts |= {"verification": 2, "paid": 40_000.0, "tier": "pro"}
     for index in range(size):
         known = society.known(True) | facts
         number = book.enter("enterprise", client, place, party="enterprise", **known)
@@ -235,6 +274,8 @@ NEGATIVES: Final[Mapping[str, tuple[Callable[[Society, int], None], int]]] = {
     "release-day": (surge, 400),
     "multi-key": (keys, 12),
     "viral": (viral, 60),
+    "reseller-customers": (resold, 60),
+    "class-at-home": (distant, 120),
 }
 """Label -> who makes it, and how many there are (of families: three people each)."""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from loadtest.campaigns.columns import Book, Client, Ints, Place
 from loadtest.campaigns.grammar import Half
-from loadtest.campaigns.texts import Reel, Texts
+from loadtest.campaigns.texts import Reels, Texts
 from loadtest.campaigns.traces import DAY, Traces
 
 COUNTRIES: Final = ("US", "IN", "GB", "DE", "BR", "JP", "FR", "CA", "KR", "NG", "ID", "PL", "AU", "MX", "SG", "CN")
@@ -35,7 +35,7 @@ class Society:
     """Common software, the most used first."""
     shared: list[int]
     """Places that strangers share: carrier NAT, VPN exits."""
-    words: Reel
+    words: Reels
     """What nobody has said before."""
 
     def say(self, lengths: Ints) -> list[str]:
@@ -82,7 +82,10 @@ class Society:
     def known(self, trusted: bool | None = None, *, created: float = 0.0) -> dict[str, Any]:
         """What the directory knows of an honest account. `trusted` None: as the population's share is."""
         rng = self.rng
-        if trusted is None:
+        if not self.trusted:
+            # Nobody has told anything: not of those either who would be known.
+            trusted = False
+        elif trusted is None:
             trusted = bool(rng.random() < self.trusted)
         # Sign-ups grow over three years; every tenth came in the last month.
         age = float(rng.exponential(300.0)) * DAY if trusted else float(rng.exponential(200.0)) * DAY
@@ -119,7 +122,7 @@ class Society:
 
 def society(book: Book, texts: Texts, traces: Traces, rng: np.random.Generator, days: float, trusted: float) -> Society:
     """With its common software and shared networks."""
-    made = Society(book, texts, traces, rng, book.truth.began, days, trusted, [], [], Reel(texts.babble, rng))
+    made = Society(book, texts, traces, rng, book.truth.began, days, trusted, [], [], Reels(texts, rng))
     made.clients = [made.own_client() for _ in range(60)]
     for kind, count, kinds in (("cg", 25, ()), ("vpn", 30, ("vpn",))):
         for number in range(count):

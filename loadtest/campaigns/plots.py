@@ -27,10 +27,14 @@ def lines(
     logarithmic: bool = False,
     least: float = 0.0,
     most: float = 0.0,
+    end: float = 0.0,
 ) -> str:
-    """A line for each name. The upper end is `most`, or what there is; a logarithmic axis begins at `least`."""
+    """A line for each name.
+
+    The upper end is `most`, the right one `end`, or what there is; a logarithmic axis begins at `least`.
+    """
     every = [point for points in series.values() for point in points if all(map(math.isfinite, point))]
-    right = max((x for x, _ in every), default=1.0) or 1.0
+    right = end or max((x for x, _ in every), default=1.0) or 1.0
     least = least or 1.0
     right = max(right, 10 * least) if logarithmic else right
     top = most or max((y for _, y in every), default=1.0) or 1.0
@@ -88,7 +92,7 @@ def head(title: str, words: str) -> list[str]:
 
 def marks(least: float, right: float, *, logarithmic: bool) -> list[float]:
     if not logarithmic:
-        return [right * step / 5 for step in range(6)]
+        return [right * step / 4 for step in range(5)]
     first = math.ceil(math.log10(least) - 1e-9)
     return [10.0**power for power in range(first, math.floor(math.log10(right) + 1e-9) + 1)]
 

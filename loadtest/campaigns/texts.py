@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from loadtest.campaigns import grammar
+from loadtest.campaigns import grammar, tongues
 from loadtest.campaigns.grammar import Half, alternate, halves
 
 JUMP: Final = 0.5
@@ -36,6 +36,8 @@ class Template(NamedTuple):
     """What was seen in each slot, one shorter than `pieces`; () where the slot takes anything."""
     words: tuple[int, ...]
     """About as many words are in each slot."""
+    tongue: str = ""
+    """Key of `tongues.TONGUES`; empty is English."""
 
     def fill(self, parts: Sequence[str]) -> str:
         out = [self.pieces[0]]
@@ -75,11 +77,26 @@ class Babble:
         return words
 
 
+class Reels:
+    """Of several languages: each text is of one of them."""
+
+    def __init__(self, texts: Texts, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._reels = [Reel(babble, rng, between) for babble, between in texts.babbles]
+
+    def make(self, lengths: Ints) -> list[str]:
+        """One text for each length in words."""
+        if len(self._reels) == 1:
+            return self._reels[0].make(lengths)
+        which = self._rng.integers(0, len(self._reels), len(lengths)).tolist()
+        return [self._reels[at].make(lengths[index : index + 1])[0] for index, at in enumerate(which)]
+
+
 class Reel:
     """Babble of one world: text after text, none of it twice."""
 
-    def __init__(self, babble: Babble, rng: np.random.Generator) -> None:
-        self._babble, self._rng = babble, rng
+    def __init__(self, babble: Babble, rng: np.random.Generator, between: str = " ") -> None:
+        self._babble, self._rng, self._between = babble, rng, between
         self._words: list[str] = []
         self._at = 0
 
@@ -89,7 +106,7 @@ class Reel:
         for length in lengths.tolist():
             if self._at + length > len(self._words):
                 self._words, self._at = self._babble.run(self._rng), 0
-            made.append(" ".join(self._words[self._at : self._at + length]))
+            made.append(self._between.join(self._words[self._at : self._at + length]))
             self._at += length
         return made
 
@@ -109,10 +126,48 @@ class Texts:
     """For a campaign."""
     frameworks: tuple[str, ...]
     openings: tuple[str, ...]
-    babble: Babble
+    babbles: tuple[tuple[Babble, str], ...]
+    """With what stands between words: of each language one."""
 
     @classmethod
-    def read(cls, data: Path | None, half: Half) -> Self:
+    def read(cls, data: Path | None, half: Half, language: str = "en") -> Self:
+        """`en`, a key of `tongues.TONGUES`, or `mixed`: all of them at once."""
+        if language == "en":
+            return cls._english(data, half)
+        if language in tongues.TONGUES:
+            return cls._of(tongues.TONGUES[language], half)
+        every = [cls._english(data, half), *(cls._of(tongue, half) for tongue in tongues.TONGUES.values())]
+        members = ("prompts", "seeds", "maths", "templates", "frameworks", "openings", "babbles")
+        joined = {name: tuple(one for texts in every for one in getattr(texts, name)) for name in members}
+        # Public prompts first of each language: hard negatives take the first ones.
+        return cls(half=half, **joined)
+
+    @classmethod
+    def _of(cls, tongue: tongues.Tongue, half: Half) -> Self:
+        """Nothing is read: words are made up, and differ between halves."""
+        rng = np.random.default_rng([21 if half == "tune" else 22, *tongue.name.encode()])
+        words = tongues.vocabulary(tongue, rng)
+
+        def texts(count: int, median: float) -> list[str]:
+            lengths = np.clip(rng.lognormal(np.log(median), 0.7, count), 5, 300).astype(int).tolist()
+            return [tongues.spoken(rng, words, length) for length in lengths]
+
+        source = texts(1_200, 40.0)
+        shown = [text.replace(" ", tongue.between) for text in source[:700]]
+        templates = (written(text)._replace(tongue=tongue.name) for text in alternate(tongue.templates, half))
+        return cls(
+            half=half,
+            prompts=tuple(shown[:200]),
+            seeds=tuple(shown[200:400]),
+            maths=tuple(shown[400:]),
+            templates=tuple(templates),
+            frameworks=tuple(alternate(tongue.frameworks, half)),
+            openings=tongue.openings,
+            babbles=((Babble(source), tongue.between),),
+        )
+
+    @classmethod
+    def _english(cls, data: Path | None, half: Half) -> Self:
         """From the files below `data`, and what is missing there from a grammar of our own."""
         prompts = halves(_members(data, "arena-hard-v2.0.jsonl", "prompt"), half)
         maths = halves(_members(data, "gsm8k-test.jsonl", "question"), half)
@@ -128,7 +183,7 @@ class Texts:
             templates=(*own, *_templates(data, half)),
             frameworks=tuple(alternate(grammar.FRAMEWORKS, half)),
             openings=grammar.OPENINGS,
-            babble=Babble([*prompts, *maths]),
+            babbles=((Babble([*prompts, *maths]), " "),),
         )
 
 
@@ -199,6 +254,9 @@ def reworded(text: str, rng: np.random.Generator, much: float = 0.45) -> str:
 
 def variant(template: Template, rng: np.random.Generator) -> Template:
     """The same template in other words."""
+    if template.tongue:
+        tongue = tongues.TONGUES[template.tongue]
+        return template._replace(pieces=tuple(tongues.reworded(tongue, piece, rng, 0.45) for piece in template.pieces))
     return template._replace(pieces=tuple(reworded(piece, rng) for piece in template.pieces))
 
 

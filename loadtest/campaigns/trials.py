@@ -106,7 +106,7 @@ def ablation(
         try:
             record = bench.record(replace(base, attacker=attacker(*key)), budget, without)
         except SpentError:
-            into.missing["ablation"] = ", ".join(f"{name} ({who} {cover})" for (who, cover), name in wanted[number:])
+            into.missing["ablation"] = left(wanted[number:])
             say(f"! ablation: no time for {len(wanted) - number} of {len(wanted)} runs")
             return
         into.ablation.setdefault(key, {})[left_out] = record
@@ -123,12 +123,20 @@ def baselines(bench: Bench, base: Options, keys: Sequence[Key], budget: Budget, 
         try:
             record = bench.record(options, budget, baseline="" if name == OURS else name)
         except SpentError:
-            into.missing["baselines"] = ", ".join(f"{name} ({who} {cover})" for (who, cover), name in wanted[number:])
+            into.missing["baselines"] = left(wanted[number:])
             say(f"! baselines: no time for {len(wanted) - number} of {len(wanted)} runs")
             return
         into.baselines.setdefault(key, {})[name] = record
         say(line(f"[{number + 1}/{len(wanted)}] {key[0]} {key[1]} %, {name}", record, budget))
         into.changed()
+
+
+def left(wanted: Iterable[tuple[Key, str]]) -> str:
+    """What was not begun, by world."""
+    names: dict[Key, list[str]] = {}
+    for key, name in wanted:
+        names.setdefault(key, []).append(name)
+    return "; ".join(f"{', '.join(some)} (on {who}, {cover} %)" for (who, cover), some in names.items())
 
 
 def line(name: str, record: Record, budget: Budget) -> str:

@@ -46,6 +46,10 @@ class Options:
     """Share of honest accounts."""
     prompts_at_most: int = 0
     """Honest people ask nothing but so many texts; 0 is without bound."""
+    language: str = "en"
+    """Of honest texts and templates: en, de, es, zh (no spaces), or mixed."""
+    bare: bool = False
+    """Files say who asked what of which model, and when, and nothing else."""
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)
@@ -59,8 +63,8 @@ class Sources:
     traces: Traces
 
     @classmethod
-    def read(cls, data: Path | None, half: Half) -> Sources:
-        return cls(Texts.read(data, half), Traces.read(data, half))
+    def read(cls, data: Path | None, half: Half, language: str = "en") -> Sources:
+        return cls(Texts.read(data, half, language), Traces.read(data, half))
 
 
 def book(options: Options, sources: Sources) -> Book:
@@ -89,7 +93,8 @@ def said_again(made: Book, sources: Sources, most: int, rng: np.random.Generator
 
 def make(options: Options, data: Path | None, folder: Path, sources: Sources | None = None) -> int:
     """Write it; how many exchanges there are."""
-    return write(book(options, sources or Sources.read(data, options.half)), folder)
+    known = sources or Sources.read(data, options.half, options.language)
+    return write(book(options, known), folder, bare=options.bare)
 
 
 def attacker(name: str, cover: int, changes: Mapping[str, Any] | None = None) -> Attacker:

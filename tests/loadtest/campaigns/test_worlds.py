@@ -18,7 +18,7 @@ from gateway.detect.backtest.rows import WANTED, Reader
 from loadtest.campaigns.attackers import TIERS
 from loadtest.campaigns.columns import Kind
 from loadtest.campaigns.negatives import NEGATIVES
-from loadtest.campaigns.texts import Texts, found
+from loadtest.campaigns.texts import Reels, Texts, found, variant
 from loadtest.campaigns.traces import gini
 from loadtest.campaigns.truth import Truth
 from loadtest.campaigns.world import Options, Sources, attacker, make
@@ -149,3 +149,51 @@ def test_tiers_grow_more_careful() -> None:
     """Links and template hits fall from tier to tier."""
     ladder = [TIERS[name] for name in ("lazy", "mid", "careful", "very_careful")]
     assert [one.hits for one in ladder] == sorted((one.hits for one in ladder), reverse=True)
+
+
+def test_bare_world(tmp_path: Path, sources: Sources) -> None:
+    """A bare world says who asked what of which model, and when, and nothing of anybody; it can be run all the same."""
+    make(replace(SMALL, benign=0.2, negatives=0.02, bare=True), None, tmp_path, sources)
+    columns = {"exchange", "time", "account", "model", "system_text", "prompt_text"}
+    assert set(pq.read_schema(tmp_path / "events.parquet").names) == columns
+    assert not (tmp_path / "accounts.jsonl").exists()
+    events = events_of(tmp_path)
+    assert len(events) == len(Truth.read(tmp_path).kinds)
+    assert not any(event.network or event.organisation or event.sdk for event in events)
+
+
+def test_nobody_is_trusted(tmp_path: Path, sources: Sources) -> None:
+    """At a share of 0 nothing is known that speaks for anybody, resellers and enterprises among them."""
+    make(replace(SMALL, trusted=0.0, campaign="", negatives=0.05), None, tmp_path, sources)
+    rows = [orjson.loads(line) for line in (tmp_path / "accounts.jsonl").read_bytes().splitlines()]
+    assert not any(row.get("contract") or row.get("document") or row["verification"] > 1 for row in rows)
+
+
+@pytest.mark.parametrize("language", ["de", "es", "zh", "mixed"])
+def test_languages(language: str) -> None:
+    """Each language has its own words, templates and frameworks; its halves share none of them."""
+    one, other = Texts.read(None, "tune", language), Texts.read(None, "report", language)
+    for name in ("templates", "frameworks", "prompts", "seeds", "maths"):
+        first, second = ({str(text) for text in getattr(texts, name)} for texts in (one, other))
+        assert len(first) > 1, name
+        assert not first & second, name
+    assert len(one.babbles) == (4 if language == "mixed" else 1)
+
+
+def test_a_language_without_spaces() -> None:
+    """Nothing stands between its words, and a variant of a template has other signs in the same slots."""
+    texts, rng = Texts.read(None, "tune", "zh"), np.random.default_rng(1)
+    written = Reels(texts, rng).make(np.array([40, 40]))
+    assert not any(" " in text for text in written)
+    assert written[0] != written[1]
+    template = texts.templates[0]
+    other = variant(template, rng)
+    assert other.pieces != template.pieces
+    assert other.slots == template.slots
+
+
+def test_variants_of_a_language_keep_to_it() -> None:
+    """German is reworded by German words."""
+    template = Texts.read(None, "tune", "de").templates[0]
+    words = " ".join(variant(template, np.random.default_rng(2)).pieces).lower().split()
+    assert not {"please", "carefully", "kindly", "along"} & set(words)
