@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import cast
 
 import numpy as np
 import pytest
@@ -47,9 +46,11 @@ def made(seed: int, members: int, others: int, most: int, templates: int, silent
         accounts, everyone, everyone[members:], 1e9, {}, shared, trusted, count - trusted, {0: 1.0, 3: 2.0}
     )
     hits = int(draw.integers(0, 30)) if templates else 0
-    at = draw.integers(0, members, hits)
+    place = draw.integers(0, members, hits)
     of = draw.integers(0, max(templates, 1), hits)
-    return Case(everybody, core, list(range(templates)), at, of, draw.integers(1, most + 2, hits), 0.0, not templates)
+    return Case(
+        everybody, core, list(range(templates)), place, of, draw.integers(1, most + 2, hits), 0.0, not templates
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -97,4 +98,4 @@ def test_what_each_repeats_of_its_own_speaks_for_it(private: int) -> None:
 
 def test_nobody_trusted_is_said_and_counts_for_nothing() -> None:
     """Where nobody is trusted there is nobody to compare with: the absence of trusted parties is no evidence."""
-    assert content.absence(cast("Case", made(3, 60, 80, 5, 2, silent=True))) == 0.0
+    assert content.absence(made(3, 60, 80, 5, 2, silent=True)) == 0.0
