@@ -229,8 +229,12 @@ def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, int, list[Segment]]]:
     plains = _plains(texts)
     for owner, text in enumerate(texts):
         plain = plains[owner]
-        fresh = (Segment(owner, plain),) if plain is not None and len(plain) < 4 * WORDS else _segments(owner, text)
-        more = sum(len(segment.plain) + 1 for segment in fresh)
+        if plain is not None and len(plain) < 4 * WORDS:
+            fresh: tuple[Segment, ...] = (Segment(owner, plain),)
+            more = len(plain) + 1
+        else:
+            fresh = _segments(owner, text)
+            more = sum(len(segment.plain) + 1 for segment in fresh)
         if size + more > CHUNK:
             yield first, owner, segments
             first, size, segments = owner, 0, []
