@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +15,7 @@ from gateway.detect.backtest.summary import settings_row
 from gateway.detect.backtest.whole import Wanted, backtest
 from gateway.detect.detector import Detector
 from gateway.detect.settings import Settings
+from gateway.detect.told import Told
 from loadtest.campaigns.attackers import Attacker
 from loadtest.campaigns.baselines import BASELINES, Traffic
 from loadtest.campaigns.budget import Budget
@@ -38,6 +40,18 @@ class Tried:
     """Seconds to make the world."""
     ran: float
     """Seconds of the backtest."""
+
+
+class Watched(Detector):
+    """One that can be stopped between two looks."""
+
+    def __init__(self, settings: Settings, check: Callable[[], None]) -> None:
+        super().__init__(settings)
+        self._check = check
+
+    def look(self, now: float) -> Told:
+        self._check()
+        return super().look(now)
 
 
 class Bench:
@@ -67,13 +81,14 @@ class Bench:
         world: Path,
         out: Path,
         without: frozenset[str] = frozenset(),
-        progress: Callable[[int], None] = lambda _: None,
+        check: Callable[[], None] = lambda: None,
     ) -> dict[str, Any]:
-        """A backtest of a world that was made; the summary."""
+        """A backtest of a world that was made; the summary. What `check` raises before a look ends it."""
         settings = replace(self._settings, without=self._settings.without | without)
         accounts = world / "accounts.jsonl"
         wanted = Wanted(world / "events.parquet", out, accounts if accounts.exists() else None, self._policies)
-        return backtest(wanted, settings, Detector, time.perf_counter, progress, os.environ)
+        make_it = partial(Watched, check=check)
+        return backtest(wanted, settings, make_it, time.perf_counter, environment=os.environ)
 
     def record(
         self, options: Options, budget: Budget, without: frozenset[str] = frozenset(), *, baseline: str = ""

@@ -32,8 +32,8 @@ class Budget:
         if self.left <= ROOM * self.slowest.get(kind, 0.0):
             raise SpentError
 
-    def check(self, _done: int = 0) -> None:
-        """For the progress of a run: raises SpentError where time is up."""
+    def check(self) -> None:
+        """For within a run: raises SpentError where time is up."""
         if self.clock() >= self.until:
             raise SpentError
 

@@ -47,6 +47,14 @@ class Clock:
         return self.now
 
 
+class Ending(Budget):
+    """Time passes from one glance at it to the next."""
+
+    def check(self) -> None:
+        cast("Clock", self.clock).now += 0.6
+        Budget.check(self)
+
+
 class Instant:
     """A bench whose runs take as long as it is told, and find what it is told."""
 
@@ -205,6 +213,10 @@ def test_a_bench_runs_and_remembers(tmp_path: Path) -> None:
         assert bench.record(options, budget).plain() == first.plain()
         with pytest.raises(SpentError):
             bench.record(options, budget, frozenset({"links"}))
+        with pytest.raises(SpentError):
+            # Time is up at the first look: the run is given up, and nothing of it is kept.
+            bench.record(options, Ending(clock, 3.0), frozenset({"work"}))
+        assert len(list(tmp_path.iterdir())) == 1
     finally:
         bench.close()
     assert first.exchanges > 0
