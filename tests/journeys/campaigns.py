@@ -116,7 +116,8 @@ class Stage:
 
     async def observed(self) -> list[Event]:
         """All that the stream holds."""
-        return [event for _, fields in await self.redis.xrange(STREAM) for event in unpack(fields[FIELD_EVENTS])]
+        entries: Any = await self.redis.xrange(STREAM)
+        return [event for _, fields in entries for event in unpack(fields[FIELD_EVENTS])]
 
     async def states(self) -> list[dict[str, Any]]:
         """As `tidegate detect status` reads it."""

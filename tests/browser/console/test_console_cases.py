@@ -13,7 +13,7 @@ from gateway.control.access.roles import Role
 from tests.browser.chromium import BREACHES, PATIENCE, Watched, missing
 from tests.browser.console.deployment import HOSTILE
 from tests.browser.console.judged import Judged, judged
-from tests.browser.console.looked import looks, shot
+from tests.browser.console.looked import looks
 from tests.browser.console.steered import WHY, dialog, hostile_is_text, press
 
 pytestmark = [
