@@ -68,6 +68,11 @@ class Bench:
         self._world: tuple[Options, TemporaryDirectory[str]] | None = None
         self.commit, self.changed = commit()
 
+    @property
+    def look(self) -> float:
+        """Seconds of the events' clock between looks."""
+        return self._settings.look
+
     def sources(self, half: Half, language: str = "en") -> Sources:
         if (half, language) not in self._sources:
             self._sources[half, language] = Sources.read(self._data, half, language)

@@ -80,7 +80,7 @@ def everything(
     small_days: Days = report.SMALL.days,
     negatives: Negatives = report.LARGE.negatives,
     minutes: Minutes = 25.0,
-    look: Look = 60.0,
+    look: Look = report.LOOK,
     cache: Cached = CACHE,
     out: Annotated[Path, typer.Option()] = Path("docs/detection"),
 ) -> None:

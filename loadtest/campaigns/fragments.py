@@ -40,7 +40,8 @@ def source(about: Mapping[str, Any], base: Options, records: Iterable[Record]) -
     return [
         f"`{about.get('command', '')}` on {about.get('machine', 'an unknown machine')}; commit {commits}{dirty};"
         f" worlds of the `{base.half}` half, scale {base.scale:g}, {base.days:g} days, about {accounts:,} accounts,"
-        f" {size}, hard negatives at {base.negatives:.0%} of their size.",
+        f" {size}, hard negatives at {base.negatives:.0%} of their size, a look every"
+        f" {about.get('look', 60):g} s of the events' clock.",
         "",
     ]
 
@@ -54,8 +55,8 @@ def table(results: Results) -> str:
         "Means over worlds of different seeds, ± half of the 95 % interval (Student's t). A world is a hundredth or so"
         " of a campaign and its first days: as many exchanges an account as in the real ones, and fewer accounts. So"
         " the hours until it is seen weigh more than they would over 45 days, and a template takes longer to be heard"
-        " from enough accounts. `Strict` counts an honest account once a challenge was said of it, `met` only where"
-        " it asked again and met it.",
+        " from enough accounts. `Strict` counts an honest account once a challenge was said of it; `met` counts one"
+        " that asked again and was held, challenged or refused at least once.",
         "",
     ]
     head = ("attacker", "cover", "worlds", "leak", "leak, new model", "alarm, hours", "alarm, exchanges", CONTAINED,

@@ -54,7 +54,7 @@ class Group:
     delayed: float
     refused: float
     met: float = 0.0
-    """They did ask again, and met it: at least one request was neither allowed nor told to come later."""
+    """They did ask again, and met it: at least one request was held, challenged or refused, and not told to wait."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,11 @@ LARGE: Final = Options(half="report", scale=0.01, days=6.0, negatives=0.3)
 SMALL: Final = Options(half="tune", scale=0.005, days=4.0, negatives=0.3)
 """For what is turned again and again: what is looked at so often may not be what is reported on."""
 ROUNDS: Final = ((ALL, *FAMILIES), SIGNALS)
+LOOK: Final = 300.0
+"""Seconds between two looks: every minute finds the same some minutes sooner, and takes twice as long to run."""
 SHOWN: Final = 50
 """Per cent of cover of the chart of time to detection."""
-SHARE_OF_ABLATION, SHARE_OF_EVASION = 0.4, 0.35
+SHARE_OF_TABLE, SHARE_OF_ABLATION, SHARE_OF_EVASION = 0.5, 0.4, 0.35
 """Of what is left when they begin; the rest is for more seeds."""
 
 
@@ -45,6 +47,7 @@ def about(bench: Bench, arguments: Sequence[str], minutes: float) -> dict[str, A
         "commit": bench.commit,
         "changed": bench.changed,
         "minutes": minutes,
+        "look": bench.look,
     }
 
 
@@ -93,13 +96,12 @@ def everything(
     bench: Bench, large: Options, small: Options, seeds: int, worlds: int, budget: Budget, say: Say, into: Results,
     keys: Sequence[Key] = GRID, rounds: Sequence[Sequence[str]] = ROUNDS,
 ) -> None:  # fmt: skip
-    """A whole first, then more seeds of the table."""
-    trials.grid(bench, large, keys, [1], budget, say, into)
+    """A whole first, then what is missing of the table, and more seeds of it."""
+    trials.grid(bench, large, keys, [1], budget.part(SHARE_OF_TABLE), say, into)
     trials.baselines(bench, replace(large, seed=1), STUDIED, budget, say, into)
     trials.ablation(bench, small, STUDIED, rounds, budget.part(SHARE_OF_ABLATION), say, into)
     evade(bench, replace(small, attacker=attacker("adaptive", 0)), worlds, budget.part(SHARE_OF_EVASION), say, into)
-    if seeds > 1 and "table" not in into.missing:
-        trials.grid(bench, large, keys, range(2, seeds + 1), budget, say, into)
+    trials.grid(bench, large, keys, range(1, seeds + 1), budget, say, into)
 
 
 def guarded(work: Callable[[], None], results: Results, say: Say) -> None:

@@ -77,8 +77,12 @@ class Results:
 def grid(
     bench: Bench, base: Options, keys: Sequence[Key], seeds: Iterable[int], budget: Budget, say: Say, into: Results
 ) -> bool:
-    """Seed by seed, so that what the time allows is spread over all of them. False where time was up."""
-    wanted = [(seed, *key) for seed in seeds for key in keys]
+    """Seed by seed, so that what the time allows is spread over all of them. False where time was up.
+
+    What is there already is not asked for again.
+    """
+    there = {(record.seed, *key) for key, records in into.table.items() for record in records}
+    wanted = [(seed, *key) for seed in seeds for key in keys if (seed, *key) not in there]
     into.bases["table"] = base
     for number, (seed, name, cover) in enumerate(wanted):
         try:
