@@ -14,6 +14,7 @@ import numpy as np
 
 from gateway.detect.accounts import Accounts
 from gateway.detect.batch import Batch, Hashing, Ints
+from gateway.detect.returned import returned
 from gateway.detect.table import Column, Table
 
 
@@ -54,7 +55,12 @@ TURNS: Final = 1 << 21
 PROMPTS: Final = 1 << 18
 """Slots of the table of prompts that were asked."""
 
-COLUMNS: Final = {"kind": "u1", "attribute": "u8", "account": "i4", "time": "f8"}
+COLUMNS: Final = {"kind": "u1", "attribute": "u8", "account": "i4", "time": "f8", "acts": "?"}
+"""`acts`: the account itself presented it, or was answered what another was refused; always of what is stated of it."""
+
+
+_WANDERING: Final = [NAMES.index(name) for name in WANDERING]
+_FAILOVER: Final = NAMES.index("failover")
 
 
 class Shared(NamedTuple):
@@ -106,12 +112,15 @@ class Links:
         if "failover" not in self._without:
             self._hear_failover(batch, accounts)
 
-    def _add(self, kind: str, attribute: int, accounts: Sequence[int], now: float) -> None:
+    def _add(
+        self, kind: str, attribute: int, accounts: Sequence[int], now: float, acts: Sequence[bool] = (True,)
+    ) -> None:
         rows = self.rows.add(len(accounts))
         self.rows["kind"][rows] = NAMES.index(kind)
         self.rows["attribute"][rows] = attribute
         self.rows["account"][rows] = accounts
         self.rows["time"][rows] = now
+        self.rows["acts"][rows] = acts
         self.news.update(accounts)
 
     def _hear_turns(self, batch: Batch, accounts: Accounts) -> None:
@@ -130,18 +139,18 @@ class Links:
         there = self._turns[slots] == turns
         wandered = there & (party[self._showed[slots]] != party[account])
         for at in np.flatnonzero(wandered).tolist():
-            pair = (int(self._showed[slots[at]]), int(account[at]))
+            presenting, other = int(account[at]), int(self._showed[slots[at]])
             # One may be boiler-plate, or what a model says to everybody who greets it.
-            for one, other in (pair, pair[::-1]):
-                if self._twice((one, -1, "turns"), int(turns[at])):
-                    self._add("turns", int(turns[at]), (one, other), float(batch.time[owner[at]]))
+            if self._twice((presenting, -1, "turns"), int(turns[at])):
+                pair, now = (presenting, other), float(batch.time[owner[at]])
+                self._add("turns", int(turns[at]), pair, now, (True, False))
 
     def _hear_minted(self, account: int, tag: str, other: int, number: int, now: float, accounts: Accounts) -> None:
         if other >= 0 and accounts["party"][account] == accounts["party"][other]:
             return
         if self._twice((account, self._hashing(tag) if other < 0 else other, "minted"), number):
             pair = (account,) if other < 0 else (account, other)
-            self._add("minted", self._hashing(f"minted {tag}"), pair, now)
+            self._add("minted", self._hashing(f"minted {tag}"), pair, now, (True, False)[: len(pair)])
 
     def _hear_failover(self, batch: Batch, accounts: Accounts) -> None:
         waiting, party = self._refused, accounts["party"]
@@ -161,10 +170,10 @@ class Links:
                     if len(waiting) > WAITING:
                         waiting.popitem(last=False)
             elif not refused[at] and party[account] != party[before[0]]:
-                for one, other in ((account, before[0]), (before[0], account)):
-                    # By account, whichever the other one is: a pool hands on to whoever is free.
-                    if self._twice((one, -1, "failover"), prompt):
-                        self._add("failover", prompt, (one, other), now)
+                # By account, whichever the other one is: a pool hands on to whoever is free.
+                twice = [self._twice((one, -1, "failover"), prompt) for one in (account, before[0])]
+                if any(twice):
+                    self._add("failover", prompt, (account, before[0]), now, (True, False))
 
     def _common(self, batch: Batch, party: Ints) -> Ints:
         """Whether somebody else had asked each prompt before it was refused: a benchmark's question is no secret."""
@@ -194,29 +203,51 @@ class Links:
         return seen == -1 and key[2] != "minted"
 
     def shared(self, accounts: Accounts) -> Shared:
-        """What is shared now, without crowds."""
+        """What is shared now, without crowds, and without what others present of somebody who presents nothing."""
         self._tidied()
-        attribute, account, kind = self.rows["attribute"], self.rows["account"], self.rows["kind"]
-        order = np.argsort(attribute, kind="stable")
-        attribute, account, kind = attribute[order], account[order], kind[order]
-        starts = (
-            np.flatnonzero(np.r_[True, attribute[1:] != attribute[:-1]]) if len(attribute) else np.empty(0, np.int64)
-        )
-        sizes = np.diff(np.r_[starts, len(attribute)])
-        several = np.repeat(sizes > 1, sizes)
-        attribute, account, kind = attribute[several], account[several], kind[several]
-        _, number = np.unique(attribute, return_inverse=True)
-        party = accounts["party"][account].astype(np.int64)
-        pairs = np.unique((number.astype(np.int64) << 32) | party)
-        degree = np.bincount(pairs >> 32, minlength=int(number.max()) + 1 if len(number) else 0)[number]
+        order = np.argsort(self.rows["attribute"], kind="stable")
+        attribute, account, kind, acts = (self.rows[name][order] for name in ("attribute", "account", "kind", "acts"))
         hub = np.array([KINDS[name].hub for name in NAMES])
+        degree = _degrees(attribute, accounts["party"][account])
         keep = (degree > 1) & (degree <= hub[kind])
-        _, number = np.unique(number[keep], return_inverse=True)
-        return Shared(kind[keep], attribute[keep], number, account[keep], degree[keep])
+        attribute, account, kind, acts = attribute[keep], account[keep], kind[keep], acts[keep]
+        party = accounts["party"][account]
+        acts = self._handing(party, attribute, kind, acts)
+        wanders = np.flatnonzero(np.isin(kind, _WANDERING))
+        keep = np.ones(len(kind), np.bool_)
+        keep[wanders] = returned(party[wanders], attribute[wanders], acts[wanders])
+        attribute, account, kind, party = attribute[keep], account[keep], kind[keep], party[keep]
+        degree = _degrees(attribute, party)
+        several = degree > 1
+        _, number = np.unique(attribute[several], return_inverse=True)
+        return Shared(kind[several], attribute[several], number, account[several], degree[several])
+
+    @staticmethod
+    def _handing(party: Ints, attribute: Ints, kind: Ints, acts: Ints) -> Ints:
+        """`acts`, where of failover that holds for a party that hands on as well as takes over, and not with one alone.
+
+        Whom an app lets ask in its name can have it answer, or be refused, what he asks elsewhere.
+        """
+        rows = np.flatnonzero(kind == _FAILOVER)
+        if not len(rows):
+            return acts
+        _, who = np.unique(party[rows], return_inverse=True)
+        _, what = np.unique(attribute[rows], return_inverse=True)
+        both = np.ones(who.max() + 1, np.bool_)
+        for role in (acts[rows], ~acts[rows]):
+            prompts = np.unique((who[role].astype(np.int64) << 32) | what[role]) >> 32
+            both &= np.bincount(prompts, minlength=len(both)) >= TWICE
+        # The two of a prompt: sums of both, less itself, are the other one.
+        total, size = np.bincount(what, who + 1.0), np.bincount(what)
+        partner = np.where(size[what] == 2, total[what] - who - 1, who + 1.0).astype(np.int64)
+        partners = np.bincount(np.unique((who.astype(np.int64) << 32) | partner) >> 32, minlength=len(both))
+        acts = acts.copy()
+        acts[rows] = (both & (partners >= TWICE))[who]
+        return acts
 
     def sweep(self, since: float, freed: Ints) -> None:
         """Forgets what wandered before `since`, and what is of `freed` accounts."""
-        wandering = np.isin(self.rows["kind"], [NAMES.index(name) for name in WANDERING])
+        wandering = np.isin(self.rows["kind"], _WANDERING)
         keep = ~(wandering & (self.rows["time"] < since))
         if len(freed):
             keep &= ~np.isin(self.rows["account"], freed)
@@ -232,7 +263,7 @@ class Links:
         """An account that is learnt of again states the same links again: they are kept once."""
         if self.rows.size < self._tidy:
             return
-        both = np.stack([self.rows["attribute"].astype(np.int64), self.rows["account"].astype(np.int64)], axis=1)
+        both = np.stack([self.rows[name].astype(np.int64) for name in ("attribute", "account", "acts")], axis=1)
         _, latest = np.unique(both[::-1], axis=0, return_index=True)
         self.rows.keep(np.sort(self.rows.size - 1 - latest))
         self._tidy = max(1 << 16, 2 * self.rows.size)
@@ -269,3 +300,12 @@ class Links:
         self._once = OrderedDict(once)
         refused = ((int(p), (int(a), float(t))) for p, a, t in saved["refused"])
         self._refused = OrderedDict(refused)
+
+
+def _degrees(attribute: Ints, party: Ints) -> Ints:
+    """For each row how many parties have its attribute."""
+    if not len(attribute):
+        return np.empty(0, np.int64)
+    _, number = np.unique(attribute, return_inverse=True)
+    pairs = np.unique((number.astype(np.int64) << 32) | party)
+    return np.bincount(pairs >> 32)[number]
