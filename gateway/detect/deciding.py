@@ -79,8 +79,10 @@ class Deciding:
         accounts = memory.accounts
         usual = self._usual(now)
         suspects = substantial(memory.hits, accounts, self._suspects(now))
-        live = np.flatnonzero(
-            np.isin(memory.hits["template"], suspects) & ~(accounts["cleared"][memory.hits["account"]] > now)
+        live = memory.copied(
+            np.flatnonzero(
+                np.isin(memory.hits["template"], suspects) & ~(accounts["cleared"][memory.hits["account"]] > now)
+            )
         )
         candidates = propose(
             memory.hits,
@@ -185,7 +187,7 @@ class Deciding:
         for cluster in self.clusters.values():
             if cluster.weights is None:
                 continue
-            at = self.memory.hits.of(rows, cluster.templates)
+            at = self.memory.copied(self.memory.hits.of(rows, cluster.templates))
             if len(at):
                 found = belong(self.memory.hits, at, self.memory.accounts, cluster.weights)
                 split = self._rulings.split(cluster.id, self.memory.now)

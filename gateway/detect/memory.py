@@ -11,7 +11,7 @@ from gateway.campaigns.event import Event
 from gateway.campaigns.facts import AccountFacts
 from gateway.detect.accounts import Accounts
 from gateway.detect.batch import Batch, Ints, Reading
-from gateway.detect.content import Content
+from gateway.detect.content import Content, hashed
 from gateway.detect.hits import Hits
 from gateway.detect.hours import Hours
 from gateway.detect.links import Links
@@ -154,6 +154,16 @@ class Memory:
             among = (template.trusted + 1) / (trusted + 2)
             bounds[id_] = min(among, (template.parties + template.trusted + 1) / (everybody + 2), 1.0)
         return bounds
+
+    def copied(self, rows: Ints) -> Ints:
+        """Of `rows` of hits those of who did not write the template: that others show one's text is their doing."""
+        authors = np.full(max(self.content.templates, default=0) + 1, -1)
+        for id_, template in self.content.templates.items():
+            authors[id_] = template.author
+        held = self.hits["template"][rows]
+        author = np.where(held < len(authors), authors[np.minimum(held, len(authors) - 1)], -1)
+        kept: Ints = rows[author != hashed(self.accounts["party"][self.hits["account"][rows]])]
+        return kept
 
     def forget(self, now: float, room: int = 0) -> Ints:
         """Who was not heard of for long; the rows that are free now."""

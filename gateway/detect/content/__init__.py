@@ -28,7 +28,8 @@ A template is suspect while far fewer of the trusted parties use it than of the 
 
 from gateway.detect.content.catalogue import Looked
 from gateway.detect.content.core import Content, Hits
+from gateway.detect.content.door import hashed
 from gateway.detect.content.numbers import Numbers
 from gateway.detect.content.templates import Template
 
-__all__ = ["Content", "Hits", "Looked", "Numbers", "Template"]
+__all__ = ["Content", "Hits", "Looked", "Numbers", "Template", "hashed"]

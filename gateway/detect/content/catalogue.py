@@ -7,12 +7,13 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from gateway.detect.content.arrays import F64, I32, I64, U64, Flags, gather, mixed
+from gateway.detect.content.arrays import F64, I32, I64, U32, U64, Flags, gather, mixed
 from gateway.detect.content.grouping import group
 from gateway.detect.content.heavy import PUBLIC, REJECTED, SUSPECT, Heavies
 from gateway.detect.content.ledger import Ledger
 from gateway.detect.content.numbers import Numbers
 from gateway.detect.content.slots import ALL, EACH, signature_of
+from gateway.detect.content.table import NOBODY
 from gateway.detect.content.templates import Rulings, Template, Word, need_of, plan
 
 _PERIOD: Final = 60.0
@@ -149,6 +150,7 @@ class Catalogue:
                 template.shingles = np.sort(gather(heavies.tags[records]))
                 template.need = self.need[id_] = need_of(len(records), numbers.hit)
                 template.word = self.rulings.word_of(template.key, template.shingles)
+                template.author = _author(heavies.authors[records])
             goes.update(dict.fromkeys(ended, id_))
         present = set(heavies.template[eligible].tolist())
         gone = [id_ for id_ in self.templates if id_ not in present]
@@ -169,6 +171,7 @@ class Catalogue:
         founders, trusted = shown[shown >= 0], -2 - shown[shown < -1]
         shingles = np.sort(gather(self._heavies.tags[records]))
         self.templates[id_] = Template(id_, int(shingles[0]), shingles, need, now, founders, first=now, last=now)
+        self.templates[id_].author = _author(self._heavies.authors[records])
         for parties, flag in ((founders, False), (trusted, True)):
             self.ledger.add(np.full(len(parties), id_, np.int32), parties, np.full(len(parties), flag))
         return id_
@@ -186,3 +189,9 @@ class Catalogue:
                 self.suspect[id_] = template.suspect
                 changed.append(id_)
         return tuple(changed)
+
+
+def _author(authors: U32) -> int:
+    """Hash of whom more than half of some records are by, -1 for nobody."""
+    values, counts = np.unique(authors[authors != NOBODY] & 0xFFFF, return_counts=True)
+    return int(values[np.argmax(counts)]) if len(values) and 2 * counts.max() > len(authors) else -1

@@ -138,6 +138,7 @@ class Content:
         slots[~held] = -1
         before = known.there[~alone] & held[common]
         self._mark(slots[common[before]], known.codes[~alone][before])
+        self.table.author[slots[common[before]]] = known.codes[~alone][before]
         own = np.zeros(len(slots), np.bool_)
         own[absent[alone]] = again
         new = np.zeros(len(slots), np.bool_)
@@ -170,7 +171,7 @@ class Content:
         various = np.bitwise_count(self.table.fillings[at]) >= self.numbers.filled
         rising = rising[various & (counted(self.table.untrusted[at]) >= self.numbers.candidate)]
         if len(rising):
-            numbers = self.heavies.promote(batch.shingles[rising], slots[rising])
+            numbers = self.heavies.promote(batch.shingles[rising], slots[rising], self.table.author[slots[rising]])
             heavy[rising] = numbers
             self.table.heavy[slots[rising]] = numbers
         return heavy

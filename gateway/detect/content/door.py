@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from gateway.detect.content.arrays import U32, U64, Flags, mixed
 
@@ -24,8 +25,13 @@ _TAG: Final = np.uint64(0x1FFF)
 
 def codes_of(parties: U64, trusted: Flags) -> U32:
     """What stands for a party: 16 bits of its hash, and whether it is trusted."""
-    codes: U32 = ((mixed(parties) >> np.uint64(48)) | (trusted.astype(np.uint64) << np.uint64(16))).astype(np.uint32)
+    codes: U32 = hashed(parties) | (trusted.astype(np.uint32) << np.uint32(16))
     return codes
+
+
+def hashed(parties: npt.NDArray[np.integer]) -> U32:
+    """16 bits of each, the lower ones of its code."""
+    return (mixed(parties.astype(np.uint64)) >> np.uint64(48)).astype(np.uint32)
 
 
 class Known(NamedTuple):

@@ -30,6 +30,8 @@ class Heavies:
         """Spread hash; 0 is a free record."""
         self.slots: I64 = np.zeros(0, np.int64)
         """In the table."""
+        self.authors: U32 = np.zeros(0, np.uint32)
+        """As in the table."""
         self.events: U32 = np.zeros((0, PLACES), np.uint32)
         """Rings of event numbers; 0 is empty."""
         self.parties: I32 = np.zeros((0, PLACES), np.int32)
@@ -40,7 +42,7 @@ class Heavies:
         """One of `SUSPECT`, `PUBLIC`, `REJECTED`."""
         self._free: list[int] = []
 
-    def promote(self, tags: U64, slots: I64) -> I32:
+    def promote(self, tags: U64, slots: I64, authors: U32) -> I32:
         """Numbers of new records, in the order given; the last ones have -1 where there is no room."""
         while len(self._free) < len(tags) and len(self.tags) < self.at_most:
             self._grow()
@@ -50,6 +52,7 @@ class Heavies:
         numbers[:room] = got
         self.tags[got] = tags[:room]
         self.slots[got] = slots[:room]
+        self.authors[got] = authors[:room]
         self.events[got] = 0
         self.parties[got] = -1
         self.template[got] = -1
@@ -81,6 +84,7 @@ class Heavies:
         more = size - old
         self.tags = np.concatenate([self.tags, np.zeros(more, np.uint64)])
         self.slots = np.concatenate([self.slots, np.zeros(more, np.int64)])
+        self.authors = np.concatenate([self.authors, np.zeros(more, np.uint32)])
         self.events = np.concatenate([self.events, np.zeros((more, PLACES), np.uint32)])
         self.parties = np.concatenate([self.parties, np.full((more, PLACES), -1, np.int32)])
         self.template = np.concatenate([self.template, np.full(more, -1, np.int32)])

@@ -15,13 +15,26 @@ from gateway.detect.content.templates import Template, Word
 if TYPE_CHECKING:
     from gateway.detect.content.core import Content
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of what is kept; another one is not read."""
 
 Kept = dict[str, npt.NDArray[Any]]
-_TABLE: Final = ("tags", "untrusted", "trusted", "fillings", "seen", "heavy")
-_HEAVIES: Final = ("tags", "slots", "events", "parties", "template", "standing")
-_PLAIN: Final = ("id", "key", "need", "born", "parties", "trusted", "hits", "first", "last", "suspect", "word")
+_TABLE: Final = ("tags", "untrusted", "trusted", "fillings", "seen", "heavy", "author")
+_HEAVIES: Final = ("tags", "slots", "authors", "events", "parties", "template", "standing")
+_PLAIN: Final = (
+    "id",
+    "key",
+    "need",
+    "born",
+    "parties",
+    "trusted",
+    "hits",
+    "first",
+    "last",
+    "suspect",
+    "word",
+    "author",
+)
 
 
 def save(content: Content) -> Kept:

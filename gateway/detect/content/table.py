@@ -13,6 +13,8 @@ import numpy as np
 from gateway.detect.content.arrays import I32, I64, U32, U64, starts_of
 
 WAYS: Final = 8
+NOBODY: Final = np.uint32(0xFFFFFFFF)
+"""The author of what several showed at once."""
 
 
 class Table:
@@ -30,6 +32,8 @@ class Table:
         """Unix time."""
         self.heavy: I32 = np.full(size, -1, np.int32)
         """Number of its record in `Heavies`, -1 for none."""
+        self.author: U32 = np.full(size, NOBODY, np.uint32)
+        """Code (`door.codes_of`) of the party that showed it while no other did."""
         self._shift = np.uint64(64 - (buckets.bit_length() - 1))
 
     def find(self, shingles: U64) -> I64:
@@ -65,6 +69,7 @@ class Table:
             column[taken] = 0
         self.seen[taken] = now
         self.heavy[taken] = -1
+        self.author[taken] = NOBODY
         return slots
 
     def _worth(self, buckets: I64, now: int) -> I32:

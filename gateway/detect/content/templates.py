@@ -35,6 +35,8 @@ class Template:
     """Unix time."""
     founders: I32
     """Untrusted parties that had shown it before it was known, ascending; at most 32. Their hits were not counted."""
+    author: int = -1
+    """Hash (16 bits) of the party that alone had shown most of it before others did; -1 for nobody."""
     parties: int = 0
     """Distinct untrusted ones that have hit it."""
     trusted: int = 0
