@@ -89,7 +89,7 @@ class Links:
         self._refused: OrderedDict[int, tuple[int, float]] = OrderedDict()
         """Prompt -> (account, time)."""
         self._once: OrderedDict[tuple[int, int, str], int] = OrderedDict()
-        """(Account, other account, kind) -> the id or the prompt that was seen, -1 where two were: it is a link."""
+        """(Account, -1, kind) -> the id or the prompt that was seen, -1 where two were: it is a link."""
         self._tidy = 1 << 16
         self.news: set[int] = set()
         """Accounts with a new link, for who looks."""
@@ -148,7 +148,8 @@ class Links:
     def _hear_minted(self, account: int, tag: str, other: int, number: int, now: float, accounts: Accounts) -> None:
         if other >= 0 and accounts["party"][account] == accounts["party"][other]:
             return
-        if self._twice((account, self._hashing(tag) if other < 0 else other, "minted"), number):
+        # By who presents them, whomever they were made for: in a pool each has a few of everybody's.
+        if self._twice((account, -1, "minted"), number):
             pair = (account,) if other < 0 else (account, other)
             self._add("minted", self._hashing(f"minted {tag}"), pair, now, (True, False)[: len(pair)])
 
@@ -200,7 +201,7 @@ class Links:
         if seen not in {-1, number}:
             self._once[key] = -1
             return True
-        return seen == -1 and key[2] != "minted"
+        return seen == -1
 
     def shared(self, accounts: Accounts) -> Shared:
         """What is shared now, without crowds, and without what others present of somebody who presents nothing."""
