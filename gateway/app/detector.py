@@ -177,6 +177,7 @@ class Process:
         if not gone:
             return
         self._names.erase(gone)
+        self._detector.forget(gone)
         self._known -= gone
         for account in gone:
             self._standing.pop(account, None)

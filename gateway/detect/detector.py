@@ -58,6 +58,11 @@ class Detector:
             self._deciding.touch(1)
             self._deciding.grouped = 0.0
 
+    def forget(self, accounts: Iterable[str]) -> None:
+        names = frozenset(accounts)
+        self._rulings.forget(names)
+        self._freed(self._memory.erase(names))
+
     def look(self, now: float) -> Told:
         memory, deciding = self._memory, self._deciding
         memory.settle(now)
@@ -112,12 +117,16 @@ class Detector:
         if now - self._tidied < TIDY:
             return
         self._tidied = now
-        freed = self._memory.forget(now)
-        if len(freed):
-            for cluster in self._deciding.clusters.values():
-                stays = ~np.isin(cluster.accounts, freed)
-                cluster.accounts, cluster.nats = cluster.accounts[stays], cluster.nats[stays]
-                cluster.hard = cluster.hard[~np.isin(cluster.hard, freed)]
+        self._freed(self._memory.forget(now))
+
+    def _freed(self, rows: Ints) -> None:
+        """Rows that are nobody's now are in no cluster."""
+        if not len(rows):
+            return
+        for cluster in self._deciding.clusters.values():
+            stays = ~np.isin(cluster.accounts, rows)
+            cluster.accounts, cluster.nats = cluster.accounts[stays], cluster.nats[stays]
+            cluster.hard = cluster.hard[~np.isin(cluster.hard, rows)]
 
     def save(self, path: Path) -> None:
         arrays, memory = self._memory.save()

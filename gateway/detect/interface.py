@@ -28,6 +28,11 @@ class Detecting(Protocol):
     def rule(self, rulings: Iterable[Ruling]) -> None:
         """What people have said. It holds from the next look on."""
 
+    def forget(self, accounts: Iterable[str]) -> None:
+        """They were erased: their names, and all that was known of them, are in no later snapshot and are told no more.
+        Who comes again under such a name is new.
+        """
+
     def look(self, now: float) -> Told:
         """At Unix time `now`: what has changed since the last look."""
 

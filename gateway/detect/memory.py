@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -167,8 +167,18 @@ class Memory:
 
     def forget(self, now: float, room: int = 0) -> Ints:
         """Who was not heard of for long; the rows that are free now."""
-        freed = self.accounts.forget(now, room)
-        since = now - 4 * self._settings.half_life
+        return self._free(self.accounts.forget(now, room), now - 4 * self._settings.half_life)
+
+    def erase(self, names: Collection[str]) -> Ints:
+        """The rows of these, which are free now."""
+        if names:
+            # What waits is taken in first: an event of theirs would make them known again.
+            self._take_in()
+        rows = sorted(row for name in names if (row := self.accounts.index.get(name)) is not None)
+        return self._free(np.array(rows, np.int32), 0.0) if rows else np.array(rows, np.int32)
+
+    def _free(self, freed: Ints, since: float) -> Ints:
+        """Drops what these rows hold, and what was last seen before `since`."""
         self.hits.sweep(since, freed, np.array(sorted(self.content.templates), np.int64))
         self.links.sweep(since, freed)
         if len(freed):

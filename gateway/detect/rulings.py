@@ -69,6 +69,13 @@ class Rulings:
         self._memory.accounts["cleared"][rows] = np.maximum(self._memory.accounts["cleared"][rows], until)
         self._memory.accounts.trust(rows, now)
 
+    def forget(self, names: frozenset[str]) -> None:
+        """Of rulings on accounts the names of those that were erased."""
+        self._held = [
+            ruling._replace(accounts=tuple(name for name in ruling.accounts if name not in names))
+            for ruling in self._held
+        ]
+
     def expire(self, now: float) -> bool:
         """Whether a rejection of templates has ended: they are looked at as if nobody had said anything of them."""
         over = [key for key, until in self._templates.items() if until <= now]

@@ -40,6 +40,12 @@ class StandIn:
             if len(event.system):
                 self._shown.setdefault(tuple(event.system.tolist()), {}).setdefault(event.account, event.time)
 
+    def forget(self, accounts: Iterable[str]) -> None:
+        for name in accounts:
+            self._contract.discard(name)
+            for shown in self._shown.values():
+                shown.pop(name, None)
+
     def rule(self, rulings: Iterable[Ruling]) -> None:
         """Nobody rules here."""
 

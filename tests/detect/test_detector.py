@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gateway.campaigns.facts import AccountFacts
@@ -128,3 +129,22 @@ def test_a_cleared_account_is_let_go(attacked: tuple[World, list[Account], list[
     ran.take(ran.detector.look(now), now)
     assert name not in ran.verdicts
     assert len(ran.verdicts) >= before - 2
+
+
+def test_who_was_erased_is_in_no_snapshot(tmp_path: Path) -> None:
+    """An erased name is in no file, no ruling and no cluster, and the others are told of as before."""
+    world, _ = world_with(honest=100)
+    members = world.campaign(40, 0.9, rate=25.0, start=START + 0.1 * DAY)
+    ran = run(world)
+    gone, other = members[0].name, members[1].name
+    cluster = max(ran.clusters.values(), key=lambda one: one.score).id
+    ran.detector.rule([Ruling(1, START + 2 * DAY, Ruled.SPLIT, cluster, accounts=(gone, other))])
+    ran.detector.forget([gone, "never-heard-of"])
+    told = ran.detector.look(START + 2 * DAY)
+    assert gone not in {name for one in told.clusters for name, _ in one.members}
+    assert gone not in {verdict.account for verdict in told.verdicts}
+    ran.detector.save(tmp_path / "snapshot")
+    with np.load(tmp_path / "snapshot") as kept:
+        held = b"".join(kept[name].tobytes() for name in kept.files)
+    assert f'"{gone}"'.encode() not in held
+    assert f'"{other}"'.encode() in held
