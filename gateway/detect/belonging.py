@@ -20,6 +20,8 @@ ASIDE: Final = 0.2
 AGAIN: Final = 1.0
 """Nats at the most for one template that is shown again and again, beside those of its first hit: what follows a text
 once may follow it twice."""
+ALONE: Final = 3.5
+"""Odds that one template shown once or twice comes to at the most: a text can be met by chance, or be pasted."""
 RARE: Final = -4.0
 """The prior of being one of a small cluster goes no lower: the base rates are upper bounds already."""
 
@@ -77,6 +79,8 @@ def belong(hits: Hits, rows: Ints, accounts: Accounts, weights: Weights) -> Belo
     each = weights.nats[np.searchsorted(weights.templates, hits["template"][rows])]
     again = np.minimum(AGAIN, 0.5 * np.log2(np.maximum(hits["count"][rows], 1)))
     nats = np.bincount(at, each + np.minimum(again, each / 3), len(who))
-    part = np.bincount(at, hits["count"][rows], len(who)) / np.maximum(accounts["heard"][who], 1)
+    shown = np.bincount(at, hits["count"][rows], len(who))
+    part = shown / np.maximum(accounts["heard"][who], 1)
     doubt = np.clip(np.log(np.maximum(part, 1e-9) / max(DILUTED * weights.share, 1e-9)), DOUBT, 0.0)
-    return Belonging(who, nats + doubt + weights.prior)
+    odds = nats + doubt + weights.prior
+    return Belonging(who, np.where((np.bincount(at) >= 2) | (shown >= 3), odds, np.minimum(odds, ALONE)))

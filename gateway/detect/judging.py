@@ -25,9 +25,9 @@ FAMILIES: Final[Mapping[Family, Callable[[Case], list[Sign]]]] = {
 }
 SIZE: Final = 2.0
 """Nats of size at the most; it is no family."""
-TOGETHER: Final = 0.8
+TOGETHER: Final = 0.6
 """The part of a cluster that shares one network, or one rare domain, for it to be in one place."""
-ONE_PLACE: Final = 2_000
+ONE_PLACE: Final = 1_000
 """Parties above which nothing is one place: no class and no office is as large, and a hydra could settle in one."""
 
 

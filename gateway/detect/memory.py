@@ -12,6 +12,7 @@ from gateway.campaigns.facts import AccountFacts
 from gateway.detect.accounts import Accounts
 from gateway.detect.batch import Batch, Ints, Reading
 from gateway.detect.content import Content, hashed
+from gateway.detect.content.templates import Template, Word
 from gateway.detect.hits import Hits
 from gateway.detect.hours import Hours
 from gateway.detect.links import Links
@@ -28,6 +29,12 @@ NEWS: Final = 512
 """events that it takes,"""
 PATIENCE: Final = 300.0
 """or so many seconds."""
+FASHION: Final = 8.0
+"""A template is a fashion where the share of trusted parties among those who show it, times this, is as among all: a
+campaign's cover traffic shows what many honest people show, too, and hides how many of these are trusted.
+"""
+SEVERAL: Final = 2
+"""Trusted parties that it takes: one bought account makes no fashion."""
 
 
 class Memory:
@@ -139,10 +146,19 @@ class Memory:
             self.news.update(self.hits.add(founders, np.full(len(founders), id_), times).tolist())
 
     def suspects(self) -> Ints:
-        """Ids of templates that count, ascending."""
+        """Ids of templates that count, ascending: none that trusted parties show as they do a fashion."""
         if "templates" in self._settings.without:
             return np.empty(0, np.int64)
-        return np.array(sorted(id_ for id_, template in self.content.templates.items() if template.suspect), np.int64)
+        trusted, untrusted = self.content.trusted.count(), self.content.untrusted.count()
+        least = trusted / max(FASHION * (trusted + untrusted), 1.0)
+        return np.array(
+            sorted(
+                id_
+                for id_, template in self.content.templates.items()
+                if template.suspect and not (template.word is Word.NOTHING and is_fashion(template, least))
+            ),
+            np.int64,
+        )
 
     def bases(self, trusted: int, everybody: int) -> Ints:
         """By id of template, an upper bound of the share of honest parties that show it.
@@ -231,3 +247,9 @@ class Memory:
         self.news = {int(str(row)) for row in saved["news"]}
         for name, row in self.accounts.index.items():
             self._tagged(name, row)
+
+
+def is_fashion(template: Template, least: float) -> bool:
+    """`least` is the share of trusted parties from which on."""
+    trusted = template.trusted
+    return trusted >= SEVERAL and trusted >= least * (trusted + template.parties)
