@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.campaigns.sketch import BOUND, FRACTION, SHINGLE, WORDS, Sketcher, count_of, plain_of
+from gateway.campaigns.sketch import BOUND, FRACTION, SHINGLE, WORDS, Sketcher, _plains, count_of, plain_of
 from gateway.campaigns.words import PIECE, WHOLE, bounded
 
 KEY: Final = b"k" * 32
@@ -151,3 +151,12 @@ def test_hashes_of_several_texts_know_where_one_ends() -> None:
     assert SKETCHER.hash("ab", "c") != SKETCHER.hash("a", "bc")
     assert SKETCHER.hash("", " \n") == 0
     assert 0 < SKETCHER.hash("x") < 2**63
+
+
+@given(st.lists(st.text(st.characters(max_codepoint=300) | st.sampled_from("09 \0\n_."), max_size=40), max_size=8))
+def test_many_at_once_are_as_each_alone(texts: list[str]) -> None:
+    """What is made plain in one go is what each text is, whatever stands beside it; the rest is left for later."""
+    texts = [*texts, "a" * 4 * WORDS]
+    for text, plain in zip(texts, _plains(texts), strict=True):
+        simple = text.isascii() and "\0" not in text and len(text) < 4 * WORDS
+        assert plain == (plain_of(text) if simple else None)
