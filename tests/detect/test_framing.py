@@ -109,7 +109,8 @@ def test_a_failover_needs_both_directions() -> None:
 def test_only_what_leads_back_ties(shown: list[tuple[int, int]]) -> None:
     """A row counts where its party and its attribute reach each other, found anew by walking."""
     rows = [row for one, other in shown if one != other for row in ((one, other, True), (other, other, False))]
-    party, attribute, acts = (np.array([row[at] for row in rows], kind) for at, kind in enumerate((int, int, bool)))
+    party, attribute = (np.array([row[at] for row in rows], np.int64) for at in (0, 1))
+    acts = np.array([row[2] for row in rows], np.bool_)
     ways: dict[object, set[object]] = {}
     for one, what, presented in rows:
         ways.setdefault(("attribute", what), set()).add(one)
