@@ -12,9 +12,11 @@ from gateway.detect.hits import Hits
 
 MOST: Final = 7.0
 """Nats of one template at the most: one text, however rare, is one coincidence."""
-DILUTED: Final = 0.3
-"""An account that shows the templates in less than this part of the usual share of its exchanges is doubted."""
-DOUBT: Final = -5.0
+DILUTED: Final = 0.8
+"""An account that shows the templates in less than this part of the usual share of its exchanges is doubted:"""
+STEEP: Final = 2.0
+"""so many nats for each e-fold. Who asks much meets many popular questions, and none of them often."""
+DOUBT: Final = -12.0
 ASIDE: Final = 0.2
 """A template that has less than so much of a typical one's hits is not what a cluster is known by."""
 AGAIN: Final = 1.0
@@ -22,6 +24,8 @@ AGAIN: Final = 1.0
 once may follow it twice."""
 ALONE: Final = 3.5
 """Odds that one template shown once or twice comes to at the most: a text can be met by chance, or be pasted."""
+MOSTLY: Final = 0.1
+"""The same holds of who shows them in a smaller part of what was heard of it: who asks much meets much."""
 RARE: Final = -4.0
 """The prior of being one of a small cluster goes no lower: the base rates are upper bounds already."""
 
@@ -81,6 +85,7 @@ def belong(hits: Hits, rows: Ints, accounts: Accounts, weights: Weights) -> Belo
     nats = np.bincount(at, each + np.minimum(again, each / 3), len(who))
     shown = np.bincount(at, hits["count"][rows], len(who))
     part = shown / np.maximum(accounts["heard"][who], 1)
-    doubt = np.clip(np.log(np.maximum(part, 1e-9) / max(DILUTED * weights.share, 1e-9)), DOUBT, 0.0)
+    doubt = np.clip(STEEP * np.log(np.maximum(part, 1e-9) / max(DILUTED * weights.share, 1e-9)), DOUBT, 0.0)
     odds = nats + doubt + weights.prior
-    return Belonging(who, np.where((np.bincount(at) >= 2) | (shown >= 3), odds, np.minimum(odds, ALONE)))
+    sure = ((np.bincount(at) >= 2) | (shown >= 3)) & (part >= MOSTLY)
+    return Belonging(who, np.where(sure, odds, np.minimum(odds, ALONE)))
