@@ -254,7 +254,7 @@ class Deciding:
             plain.append(stating(cluster))
         return arrays, {
             "clusters": plain, "following": self._following, "grouped": self.grouped, "weighed": self._weighed,
-            "stale": self._stale,
+            "stale": self._stale, "checked": self._checked,
         }  # fmt: skip
 
     def load(self, arrays: Mapping[str, Ints], saved: Mapping[str, Any]) -> None:
@@ -265,5 +265,5 @@ class Deciding:
             float(saved["grouped"]),
             int(saved["weighed"]),
         )
-        self._stale = int(saved["stale"])
+        self._stale, self._checked = int(saved["stale"]), float(saved["checked"])
         self._bases = arrays["deciding.bases"]
