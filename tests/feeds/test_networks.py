@@ -334,8 +334,10 @@ async def test_nonsense_in_redis_harms_nobody(server: EmbeddedServer) -> None:
 
 
 @redis_7
-async def test_many_at_once_are_a_few_round_trips(server: EmbeddedServer) -> None:
+async def test_many_at_once_are_a_few_round_trips(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a restart everybody is asked for at the same moment; who is asked for twice is asked once."""
+    # How long an exchange waits is another law: a busy machine may take longer for all of these.
+    monkeypatch.setattr(networks_fleet, "PATIENCE", 20.0)
     async with running(connected(server)) as one:
         subjects = [Subject("asn", f"a{number}", "k") for number in range(300)]
         found = await asyncio.gather(*(one.look(subject, "AS1") for subject in subjects * 2))
