@@ -18,13 +18,15 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.app.clocks import monotonic, wall
 from gateway.app.configuration import read_configuration
+from gateway.campaigns.verdict import Family
 from gateway.cli.configured import ConfigOption, fail, fail_with
 from gateway.cli.detect_text import show_backtest, show_status
 from gateway.cli.process_log import log_to_stderr
 from gateway.cli.progress import bar
+from gateway.detect.settings import SIGNALS
 from gateway.edge.workers import die_with_parent
 from gateway.feeds.verdicts import STATE, states_of
-from gateway.rules.problems import Problems
+from gateway.rules.problems import Problems, did_you_mean
 from gateway.stores.redis.client import blocking
 
 app = typer.Typer(no_args_is_help=True, help="Accounts that act as one: what is found, and what would have been.")
@@ -75,6 +77,10 @@ def backtest(
     from gateway.detect.backtest.whole import backtest as run_backtest  # noqa: PLC0415
     from gateway.detect.detector import Detector  # noqa: PLC0415
 
+    for name in without or ():
+        if name not in {*Family, *SIGNALS}:
+            known = [*map(str, Family), *SIGNALS]
+            fail(f"--without {name}: no family or signal is called so{did_you_mean(name, known)}", 2)
     wanted = Wanted(events, out, accounts, policies, begin, end, limit, shadow, delay, window, skip_bad)
     try:
         total = min(rows_of(events) or math.inf, limit or math.inf)

@@ -1,10 +1,25 @@
-"""The numbers of the detector, in one place. They were chosen by benign replay and by ablation (docs/detection.md)."""
+"""The numbers of the detector, in one place, and what can be left out of it; what came of them: docs/detection.md."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from gateway.campaigns.verdict import Family
+
+SIGNALS: Final = (
+    # links
+    *("payment", "document", "device", "phone", "email", "customer", "minted", "turns", "failover"),
+    # content
+    *("absence", "templates", "elicitation", "capabilities"),
+    # work
+    *("words", "output", "hours", "mix", "private", "fillings"),
+    # balance, and the size of a cluster, which is of no family
+    *("gini", "size"),
+    # network, registration
+    *("bundle", "asn", "prefix", "network_kinds", "cohort", "email_domain", "path", "signup_country"),
+)
+"""Names that can be left out, beside families. `pivot` and `trust` are families of one signal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ COUNTRIES: Final = ("US", "IN", "GB", "DE", "BR", "JP", "FR", "CA", "KR", "NG", 
 SHARES: Final = np.array([24, 16, 7, 6, 7, 6, 5, 5, 4, 3, 4, 3, 3, 3, 2, 2], float)
 HOSTING_ASNS: Final = (16509, 14618, 15169, 8075, 14061, 24940, 16276, 20473)
 MAIL: Final = ("gmail.com", "outlook.com", "qq.com", "icloud.com", "proton.me", "yahoo.com")
-NO_TRUST: Final = 0.0
 
 
 @dataclass(slots=True)

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.detect.settings import SIGNALS
 from loadtest.campaigns import curves, evasion, fragments, trials
 from loadtest.campaigns.bench import Bench
 from loadtest.campaigns.budget import Budget, SpentError
 from loadtest.campaigns.cache import replace as written
-from loadtest.campaigns.trials import ALL, FAMILIES, SIGNALS, Key, Results, Say
+from loadtest.campaigns.trials import ALL, FAMILIES, Key, Results, Say
 from loadtest.campaigns.world import Options, attacker
 from loadtest.machine import facts
 

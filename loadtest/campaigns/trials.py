@@ -21,19 +21,6 @@ ALL: Final = "all"
 """Nothing is left out."""
 OURS: Final = "tidegate"
 FAMILIES: Final = tuple(family.value for family in Family)
-SIGNALS: Final = (
-    # links
-    *("payment", "document", "device", "phone", "email", "customer", "minted", "turns", "failover"),
-    # content
-    *("absence", "templates", "elicitation", "capabilities"),
-    # work
-    *("words", "output", "hours", "mix", "private", "fillings"),
-    # balance, and the size of a cluster, which is of no family
-    *("gini", "size"),
-    # network, registration
-    *("bundle", "asn", "prefix", "network_kinds", "cohort", "email_domain", "path", "signup_country"),
-)
-"""Names that can be left out, one at a time. `pivot` and `trust` are families of one signal."""
 
 
 @dataclass(slots=True)

@@ -42,6 +42,11 @@ WRONG: dict[str, tuple[list[object], int, str]] = {
     "no such file": (["none.jsonl"], 1, "none.jsonl: no such file or folder"),
     "no time": (["e.jsonl", "--from", "noon"], 2, "--from noon: must be a time"),
     "the wrong way round": (["e.jsonl", "--from", "2026-02-01", "--until", "2026-01-01"], 2, "is not before"),
+    "no signal": (
+        ["e.jsonl", "--without", "contents"],
+        2,
+        "--without contents: no family or signal is called so: did you",
+    ),
     "a bad row": (["bad.jsonl"], 1, "bad.jsonl:2: no JSON"),
     "no policies": (["e.jsonl", "--policies", "none"], 1, "chain.yaml"),
 }
