@@ -57,7 +57,8 @@ def said_in_batch(requests: Sequence[Any]) -> Words:
 def said(content: object) -> tuple[str, int]:
     """Of a content, a string or a list of strings and of parts with text in them: its text, bounded, and the size."""
     if type(content) is str:
-        return (content if len(content) <= WHOLE else bounded(content)), len(content)
+        size = len(content)
+        return (content if size <= WHOLE else bounded(content)), size
     if type(content) is not list:
         return "", 0
     texts = []
@@ -66,28 +67,33 @@ def said(content: object) -> tuple[str, int]:
             texts.append(part)
         elif type(part) is dict and part.get("type", "text") in _TEXT and type(text := part.get("text")) is str:
             texts.append(text)
+    if len(texts) == 1:
+        text = texts[0]
+        size = len(text)
+        return (text if size <= WHOLE else bounded(text)), size
     return joined(texts)
 
 
 def _said(messages: list[Any], beside: object, ids: tuple[str, ...]) -> Words:
     """The last turn of the user, the last long ones of the assistant, and all instructions."""
-    prompt, size, system, before = "", 0, "", 0
-    turns: list[str] = []
-    for message in messages[: -LAST - 1 : -1]:
+    system, before = said(beside) if beside is not None else ("", 0)
+    prompt, size = "", 0
+    turns: tuple[str, ...] = ()
+    for message in reversed(messages) if len(messages) <= LAST else messages[: -LAST - 1 : -1]:
         if type(message) is not dict:
             continue
         role = message.get("role")
         if role == "user":
             if not size:
                 prompt, size = said(message.get("content"))
-        elif role == "assistant":
+                if size and len(turns) == TURNS:
+                    break
+        elif role == "assistant" and len(turns) < TURNS:
             turn, length = said(message.get("content"))
             if length >= TURN_WORDS:
-                turns.append(turn)
-        if size and len(turns) >= TURNS:
-            break
-    if beside is not None:
-        system, before = said(beside)
+                turns = (*turns, turn)
+                if size and len(turns) == TURNS:
+                    break
     for message in messages[:FIRST]:
         if type(message) is not dict:
             continue
@@ -100,4 +106,8 @@ def _said(messages: list[Any], beside: object, ids: tuple[str, ...]) -> Words:
             prompt, size = said(message.get("content"))
     if before > WHOLE:
         system = bounded(system)
-    return Words(system, prompt, tuple(turns[:TURNS]), (before, size), ids)
+    # As Words(...), at half its cost: this stands in every exchange.
+    return _made(Words, (system, prompt, turns, (before, size), ids))
+
+
+_made: Final = tuple.__new__

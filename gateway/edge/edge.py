@@ -310,7 +310,7 @@ class Edge:
             and context.ask.generates
             and context.principal is not None
         ):
-            self.observer.note((context, context.principal, asked, exchange.words, outcome, reason, status, elapsed))
+            self.observer.note((context, context.principal, asked, exchange.said, outcome, reason, status, elapsed))
         trace = exchange.trace
         if trace is not None and self.traces is not None:
             wall = self.wall()

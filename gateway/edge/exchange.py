@@ -22,11 +22,11 @@ from gateway.policy import ALLOW, Ask, Context, Limit, Outcome
 from gateway.wire.status import status_line
 
 if TYPE_CHECKING:
-    from gateway.campaigns.words import Words
     from gateway.chain.chain import Asked
     from gateway.edge.answer import Answer
     from gateway.edge.connection import ClientConnection
     from gateway.edge.edge import Edge
+    from gateway.edge.observed import Said
     from gateway.telemetry.traces import Trace
 
 SAFE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
@@ -59,11 +59,11 @@ class Exchange:
         "request_id",
         "retyped",
         "route",
+        "said",
         "trace",
         "tunnelled",
         "upstream",
         "websocket",
-        "words",
     )
 
     def __init__(self, edge: Edge, client: ClientConnection, body: bytes) -> None:
@@ -89,7 +89,7 @@ class Exchange:
         """Loop time after which the sweep calls `overdue`; 0 while nothing is waited for."""
         self.allowance: Allowance | None = None
         self.trace: Trace | None = None
-        self.words: Words | None = None
+        self.said: Said | None = None
 
     # -- asking the chain -----------------------------------------------------------------------------------------
 
