@@ -25,17 +25,17 @@ from gateway.app.detector_facts import DirectoryFacts
 from gateway.app.detector_kept import FOLDER, Kept, Snapshots
 from gateway.app.detector_levels import Levels
 from gateway.app.detector_names import Names
+from gateway.app.detector_standing import Standing, taken_back
 from gateway.app.detector_stream import Following, Heard
 from gateway.app.detector_telling import RENEWED, Lease, Telling
 from gateway.app.directory import Directory, open_durable
 from gateway.app.fleet_secret import shared_secrets
 from gateway.campaigns.minted import Mint
 from gateway.campaigns.ruling import Ruling
-from gateway.campaigns.verdict import Verdict
 from gateway.detect.detector import Detector
 from gateway.detect.interface import Detecting
 from gateway.detect.settings import Settings
-from gateway.detect.told import Cluster, Told
+from gateway.detect.told import Told
 from gateway.feeds.verdicts import STATE
 from gateway.fleet_stream import AWAY
 from gateway.stores.redis.client import client
@@ -78,8 +78,7 @@ class Process:
         self._following = Following(redis)
         self._names = Names()
         self._known: set[str] = set()
-        self._standing: dict[str, Verdict] = {}
-        self._clusters: dict[str, Cluster] = {}
+        self._standing = Standing()
         self._events = 0
         self._newest = 0.0
         """Unix time of the last event that was heard."""
@@ -157,7 +156,7 @@ class Process:
             await self._rule(rulings)
         told = self._names.told(await asyncio.to_thread(self._detector.look, now))
         self._looked = monotonic() - began
-        self._remember(told)
+        self._standing.remember(told, wall())
         if self._lease.held:
             self._lead(told)
             await self._telling.tell(self._lease)
@@ -167,9 +166,13 @@ class Process:
         """By the names of this detector's own clusters."""
         named = {name for ruling in rulings for name in (ruling.cluster, ruling.other) if name}
         members = await self._facts.members_of(named)
+        clusters = self._standing.clusters
         self._detector.rule(
-            [self._names.ruling(ruling, lambda name: members.get(name, ()), self._clusters) for ruling in rulings]
+            [self._names.ruling(ruling, lambda name: members.get(name, ()), clusters) for ruling in rulings]
         )
+        freed = self._standing.ruled(rulings, wall())
+        if self._lease.held:
+            self._telling.add(freed, (), ())
 
     def _erase(self) -> None:
         """Who was erased is told of no more."""
@@ -179,34 +182,17 @@ class Process:
         self._names.erase(gone)
         self._detector.forget(gone)
         self._known -= gone
-        for account in gone:
-            self._standing.pop(account, None)
-        self._clusters = {name: self._names.without(cluster) for name, cluster in self._clusters.items()}
+        self._standing.erase(gone, self._names)
         self._telling.drop(gone, self._names.without)
         if self._lease.held:
-            self._telling.add(self._names.taken_back(gone), (), ())
-
-    def _remember(self, told: Told) -> None:
-        for verdict in told.verdicts:
-            if verdict.score > 0.0:
-                self._standing[verdict.account] = verdict
-            else:
-                self._standing.pop(verdict.account, None)
-        now = wall()
-        over = [account for account, verdict in self._standing.items() if verdict.expires <= now]
-        for account in over:
-            del self._standing[account]
-        for cluster in told.clusters:
-            self._clusters[cluster.id] = cluster
-        for cluster_id in told.gone:
-            self._clusters.pop(cluster_id, None)
+            self._telling.add(taken_back(gone), (), ())
 
     def _lead(self, told: Told) -> None:
         """Who has just begun to tell says all that stands: the one before may have known less."""
         if self._led != self._lease.term:
             self._led = self._lease.term
             self._telling.forget()
-            self._telling.add(self._standing.values(), self._clusters.values(), ())
+            self._telling.add(self._standing.whole(), self._standing.clusters.values(), ())
         self._telling.add(told.verdicts, told.clusters, told.gone)
 
     async def _lease_on(self) -> None:
@@ -242,10 +228,10 @@ class Process:
             "accounts": int(accounts),
             "bytes": int(size),
             "waiting_for_facts": len(self._facts),
-            "verdicts": len(self._standing),
+            "verdicts": len(self._standing.verdicts),
             "told": self._telling.counts.told,
-            "clusters": len(self._clusters),
-            "levels": dict(Counter(self._levels.of(cluster).word for cluster in self._clusters.values())),
+            "clusters": len(self._standing.clusters),
+            "levels": dict(Counter(self._levels.of(cluster).word for cluster in self._standing.clusters.values())),
             "kept": self._kept,
             "look_seconds": round(self._looked, 3),
             "version": __version__,
@@ -275,7 +261,7 @@ class Process:
         self._names = Names(kept.state, kept.erased)
         self._events, self._known = kept.events, set(kept.names)
         self._rate = (monotonic(), kept.events, 0.0)
-        self._standing = {verdict.account: verdict for verdict in kept.verdicts}
+        self._standing.verdicts = {verdict.account: verdict for verdict in kept.verdicts}
 
     async def _keep(self) -> None:
         kept = Kept(
@@ -284,7 +270,7 @@ class Process:
             self._facts.version,
             self._events,
             sorted(self._known),
-            list(self._standing.values()),
+            list(self._standing.verdicts.values()),
             self._names.state,
             sorted(self._names.erased),
         )

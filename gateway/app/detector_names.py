@@ -13,7 +13,6 @@ from hashlib import blake2b
 from typing import Final
 
 from gateway.campaigns.ruling import Ruling
-from gateway.campaigns.verdict import Verdict
 from gateway.detect.told import Cluster, Told
 
 HALF: Final = 0.5
@@ -67,10 +66,6 @@ class Names:
         """Somebody has the name again."""
         if self.erased:
             self.erased.difference_update(map(marked, accounts))
-
-    def taken_back(self, accounts: Iterable[str]) -> list[Verdict]:
-        """What is said of them for the last time."""
-        return [Verdict(account, "", 0.0) for account in accounts]
 
     def without(self, cluster: Cluster) -> Cluster:
         """Without who was erased."""

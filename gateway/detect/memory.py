@@ -58,6 +58,17 @@ class Memory:
         self._looked = 0.0
         self._unlooked = 0
 
+    def known(self, names: Iterable[str]) -> Ints:
+        """Rows of these; new ones where there are none."""
+        rows = []
+        for name in names:
+            if name not in self.accounts.index and self.accounts.full(1):
+                self.forget(self.now, 1)
+            row = self.accounts.row(name)
+            self._tagged(name, row)
+            rows.append(row)
+        return np.array(rows, np.int32)
+
     def learn(self, facts: Iterable[AccountFacts]) -> None:
         rows = []
         for fact in facts:

@@ -65,7 +65,8 @@ class Rulings:
         self._held = self._held[-256:]
 
     def _clear(self, accounts: Iterable[str], until: float, now: float) -> None:
-        rows = chosen(accounts, self._memory.accounts)
+        # Also who was not heard of yet: after a restart rulings come before what the stream holds.
+        rows = self._memory.known(accounts)
         self._memory.accounts["cleared"][rows] = np.maximum(self._memory.accounts["cleared"][rows], until)
         self._memory.accounts.trust(rows, now)
 

@@ -20,3 +20,11 @@ def test_a_rejection_that_has_ended_counts_for_nothing() -> None:
     assert rulings.expire(100.0)
     assert [word for word, _ in words.values()] == [Word.NOTHING]
     assert rulings.templates(101.0) == set()
+
+
+def test_who_is_cleared_before_being_heard_of_is_cleared() -> None:
+    """A detector that begins anew reads all rulings before it has read what the stream holds."""
+    memory = Memory(Settings(shingles_at_most=1 << 12), None)
+    Rulings(memory).rule([Ruling(1, 10.0, Ruled.CLEARED, accounts=("later",), until=100.0)], {})
+    assert memory.accounts["cleared"][memory.accounts.row("later")] == 100.0
+    assert memory.accounts["trusted"][memory.accounts.row("later")]

@@ -98,7 +98,12 @@ async def test_a_campaign_is_found_within_seconds_and_honest_people_are_not(stag
     relayed = {account.name for account in stage.relayed}
     assert set(verdicts) <= relayed
     assert len(verdicts) >= 0.9 * RELAYED
-    assert all(verdict.kinds >= 2 for verdict in verdicts.values())
+
+    async def by_several_kinds() -> bool:
+        return all(verdict.kinds >= 2 for verdict in (await stage.verdicts()).values())
+
+    # Its first word may be a mild one, by links alone.
+    await until(by_several_kinds, limit=20.0)
 
 
 async def test_what_the_sdk_raises(stage: Stage) -> None:
