@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
 import math
 import os
-import signal
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvloop
 from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.app.clocks import monotonic, wall
@@ -21,11 +17,10 @@ from gateway.app.configuration import read_configuration
 from gateway.campaigns.verdict import Family
 from gateway.cli.configured import ConfigOption, fail, fail_with
 from gateway.cli.detect_text import show_backtest, show_status
-from gateway.cli.process_log import log_to_stderr
 from gateway.cli.progress import bar
+from gateway.cli.supervised import run_supervised
 from gateway.detect.settings import SIGNALS
-from gateway.edge.workers import die_with_parent
-from gateway.feeds.verdicts import STATE, states_of
+from gateway.feeds.verdicts import LEADER, STATE, states_of
 from gateway.rules.problems import Problems, did_you_mean
 from gateway.stores.redis.client import blocking
 
@@ -113,23 +108,9 @@ def run(
     # numpy and scipy take a second to load, and the other commands need none of them.
     from gateway.app.detector import work  # noqa: PLC0415
 
-    if parent:
-        die_with_parent(parent)
-    log_to_stderr()
-    try:
-        configuration = read_configuration(config, copy=copy)
-        log_to_stderr(configuration.file.process_log)
-        uvloop.run(_until_told(lambda stopping: work(configuration, stopping, wholes, look, snapshot)))
-    except Problems as problems:
-        fail_with(problems)
-
-
-async def _until_told(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    await work(stopping)
+    run_supervised(
+        config, copy, parent, lambda configuration, stopping: work(configuration, stopping, wholes, look, snapshot)
+    )
 
 
 @app.command()
@@ -144,7 +125,7 @@ def status(
         fail_with(problems)
     try:
         redis = blocking(configuration.file.redis.get_secret_value())
-        states = states_of(redis.hgetall(STATE), wall())
+        states = states_of(redis.hgetall(STATE), redis.get(LEADER), wall())
     except (RedisError, RedisClusterException, OSError, ValueError) as error:
         fail(f"Redis does not answer: {error}")
     if as_json:
