@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import aiohttp
 import orjson
 
-from gateway.feeds.verdicts import STATE, states_of
+from gateway.feeds.verdicts import LEADER, STATE, states_of
 from gateway.fleet_stream import AWAY
 from gateway.rules.whole import Whole
 
@@ -87,9 +87,10 @@ async def detectors(redis: Any, now: float) -> list[dict[str, Any]]:
     """How each of the fleet's detectors is, who tells first; none where Redis does not answer. `now` is Unix time."""
     try:
         async with asyncio.timeout(ANSWER_WITHIN):
-            return states_of(await redis.hgetall(STATE), now)
+            found, leader = await asyncio.gather(redis.hgetall(STATE), redis.get(LEADER))
     except AWAY:
         return []
+    return states_of(found, leader, now)
 
 
 async def _prepare(socket: Path, whole: Whole) -> Answer:

@@ -3,7 +3,7 @@
 `tg:verdicts`        hash: account -> JSON of its verdict. One with score 0 takes back what was said, and stays until
                      nobody can have missed it
 `tg:verdicts:told`   stream: one entry a batch that changed, of which `v` is a JSON array of verdicts
-`tg:detect:leader`   who tells: one of the detectors, for some seconds
+`tg:detect:leader`   who tells: the name of one of the detectors and a word of its own, for some seconds
 `tg:detect:term`     its term: Unix time at which it began, and more than that of the one before. Versions begin with it
 `tg:detect:state`    hash: name of a detector -> JSON of how it is, for `tidegate detect status` and for metrics
 """
@@ -103,16 +103,19 @@ def read(content: bytes | str) -> Verdict:
     return verdict_of(orjson.loads(content))
 
 
-def states_of(found: Mapping[Any, Any], now: float) -> list[dict[str, Any]]:
+def states_of(found: Mapping[Any, Any], leader: bytes | str | None, now: float) -> list[dict[str, Any]]:
     """Of the hash STATE: how each detector is that has said so lately, who tells first. What makes no sense is left
-    out.
+    out. `leader` is what LEADER holds: who tells is known by that alone, as one that was killed says for a while yet
+    that it does.
     """
+    text = leader if isinstance(leader, str) else (leader or b"").decode(errors="replace")
+    holder, _, _ = text.rpartition(" ")
     states = []
     for content in found.values():
         try:
             state = orjson.loads(content)
             if state.keys() >= _STATED and abs(now - state["time"]) < SILENT:
-                states.append(state)
+                states.append(state | {"leader": bool(holder) and holder == state["name"]})
         except (ValueError, TypeError, AttributeError):
             continue
     return sorted(states, key=lambda state: (not state["leader"], str(state["name"])))

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
-from gateway.feeds.verdicts import STATE
+from gateway.feeds.verdicts import LEADER, STATE
 from tests import servers
 from tests.cli.run import data, tidegate
 from tests.detect.backtest import rows
@@ -91,12 +91,13 @@ async def test_status(fleet: tuple[Path, Redis]) -> None:
         1,
         "No detector says anything of itself. Is `detector` stated in tidegate.yaml?\n",
     )
-    await redis.hset(STATE, "warm", state(name="warm"))
+    await redis.hset(STATE, "warm", state(name="warm", leader=True))  # Killed, and it has not heard of it.
     alone = tidegate("detect", "status", "--config", config)
     assert alone.exit_code == 1
     assert "None of them tells" in alone.stdout
     leads = state(name="one", leader=True, lag=1.25, clusters=3, levels={"hold": 2, "observe": 1}, missed_seconds=9.0)
     await redis.hset(STATE, "one", leads)
+    await redis.set(LEADER, "one 5f0a9c")
     said = tidegate("detect", "status", "--config", config, columns=140)
     assert said.exit_code == 0
     lines = said.stdout.splitlines()

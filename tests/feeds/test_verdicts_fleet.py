@@ -125,8 +125,21 @@ STATED = {
 }  # fmt: skip
 
 
-def test_states() -> None:
-    """Who tells comes first; who has said nothing for a while, and what makes no sense, is left out."""
+@pytest.mark.parametrize(
+    ("leader", "names", "leads"),
+    [
+        pytest.param(b"two a1b2", ["two", "one"], [True, False], id="the holder, first"),
+        pytest.param("two a1b2", ["two", "one"], [True, False], id="as text"),
+        pytest.param(b"one a1b2", ["one", "two"], [True, False], id="not one that was killed and says so still"),
+        pytest.param(None, ["one", "two"], [False, False], id="nobody"),
+        pytest.param(b"gone a1b2", ["one", "two"], [False, False], id="one that says nothing of itself"),
+        pytest.param(b"\xff", ["one", "two"], [False, False], id="what makes no sense"),
+    ],
+)
+def test_states(leader: bytes | str | None, names: list[str], leads: list[bool]) -> None:
+    """Who holds the lease tells, whatever it says of itself, and comes first; who has said nothing for a while, and
+    what makes no sense, is left out.
+    """
     found = {
         b"one": orjson.dumps(STATED),
         b"two": orjson.dumps(STATED | {"name": "two", "leader": True}),
@@ -135,7 +148,9 @@ def test_states() -> None:
         b"other": b"[]",
         b"less": b'{"name": "less"}',
     }
-    assert [state["name"] for state in states_of(found, NOW)] == ["two", "one"]
+    states = states_of(found, leader, NOW)
+    assert [state["name"] for state in states] == names
+    assert [state["leader"] for state in states] == leads
 
 
 # -- in the fleet -------------------------------------------------------------------------------------------------

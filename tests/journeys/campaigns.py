@@ -30,7 +30,7 @@ from gateway.campaigns.wire import FIELD_EVENTS, unpack
 from gateway.demo.verification.world import CREDENTIALS
 from gateway.detect.observations import STREAM
 from gateway.detect.sketching import Sketching, keys_of
-from gateway.feeds.verdicts import HELD, STATE, TOLD, read, states_of
+from gateway.feeds.verdicts import HELD, LEADER, STATE, TOLD, read, states_of
 from gateway.stores.embedded import free_port
 from gateway.stores.redis.client import client
 from tests import servers
@@ -121,7 +121,7 @@ class Stage:
 
     async def states(self) -> list[dict[str, Any]]:
         """As `tidegate detect status` reads it."""
-        return states_of(await self.redis.hgetall(STATE), time.time())
+        return states_of(await self.redis.hgetall(STATE), await self.redis.get(LEADER), time.time())
 
     async def operator(self, method: str, path: str, content: Any = None, **fields: str) -> Any:
         """The answer's JSON (text, where it is none) on the operators' port."""
