@@ -19,6 +19,7 @@ from gateway.control.access.answers import said
 from gateway.control.access.content import query
 from gateway.control.access.roles import Permission
 from gateway.control.account_shapes import Shape
+from gateway.control.detectors import Detectors, DetectorsApi
 from gateway.control.exchanges import DAY, WEEK, Kept
 from gateway.control.limits.applied import Holds, Look
 from gateway.control.live.lines import Told
@@ -50,8 +51,6 @@ class Process(NamedTuple):
     restarts: int
 
 
-Detectors = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
-"""How each of the fleet's is (`gateway.control.fleet.detectors`), who tells first."""
 Ages = Sequence[tuple[str, float, bool]]
 """Name, age in seconds, stale: of lists."""
 
@@ -108,7 +107,8 @@ class HealthApi:
                 self.show,
                 Permission.LOOK,
                 "How the parts are: workers, Redis, directory, feeds; with what to do where one is not well",
-            )
+            ),
+            *DetectorsApi(self._sources.detectors, self._sources.wall).operations(),
         ]
 
     async def show(self, request: web.Request) -> web.Response:

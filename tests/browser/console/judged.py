@@ -22,6 +22,7 @@ from gateway.control.cases.api import CasesApi
 from gateway.control.cases.judging import Judging
 from gateway.control.cases.preview import Rules
 from gateway.control.console import Console
+from gateway.control.detectors import DetectorsApi
 from gateway.control.jobs import Jobs
 from gateway.control.operations import OPERATOR, Operator
 from gateway.detect.settings import Settings
@@ -43,6 +44,8 @@ class Judged:
     role: Role = Role.ANALYST
     origin: str = ""
     verdicts: Told = field(default_factory=Told)
+    detectors: list[dict[str, Any]] = field(default_factory=list)
+    """What each has said of itself."""
 
     def session(self) -> dict[str, Any]:
         permissions = sorted(MAY[self.role])
@@ -83,7 +86,12 @@ async def judged(folder: Path) -> AsyncIterator[Judged]:
         made.verdicts,
     )  # fmt: skip
     app = web.Application(middlewares=[border, stated])
-    for operation in (*Console().operations(), *CasesApi(judging).operations(), *made.jobs.operations()):
+
+    async def told() -> list[dict[str, Any]]:
+        return made.detectors
+
+    looking = (*CasesApi(judging).operations(), *DetectorsApi(told, time.time).operations())
+    for operation in (*Console().operations(), *looking, *made.jobs.operations()):
         app.router.add_route(operation.method, operation.path, operation.handler)
     app.router.add_get("/session", session)
     frame = Fake()

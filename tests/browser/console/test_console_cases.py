@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -151,6 +153,35 @@ async def test_a_case_of_25_000(page: Page, port: Judged) -> None:
     await expect(dialog(page)).to_contain_text("25000 accounts")
     assert await looks(page, "case-approve") == []
     await page.keyboard.press("Escape")
+    port.detectors = [detector()]
     await go(page, port, "cases?state=all")
+    await expect(page.get_by_role("region", name="The detector")).to_contain_text("41,234")
     await expect(page.get_by_role("link", name=f"Case {case}", exact=True)).to_be_visible()
     assert await looks(page, "cases") == []
+
+
+def detector(**members: Any) -> dict[str, Any]:
+    """What one says of itself."""
+    return {
+        "name": "here:1", "leader": True, "time": time.time(), "lag": 0.0, "rate": 212.4, "events": 9, "clusters": 3,
+        "accounts": 41_234, "missed_seconds": 0.0, "levels": {"hold": 2, "observe": 1}, "kept": time.time() - 20.0,
+    } | members  # fmt: skip
+
+
+async def test_the_detector(page: Page, port: Judged) -> None:
+    """Who tells, how far behind it is, what it holds and since when on disk; and that none tells, where none does."""
+    port.detectors = [detector(lag=75.0, kept=0.0, name=HOSTILE), detector(name="there:2", leader=False)]
+    await go(page, port, "cases")
+    region = page.get_by_role("region", name="The detector")
+    await expect(region).to_contain_text(f"{HOSTILE} tells; 1 follows, and would take over")
+    for name, value in (
+        ("Behind", "1 min 15 s"), ("Exchanges a second", "212"), ("Accounts it remembers", "41,234"),
+        ("Clusters", "1 at observe, 2 at hold"), ("Kept on disk", "never yet"),
+    ):  # fmt: skip
+        term = region.locator("dl > div").filter(has=page.locator("dt", has_text=re.compile(f"^{name}$")))
+        await expect(term.get_by_role("definition")).to_have_text(value)
+    await hostile_is_text(page)
+    port.detectors = [detector(leader=False)]
+    await page.reload()
+    await expect(region).to_contain_text("No detector tells")
+    port.detectors = []

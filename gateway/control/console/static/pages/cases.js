@@ -2,6 +2,7 @@
 import "../parts/case_style.js";
 import { Link, Loaded, Page, Section, Tag, html, useLoad } from "../parts/ui.js";
 import { get } from "../parts/api.js";
+import { Detector } from "../parts/case_detector.js";
 import { FAMILIES, LEVELS, STATES, TONES } from "../parts/case_words.js";
 import { ago, number, time } from "../parts/format.js";
 import { navigate, setQuery } from "../parts/router.js";
@@ -21,6 +22,7 @@ export default function Cases({ query }) {
       <option value="" selected=${!level}>any</option>${Object.keys(LEVELS).map((one) => html`<option key=${one} value=${one} selected=${one === level}>${one}</option>`)}</select></label>
     <${Segments} label="Which cases" options=${WHICH} value=${state} onChange=${(one) => setQuery({ state: one, skip: "" })} />`;
   return html`<${Page} title="Cases" lead="Accounts that act as one. The rules act on them by themselves up to verification; to suspend is for people.">
+    <${Detector} />
     <${Section} title="Clusters" actions=${actions} note=${found.data ? counted(found.data.counts) : ""}>
       <${Loaded} of=${found}>${(data) => html`<div class="as-cards"><${Table} caption="Cases, the surest first" hideCaption rows=${data.cases} filename=${`cases-${state}`} columns=${COLUMNS}
           onRow=${(row) => navigate(`cases/${row.id}`)} empty=${state === "open" ? "No cluster waits for anybody. Without a detector there never is one." : "There is none."} /></div>
