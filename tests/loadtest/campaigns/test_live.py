@@ -20,7 +20,7 @@ ROW: dict[str, Any] = {
 def test_a_row_is_a_request() -> None:
     """Its texts, its turns in their order, and an id that reads as minted for the other account."""
     mint = Mint(b"a key of the test")
-    body = orjson.loads(_body(ROW, mint))
+    body = orjson.loads(_body(ROW, mint, time.time()))
     assert [message["role"] for message in body["messages"]] == [
         "system", "assistant", "assistant", "assistant", "tool", "user",
     ]  # fmt: skip
