@@ -184,11 +184,12 @@ class Memory:
 
     def copied(self, rows: Ints) -> Ints:
         """Of `rows` of hits those of who did not write the template: that others show one's text is their doing."""
-        authors = np.full(max(self.content.templates, default=0) + 1, -1)
-        for id_, template in self.content.templates.items():
-            authors[id_] = template.author
-        held = self.hits["template"][rows]
-        author = np.where(held < len(authors), authors[np.minimum(held, len(authors) - 1)], -1)
+        if not len(rows):
+            return rows
+        templates = self.content.templates
+        held, at = np.unique(self.hits["template"][rows], return_inverse=True)
+        authors = [templates[id_].author if id_ in templates else -1 for id_ in held.tolist()]
+        author = np.array(authors, np.int64)[at]
         kept: Ints = rows[author != hashed(self.accounts["party"][self.hits["account"][rows]])]
         return kept
 

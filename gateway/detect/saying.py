@@ -21,6 +21,8 @@ CHANGED: Final = 0.5
 STEADY: Final = 1.0
 """Nats below the alarm at which what was said is taken back: not each time that it is crossed."""
 
+_OWN: Final = np.array([[own_trust(trusted, stated) for stated in (False, True)] for trusted in (False, True)])
+
 
 class Saying:
     def __init__(self, accounts: Accounts, settings: Settings) -> None:
@@ -34,10 +36,10 @@ class Saying:
         accounts = self._accounts
         known = list(clusters)
         score, best = np.zeros(len(rows)), np.full(len(rows), -1, np.int64)
-        own = self._own_trust(rows, now)
+        own, allowed = self._own_trust(rows, now), self._allowed(rows, now)
         for place, cluster in enumerate(known):
             ceiling = np.minimum(cluster.score, EVEN + cluster.odds(rows)) - own
-            ceiling = np.minimum(ceiling, self._allowed(rows, now))
+            ceiling = np.minimum(ceiling, allowed)
             # A little more must speak for another cluster than for the one that an account is in.
             stays = np.where(accounts["cluster"][rows] == cluster.number, 0.25, 0.0)
             better = ceiling + stays > np.where(best >= 0, score, 0.0)
@@ -61,8 +63,8 @@ class Saying:
             return np.zeros(len(rows))
         accounts = self._accounts
         stated = accounts["contract"][rows] | (accounts["cleared"][rows] > now)
-        trusted = accounts["trusted"][rows]
-        return np.array([own_trust(bool(a), bool(b)) for a, b in zip(trusted, stated, strict=True)])
+        own: Ints = _OWN[accounts["trusted"][rows].astype(np.intp), stated.astype(np.intp)]
+        return own
 
     def _told(self, rows: Ints, score: Ints, best: Ints, known: list[Cluster], own: Ints, now: float) -> list[Verdict]:
         accounts = self._accounts

@@ -62,11 +62,12 @@ def _marks(cluster: Cluster, memory: Memory, everybody: Everybody) -> tuple[list
     found: list[tuple[Mark, str, Ints]] = []
     hits, core = memory.hits, cluster.core
     rows = np.flatnonzero(np.isin(hits["template"], cluster.templates) & np.isin(hits["account"], core))
+    shown, who = hits["template"][rows], hits["account"][rows]
     for place, id_ in enumerate(cluster.templates.tolist()):
         template = memory.content.templates.get(id_)
         if template is None or cluster.weights is None:
             continue
-        showing = np.unique(hits["account"][rows[hits["template"][rows] == id_]])
+        showing = np.unique(who[shown == id_])
         trusted = "none of them trusted" if not template.trusted else f"{template.trusted} trusted parties show it too"
         words = f"a template of {len(template.shingles)} shingles, in {len(showing)} accounts, {trusted}"
         sample = tuple(f"{int(shingle):016x}" for shingle in template.shingles[:SAMPLE])
@@ -74,11 +75,14 @@ def _marks(cluster: Cluster, memory: Memory, everybody: Everybody) -> tuple[list
         mark = Mark(f"t{template.key:016x}", Family.CONTENT, words, len(showing), round(nats, 2), sample)
         found.append((mark, str(Family.CONTENT), showing))
     shared = everybody.shared
-    inside = np.isin(shared.account, core)
-    for number, count in zip(*np.unique(shared.number[inside], return_counts=True), strict=True):
+    # Rows of one attribute after the other: those of each in their order.
+    inside = np.flatnonzero(np.isin(shared.account, core))
+    inside = inside[np.argsort(shared.number[inside], kind="stable")]
+    _, starts, counts = np.unique(shared.number[inside], return_index=True, return_counts=True)
+    for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
         if count < 2:
             continue
-        mine = np.flatnonzero(inside & (shared.number == number))[:EDGES]
+        mine = inside[start : start + min(count, EDGES)]
         name = NAMES[int(shared.kind[mine[0]])]
         nats = KINDS[name].nats / float(np.log2(max(2, shared.degree[mine[0]])))
         words = f"{KINDS[name].words}, shared by {count} of them"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import Final
@@ -158,5 +159,15 @@ def test_many_at_once_are_as_each_alone(texts: list[str]) -> None:
     """What is made plain in one go is what each text is, whatever stands beside it; the rest is left for later."""
     texts = [*texts, "a" * 4 * WORDS]
     for text, plain in zip(texts, _plains(texts), strict=True):
-        simple = text.isascii() and "\0" not in text and len(text) < 4 * WORDS
+        simple = "\0" not in text and len(text) < 4 * WORDS
         assert plain == (plain_of(text) if simple else None)
+
+
+@given(st.lists(st.text(st.sampled_from("aΣς9٤0 .,\0\u4e2d\u0e01\u0130\ud800\U0001f600"), max_size=40), max_size=8))
+def test_any_script_is_read_as_the_definition_says(texts: list[str]) -> None:
+    """Many in one go, or one: lower case, each run of digits a 0, a character of a script without spaces by itself."""
+    solid = r"\u0e00-\u0eff\u3400-\u9fff"
+    for text, plain in zip(texts, _plains(texts), strict=True):
+        words = re.findall(rf"[{solid}]|[^\W{solid}]+", re.sub(r"\d+", "0", text.lower()))
+        assert plain_of(text).decode().split() == words
+        assert plain is None or plain.decode().split() == words
