@@ -39,6 +39,7 @@ from gateway.accounts.sql import accounts, keys, migrate, standing
 from gateway.accounts.sql.database import Writing
 from gateway.app.configuration import read_configuration
 from gateway.campaigns.minted import Mint
+from gateway.campaigns.verdict import Level, Verdict
 from gateway.demo.verification.world import CREDENTIALS
 from gateway.detect.backtest.whole import Wanted, backtest
 from gateway.detect.detector import Detector
@@ -91,6 +92,8 @@ class Ran:
     reasons: Mapping[str, int]
     beside: Judgement
     """Of the backtest of the same exchanges."""
+    hurt: Sequence[str]
+    """By which evidence honest accounts were challenged, a line for each cluster."""
 
 
 def live(
@@ -119,6 +122,8 @@ def live(
         ran = through(folder / "world", folder / "live", policies, minutes * 60.0, speed)
     show(name, ran.judgement, console())
     print(f"{ran.exchanges:,} exchanges in {ran.seconds:.0f} s, the latest {ran.late:.2f} s late; {dict(ran.reasons)}")
+    for line in ran.hurt:
+        print(line)
     beside = ran.beside
     print(
         f"the backtest of the same exchanges: leak {beside.leak:.3%}, alarm {shown_moment(beside.alarm)}, recall"
@@ -152,8 +157,9 @@ def through(world: Path, folder: Path, policies: Path, seconds: float, speed: fl
         with serving.gateway(cores, clock):
             asked = asyncio.run(serving.ask(rows, clock))
         run = serving.run(redis, asked, clock)
+        hurt = list(serving.hurt(redis, {one.account: one.label for one in truth.accounts}))
     reasons = Counter(reason for _, reason in asked.answers)
-    return Ran(judge(truth, run), len(rows), time.time() - clock.here, asked.late, reasons, beside)
+    return Ran(judge(truth, run), len(rows), time.time() - clock.here, asked.late, reasons, beside, hurt)
 
 
 def _backtest(world: Path, folder: Path, policies: Path, sent: npt.NDArray[np.bool_]) -> Run:
@@ -290,6 +296,26 @@ class _Serving:
             if verdict.score > 0.0:
                 members.setdefault(verdict.cluster, []).append(verdict.account)
         return Run(decisions, tuple(words), {cluster: tuple(found) for cluster, found in members.items()})
+
+    def hurt(self, redis: Redis, labels: Mapping[str, str]) -> Iterator[str]:
+        """Why honest accounts were challenged: of each cluster of which some were, whoever is of it, and the evidence
+        of the highest score that was said of one.
+        """
+        response = self._response()
+        found: dict[str, tuple[dict[str, str], list[Verdict]]] = {}
+        entries: Any = redis.xrange(TOLD)
+        for verdict in (verdict_of(said) for _, fields in entries for said in orjson.loads(fields[b"v"])):
+            members, worst = found.setdefault(verdict.cluster, ({}, []))
+            members[verdict.account] = labels[verdict.account]
+            if labels[verdict.account] != "campaign":
+                level = response.level(verdict, self._tiers[verdict.account])
+                if level >= Level.CHALLENGE and (not worst or worst[0].score < verdict.score):
+                    worst[:] = [verdict]
+        for cluster, (members, worst) in found.items():
+            for verdict in worst:
+                families = ", ".join(f"{family} {nats:.1f}" for family, nats in verdict.families)
+                who = ", ".join(f"{count} {label}" for label, count in Counter(members.values()).most_common())
+                yield f"{cluster} ({who}), {verdict.score:.1f} nats: {families}. {' '.join(verdict.evidence)}"
 
     def _response(self) -> Response:
         for entry in load(self._folder / "policies", policy_kinds(), {}).entries:
