@@ -20,7 +20,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -298,30 +298,36 @@ class _Serving:
         return Run(decisions, tuple(words), {cluster: tuple(found) for cluster, found in members.items()})
 
     def hurt(self, redis: Redis, labels: Mapping[str, str]) -> Iterator[str]:
-        """Why honest accounts were challenged: of each cluster of which some were, whoever is of it, and the evidence
-        of the highest score that was said of one.
-        """
+        """By which evidence honest accounts were challenged."""
         response = self._response()
-        found: dict[str, tuple[dict[str, str], list[Verdict]]] = {}
         entries: Any = redis.xrange(TOLD)
-        for verdict in (verdict_of(said) for _, fields in entries for said in orjson.loads(fields[b"v"])):
-            members, worst = found.setdefault(verdict.cluster, ({}, []))
-            members[verdict.account] = labels[verdict.account]
-            if labels[verdict.account] != "campaign":
-                level = response.level(verdict, self._tiers[verdict.account])
-                if level >= Level.CHALLENGE and (not worst or worst[0].score < verdict.score):
-                    worst[:] = [verdict]
-        for cluster, (members, worst) in found.items():
-            for verdict in worst:
-                families = ", ".join(f"{family} {nats:.1f}" for family, nats in verdict.families)
-                who = ", ".join(f"{count} {label}" for label, count in Counter(members.values()).most_common())
-                yield f"{cluster} ({who}), {verdict.score:.1f} nats: {families}. {' '.join(verdict.evidence)}"
+        told = (verdict_of(said) for _, fields in entries for said in orjson.loads(fields[b"v"]))
+        return hurt(told, labels, lambda verdict: response.level(verdict, self._tiers[verdict.account]))
 
     def _response(self) -> Response:
         for entry in load(self._folder / "policies", policy_kinds(), {}).entries:
             if isinstance(entry.config, RiskConfig) and entry.config.campaigns is not None:
                 return Response(entry.config.campaigns, entry.name)
         raise SystemExit("no entry of these policies answers campaigns")
+
+
+def hurt(told: Iterable[Verdict], labels: Mapping[str, str], level: Callable[[Verdict], Level]) -> Iterator[str]:
+    """A line for each cluster of which honest accounts were challenged: who was ever said to be of it, and the evidence
+    of the highest score that was said of one of those.
+    """
+    members: dict[str, dict[str, str]] = {}
+    worst: dict[str, Verdict] = {}
+    for verdict in told:
+        if not verdict.cluster:
+            continue
+        label = labels[verdict.account]
+        members.setdefault(verdict.cluster, {})[verdict.account] = label
+        if label != "campaign" and level(verdict) >= Level.CHALLENGE:
+            worst[verdict.cluster] = max(worst.get(verdict.cluster, verdict), verdict, key=lambda one: one.score)
+    for cluster, verdict in worst.items():
+        families = ", ".join(f"{family} {nats:.1f}" for family, nats in verdict.families)
+        who = ", ".join(f"{count} {label}" for label, count in Counter(members[cluster].values()).most_common())
+        yield f"{cluster} ({who}), {verdict.score:.1f} nats: {families}. {'; '.join(verdict.evidence)}"
 
 
 def paced(policies: Path, folder: Path, speed: float) -> None:

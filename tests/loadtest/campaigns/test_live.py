@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 
 from gateway.campaigns.minted import Mint
+from gateway.campaigns.verdict import Family, Level, Verdict
 from gateway.campaigns.words import TURN_WORDS
-from loadtest.campaigns.live import _address, _body, _turn
+from loadtest.campaigns.live import _address, _body, _turn, hurt
 
 ROW: dict[str, Any] = {
     "model": "m-large", "system_text": "Be brief.", "prompt_text": "When is high tide?", "features": "tools",
@@ -35,3 +36,20 @@ def test_the_same_stays_the_same() -> None:
     assert len(_turn(71).split()) >= TURN_WORDS
     assert _address("n1", "a1").rpartition(".")[0] == _address("n1", "a2").rpartition(".")[0]
     assert _address("n1", "a1").rpartition(".")[0] != _address("n2", "a1").rpartition(".")[0]
+
+
+def test_why_honest_accounts_were_challenged() -> None:
+    """Of each cluster of which one was: who is of it, and what was said of the one that was held the hardest. Clusters
+    that hurt nobody are left out, and so is what takes back.
+    """
+
+    def said(account: str, cluster: str, score: float, words: str = "") -> Verdict:
+        return Verdict(account, cluster, score, ((Family.CONTENT, score),), (words,) if words else ())
+
+    labels = {"a": "campaign", "b": "campaign", "p": "class", "q": "class", "h": "benign"}
+    told = [
+        said("a", "c1", 11.0, "a template"), said("p", "c1", 9.5, "at first"), said("p", "c1", 10.0, "an exercise"),
+        said("q", "c1", 3.0), said("b", "c2", 12.0), said("h", "c2", 4.0), Verdict("p", "", 0.0),
+    ]  # fmt: skip
+    lines = list(hurt(told, labels, lambda one: Level.CHALLENGE if one.score >= 9.2 else Level.OBSERVE))
+    assert lines == ["c1 (2 class, 1 campaign), 10.0 nats: content 10.0. an exercise"]
