@@ -144,7 +144,7 @@ def keeping(cluster: Cluster) -> dict[str, Ints]:
     """Its arrays, to be saved."""
     held = {name: getattr(cluster, name) for name in ("templates", "hard", "accounts", "nats")}
     if cluster.weights is not None:
-        held |= {"weights.templates": cluster.weights.templates, "weights.nats": cluster.weights.nats}
+        held |= {f"weights.{name}": getattr(cluster.weights, name) for name in ("templates", "rates", "bases")}
     return held
 
 
@@ -153,7 +153,7 @@ def stating(cluster: Cluster) -> dict[str, Any]:
     names = ("number", "score", "families", "evidence", "began", "judged", "weighed", "merged", "told", "approved")
     plain = {name: getattr(cluster, name) for name in names}
     plain["signs"], plain["most"] = dict(cluster.signs), int(cluster.most)
-    plain["weights"] = None if cluster.weights is None else [cluster.weights.share, cluster.weights.prior]
+    plain["weights"] = None if cluster.weights is None else [cluster.weights.prior, cluster.weights.since]
     return plain
 
 
@@ -163,10 +163,9 @@ def restored(plain: dict[str, Any], arrays: Mapping[str, Ints]) -> Cluster:
     cluster = Cluster(int(plain["number"]), arrays[f"{of}templates"], arrays[f"{of}hard"])
     cluster.accounts, cluster.nats = arrays[f"{of}accounts"], arrays[f"{of}nats"]
     if plain["weights"] is not None:
-        share, prior = plain["weights"]
-        cluster.weights = Weights(
-            arrays[f"{of}weights.templates"], arrays[f"{of}weights.nats"], float(share), float(prior)
-        )
+        prior, since = plain["weights"]
+        templates, rates, bases = (arrays[f"{of}weights.{name}"] for name in ("templates", "rates", "bases"))
+        cluster.weights = Weights(templates, rates, bases, float(prior), float(since))
     cluster.score, cluster.began, cluster.judged = float(plain["score"]), float(plain["began"]), float(plain["judged"])
     cluster.weighed, cluster.told, cluster.approved = (
         int(plain["weighed"]),

@@ -15,7 +15,7 @@ from gateway.detect.evidence import Case, Everybody
 from gateway.detect.judging import judge
 from gateway.detect.links import KINDS, NAMES, Shared
 from gateway.detect.memory import Memory
-from gateway.detect.proposing import LEAST, propose, substantial
+from gateway.detect.proposing import LEAST, joined, propose, substantial
 from gateway.detect.rulings import Rulings
 from gateway.detect.settings import Settings
 from gateway.detect.usual import everybody
@@ -28,6 +28,8 @@ OLD: Final = 6 * 3600.0
 """after so many seconds."""
 FEW: Final = 0.05
 """Of the templates so many may be others before they are grouped again at once."""
+SURE: Final = 0.5
+"""Odds (in nats) from which on an account is surely of a cluster."""
 HARD: Final = 3.0
 """Odds (in nats) of who is of a cluster that links alone have joined."""
 
@@ -93,12 +95,29 @@ class Deciding:
             self._settings.seed,
             self._rulings.must(now),
         )
+        candidates = self._joined(candidates, live)
         kept, gone, self._following = continued(candidates, self.clusters.values(), self._following)
         self.clusters = {cluster.id: cluster for cluster in kept}
         for cluster, candidate in zip(kept, candidates, strict=True):
             self._fill(cluster, candidate, usual, live)
         self._taint(usual.shared, now)
         return gone
+
+    def _joined(self, candidates: list[Candidate], live: Ints) -> list[Candidate]:
+        """Candidates of which the same accounts are sure are one: what they show was only cut in two."""
+        memory = self.memory
+        assert self.everybody is not None
+        count = self.everybody.trusted + self.everybody.untrusted
+        sure = []
+        for candidate in candidates:
+            rows = live[np.isin(memory.hits["template"][live], candidate.templates)]
+            found = NOBODY
+            if len(candidate.templates):
+                weights = weigh(memory.hits, rows, memory.accounts, self._born(), count)
+                belonging = belong(memory.hits, rows, memory.accounts, weights)
+                found = belonging.accounts[belonging.nats >= SURE]
+            sure.append(found)
+        return joined(candidates, sure)
 
     def _usual(self, now: float) -> Everybody:
         memory = self.memory
@@ -136,7 +155,7 @@ class Deciding:
         cluster.accounts, cluster.nats = NOBODY, np.empty(0)
         if len(candidate.templates):
             rows = live[np.isin(memory.hits["template"][live], candidate.templates)]
-            cluster.weights = weigh(memory.hits, rows, memory.accounts, self._bases, count)
+            cluster.weights = weigh(memory.hits, rows, memory.accounts, self._born(), count)
             cluster.take(belong(memory.hits, rows, memory.accounts, cluster.weights))
         self._link(cluster, candidate.hard, usual.shared)
         split = self._rulings.split(cluster.id, usual.now)
@@ -147,6 +166,14 @@ class Deciding:
         times = memory.hits["first"][np.isin(memory.hits["template"], candidate.templates)]
         began = times if len(times) else first
         cluster.began = float(began.min()) if len(began) else usual.now
+
+    def _born(self) -> Ints:
+        """By id of template."""
+        templates = self.memory.content.templates
+        born = np.zeros(max(templates, default=0) + 1)
+        for id_, template in templates.items():
+            born[id_] = template.born
+        return born
 
     def _link(self, cluster: Cluster, hard: Ints, shared: Shared) -> None:
         """Who has something in common with who certainly belongs, belongs by so much more."""
@@ -206,12 +233,14 @@ class Deciding:
             return []
         usual = self._usual(now)
         for cluster in due:
-            case = self.case(cluster, usual)
             cluster.judged, cluster.weighed = now, self._weight(cluster)
-            if case is None:
+            # Who may have come to it by chance dilutes what the others show: the cluster is judged without them, too.
+            cores = [cluster.core, *([cluster.accounts[cluster.nats >= SURE]] if len(cluster.templates) > 1 else [])]
+            cases = [case for core in cores if (case := self.case(cluster, usual, core)) is not None]
+            if not cases:
                 cluster.score, cluster.families, cluster.evidence = 0.0, (), ()
                 continue
-            found = judge(case, self._settings)
+            found = max((judge(case, self._settings) for case in cases), key=lambda one: one.score)
             cluster.score, cluster.families, cluster.evidence = found.score, found.families, found.evidence
             cluster.signs, cluster.most = found.signs, found.most
         return due
@@ -227,9 +256,8 @@ class Deciding:
             since >= (5 * SOON if cluster.told else SOON) and self._weight(cluster) > (1 + 2 * GROWN) * cluster.weighed
         )
 
-    def case(self, cluster: Cluster, usual: Everybody) -> Case | None:
+    def case(self, cluster: Cluster, usual: Everybody, core: Ints) -> Case | None:
         """None where there are too few parties to judge."""
-        core = cluster.core
         if not len(core) or parties_of(self.memory.accounts, core)[1] < LEAST:
             return None
         hits = self.memory.hits

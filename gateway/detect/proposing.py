@@ -23,6 +23,8 @@ AGAIN: Final = 1.3
 """Hits of a template by account that shows it, from which on it is used again."""
 YOUNG: Final = 8.0
 """Exchanges of an account (geometric mean) that was hardly heard of."""
+SAME: Final = 0.3
+"""Two candidates of which one has so much of the other's sure accounts are one."""
 ALIKE: Final = 0.5
 """A component of links of which so much is in a group of templates is of that group."""
 
@@ -115,6 +117,19 @@ def _joined(soft: list[Candidate], labels: Ints, must: Sequence[Ints]) -> list[C
                 other.append(later)
     found = components(len(soft), np.array(one, np.int64), np.array(other, np.int64))
     return [_union([soft[place] for place in np.flatnonzero(found == label)]) for label in np.unique(found).tolist()]
+
+
+def joined(candidates: list[Candidate], sure: list[Ints]) -> list[Candidate]:
+    """`sure`: of each the accounts that surely belong."""
+    one, other = [], []
+    for place, mine in enumerate(sure):
+        for later in range(place + 1, len(sure)):
+            both = len(np.intersect1d(mine, sure[later], assume_unique=True))
+            if both >= LEAST and both >= SAME * min(len(mine), len(sure[later])):
+                one.append(place)
+                other.append(later)
+    found = components(len(candidates), np.array(one, np.int64), np.array(other, np.int64))
+    return [_union([candidates[place] for place in np.flatnonzero(found == label)]) for label in np.unique(found)]
 
 
 def _both(one: Candidate, other: Candidate, rows: Ints) -> bool:

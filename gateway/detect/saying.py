@@ -14,7 +14,7 @@ from gateway.detect.clusters import Cluster
 from gateway.detect.judging import joined, own_trust
 from gateway.detect.settings import Settings
 
-EVEN: Final = 5.0
+EVEN: Final = 6.5
 """The score that an account may have of which it is even whether it belongs; each nat of the odds is one more."""
 CHANGED: Final = 0.5
 """Nats by which a score must have changed to be said again."""
