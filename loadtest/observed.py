@@ -1,9 +1,10 @@
 """What it costs a worker to observe exchanges: `python -m loadtest.observed`.
 
 One connection in memory, an upstream that answers at once, no socket and no chain to speak of: what is measured is the
-edge, so that shares of the whole are as large as they can be. Three edges take turns in one run: a plain one, one that
-notes (spelling and writing of frames included), one that also marks the id of a tool call in each answer. The least of
-many groups counts, since noise only adds. Prints one JSON object, in µs an exchange.
+edge, so that shares of the whole are as large as they can be. Edges take turns in one run: a plain one and one that
+notes (spelling and writing of frames included); and the same two, of which the other one also marks the id of a tool
+call in each answer, with requests that have tools. The least of many groups counts, since noise only adds. Prints one
+JSON object, in µs an exchange.
 """
 
 from __future__ import annotations
@@ -40,12 +41,13 @@ class Nowhere(asyncio.WriteTransport):
         return 0
 
 
-def request(words: int) -> bytes:
+def request(words: int, *, tools: bool = False) -> bytes:
     """A chat completion with a prompt of so many different words."""
     rng = random.Random(words)
     text = " ".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(2, 9))) for _ in range(words))
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]
-    body = orjson.dumps({"model": "m-large", "messages": messages})
+    offered = {"tools": [{"type": "function", "function": {"name": "tides"}}]} if tools else {}
+    body = orjson.dumps({"model": "m-large", "messages": messages, **offered})
     return (
         b"POST /v1/chat/completions HTTP/1.1\r\nHost: gateway.test\r\nContent-Type: application/json\r\n"
         b"User-Agent: OpenAI/Python 2.1.0\r\nX-Stainless-Lang: python\r\nAuthorization: Bearer key\r\n"
@@ -99,19 +101,23 @@ async def measure() -> dict[str, dict[str, float]]:
     edges = {
         "plain": edge(observes=False, mints=False),
         "observed": edge(observes=True, mints=False),
+        "plain with tools": edge(observes=False, mints=False),
         "marked": edge(observes=True, mints=True),
     }
+    beside = {"observed": "plain", "marked": "plain with tools"}
     gc.collect()
     gc.freeze()
     found: dict[str, dict[str, float]] = {}
     for words in WORDS:
-        sent, best = request(words), dict.fromkeys(edges, float("inf"))
+        best = dict.fromkeys(edges, float("inf"))
+        plain, tools = request(words), request(words, tools=True)
         for _ in range(ROUNDS):
             for name, bench in edges.items():
-                best[name] = min(best[name], group(bench, sent))
+                best[name] = min(best[name], group(bench, plain if name in {"plain", "observed"} else tools))
         micro = {name: round(seconds * 1e6, 1) for name, seconds in best.items()}
-        ratios = {f"{name}_ratio": round(best[name] / best["plain"], 3) for name in ("observed", "marked")}
-        found[f"{words} words"] = micro | ratios
+        more = {f"{name}_more": round((best[name] - best[than]) * 1e6, 1) for name, than in beside.items()}
+        ratios = {f"{name}_ratio": round(best[name] / best[than], 3) for name, than in beside.items()}
+        found[f"{words} words"] = micro | more | ratios
         await asyncio.sleep(0)
     return found
 

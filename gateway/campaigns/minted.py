@@ -24,7 +24,13 @@ LIVES: Final = 24
 """Hours for which an id tells anything: what is older may have been published since."""
 ACCOUNTS_AT_MOST: Final = 65_536
 
+_PAIRS: Final = tuple(one + other for one in DIGITS for other in DIGITS)
+"""Of two digits, by their value: an id is spelled in half as many steps."""
 _VALUE: Final = {digit: value for value, digit in enumerate(DIGITS)}
+_SIZES: Final = {b"tag": 4, b"salt": 4, b"seal": 4, b"hide": 10}
+"""What is hashed for what, and to how many bytes."""
+_TWO: Final = 62**2
+_SIX: Final = 62**6
 _HOURS: Final = 65_536
 """Seven years: an id that was published is never taken for a young one again."""
 
@@ -42,7 +48,9 @@ class Mint:
     """By a key that the whole fleet has."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self._begun = {
+            purpose: hashlib.blake2b(digest_size=size, key=key, person=purpose) for purpose, size in _SIZES.items()
+        }
         self._tag = lru_cache(maxsize=ACCOUNTS_AT_MOST)(self._make_tag)
 
     def tag(self, account: str) -> str:
@@ -57,10 +65,10 @@ class Mint:
         head, tail = _parts(given)
         if len(tail) < SIZE:
             return given
-        salt = self._hash(b"salt", f"{exchange} {given}".encode("utf-8", "surrogatepass"), 4)
+        salt = self._hash(b"salt", f"{exchange} {given}".encode("utf-8", "surrogatepass"))
         hidden = self._tag(account) + (int(now // 3600) % _HOURS).to_bytes(2, "big") + salt
-        seal = self._hash(b"seal", hidden, 4)
-        return head + tail[:-SIZE] + _spelled(seal + _mixed(hidden, self._hash(b"hide", seal, 10)))
+        seal = self._hash(b"seal", hidden)
+        return head + tail[:-SIZE] + _spelled(seal + _mixed(hidden, self._hash(b"hide", seal)))
 
     def read(self, presented: str, now: float) -> Read | None:
         """None for an id that is not ours."""
@@ -70,8 +78,8 @@ class Mint:
         if number is None:
             return None
         content = number.to_bytes(14, "big")
-        seal, hidden = content[:4], _mixed(content[4:], self._hash(b"hide", content[:4], 10))
-        if self._hash(b"seal", hidden, 4) != seal:
+        seal, hidden = content[:4], _mixed(content[4:], self._hash(b"hide", content[:4]))
+        if self._hash(b"seal", hidden) != seal:
             return None
         return Read(hidden[:4].hex(), (int(now // 3600) - int.from_bytes(hidden[4:6], "big")) % _HOURS)
 
@@ -81,10 +89,12 @@ class Mint:
         return found.tag if found is not None and found.age <= LIVES and found.tag != self.tag(account) else ""
 
     def _make_tag(self, account: str) -> bytes:
-        return self._hash(b"tag", account.encode("utf-8", "surrogatepass"), 4)
+        return self._hash(b"tag", account.encode("utf-8", "surrogatepass"))
 
-    def _hash(self, purpose: bytes, content: bytes, size: int) -> bytes:
-        return hashlib.blake2b(content, digest_size=size, key=self._key, person=purpose).digest()
+    def _hash(self, purpose: bytes, content: bytes) -> bytes:
+        begun = self._begun[purpose].copy()
+        begun.update(content)
+        return begun.digest()
 
 
 def _parts(given: str) -> tuple[str, str]:
@@ -100,11 +110,16 @@ def _mixed(one: bytes, other: bytes) -> bytes:
 
 def _spelled(content: bytes) -> str:
     number = int.from_bytes(content, "big")
-    digits = []
-    for _ in range(SIZE):
-        number, value = divmod(number, 62)
-        digits.append(DIGITS[value])
-    return "".join(reversed(digits))
+    # Six digits at a time are small numbers again; what is left is the first one.
+    number, last = divmod(number, _SIX)
+    number, middle = divmod(number, _SIX)
+    first, high = divmod(number, _SIX)
+    pairs = [DIGITS[first]]
+    for six in (high, middle, last):
+        rest, third = divmod(six, _TWO)
+        one, two = divmod(rest, _TWO)
+        pairs += (_PAIRS[one], _PAIRS[two], _PAIRS[third])
+    return "".join(pairs)
 
 
 def _number(text: str) -> int | None:
