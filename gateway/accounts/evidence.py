@@ -17,6 +17,9 @@ KINDS: Final[Mapping[str, str]] = {
 }
 """Kind -> what it is, for people. A ladder names these and no others."""
 
+IN_PERSON: Final = ("document", "liveness", "registry")
+"""Kinds that take a person, or an organisation that is on record: two of them are what an account is trusted for."""
+
 FALLS: Final[Mapping[str, str]] = {
     "chargeback": "a payment was taken back",
     "reversal": "a provider has taken its approval back",

@@ -321,7 +321,7 @@ async def work(
             redis,
             settings,
             configuration.data / FOLDER,
-            DirectoryFacts(database),
+            DirectoryFacts(database, wall),
             Telling(redis, database, wall),
             Levels(wholes),
             f"{socket.gethostname()}:{os.getpid()}",

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sql
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.accounts.evidence import LINKS
+from gateway.accounts.evidence import IN_PERSON, LINKS
 from gateway.accounts.outage import Outage, said
 from gateway.accounts.sql import cases, tables
 from gateway.accounts.sql.database import Database, changes_since
@@ -33,9 +33,10 @@ _log = logging.getLogger(__name__)
 class DirectoryFacts:
     """Of one process."""
 
-    def __init__(self, database: Database | None) -> None:
-        """Without a directory nothing is known but what exchanges state."""
+    def __init__(self, database: Database | None, wall: Callable[[], float]) -> None:
+        """Without a directory nothing is known but what exchanges state. `wall` gives Unix time."""
         self._database = database
+        self._wall = wall
         self._outage = Outage(
             _log,
             "the directory does not answer: what is known of accounts is what it was, or nothing",
@@ -66,7 +67,7 @@ class DirectoryFacts:
             return []
         names = [name for name, _ in zip(self._waiting, range(AT_ONCE), strict=False)]
         try:
-            found = await self._database.reading(functools.partial(facts_of, accounts=names))
+            found = await self._database.reading(functools.partial(facts_of, accounts=names, now=self._wall()))
         except (SQLAlchemyError, OSError) as error:
             self._outage.begins(said(error))
             return []
@@ -118,12 +119,12 @@ class DirectoryFacts:
         return version, None if version < self.version else changed, rulings
 
 
-def facts_of(connection: Connection, accounts: Sequence[str]) -> list[AccountFacts]:
-    """Of those that are there."""
+def facts_of(connection: Connection, accounts: Sequence[str], now: float) -> list[AccountFacts]:
+    """Of those that are there, at Unix time `now`."""
     return [
         facts
         for start in range(0, len(accounts), ASKED)
-        for facts in _facts_of(connection, accounts[start : start + ASKED])
+        for facts in _facts_of(connection, accounts[start : start + ASKED], now)
     ]
 
 
@@ -136,16 +137,18 @@ def _gone(connection: Connection, accounts: Sequence[str]) -> set[str]:
     return set(accounts) - there
 
 
-def _facts_of(connection: Connection, accounts: Sequence[str]) -> Iterable[AccountFacts]:
+def _facts_of(connection: Connection, accounts: Sequence[str], now: float) -> Iterable[AccountFacts]:
     links: dict[str, list[tuple[str, str]]] = {}
     for row in connection.execute(_LINKS, {"ids": accounts}):
         links.setdefault(row.account, []).append((row.kind, row.digest[:8].hex()))
+    shown = {row.account: row.kinds for row in connection.execute(_EVIDENCE, {"ids": accounts, "now": now})}
     for row in connection.execute(_ACCOUNTS, {"ids": accounts}):
         yield AccountFacts(
             account=row.id,
             organisation=_party(row),
             created=row.created,
             tier=row.tier,
+            verification=shown.get(row.id, 0),
             email_domain=row.email_domain,
             signup_country=row.signup_country,
             links=tuple(sorted(links.get(row.id, ()))),
@@ -165,4 +168,15 @@ _ACCOUNTS: Final = sql.select(tables.accounts).where(
 _LINKS: Final = sql.select(tables.links.c.account, tables.links.c.kind, tables.links.c.digest).where(
     tables.links.c.account.in_(sql.bindparam("ids", expanding=True)),
     tables.links.c.kind.in_(tuple(kind for kind in LINKS if kind != "email_domain")),
+)
+# A payment or an address says too little: each account of a campaign may have one of its own.
+_EVIDENCE: Final = (
+    sql.select(tables.evidence.c.account, sql.func.count(tables.evidence.c.kind.distinct()).label("kinds"))
+    .where(
+        tables.evidence.c.account.in_(sql.bindparam("ids", expanding=True)),
+        tables.evidence.c.kind.in_(IN_PERSON),
+        tables.evidence.c.withdrawn.is_(None),
+        sql.or_(tables.evidence.c.expires.is_(None), tables.evidence.c.expires > sql.bindparam("now")),
+    )
+    .group_by(tables.evidence.c.account)
 )

@@ -24,7 +24,7 @@ PASTING: Final = ((1.0, 0.8), (4.0, 0.17), (16.0, 0.03))
 """(Times everybody's rate at which an honest account does, how many do)."""
 UNSEEN: Final = 0.5
 """Hits of each template that everybody else is given in advance: who was hardly heard of may still show it."""
-ALONE: Final = 3.5
+ALONE: Final = 2.0
 """Odds that one hit comes to at the most: a text can be met by chance, or be pasted."""
 RARE: Final = -3.5
 """The prior of being one of a small cluster goes no lower."""

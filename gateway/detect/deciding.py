@@ -15,7 +15,7 @@ from gateway.detect.evidence import Case, Everybody
 from gateway.detect.judging import judge
 from gateway.detect.links import KINDS, NAMES, Shared
 from gateway.detect.memory import Memory
-from gateway.detect.proposing import LEAST, joined, propose, substantial
+from gateway.detect.proposing import LEAST, joined, propose
 from gateway.detect.rulings import Rulings
 from gateway.detect.settings import Settings
 from gateway.detect.usual import everybody
@@ -32,6 +32,19 @@ SURE: Final = 0.5
 """Odds (in nats) from which on an account is surely of a cluster."""
 HARD: Final = 3.0
 """Odds (in nats) of who is of a cluster that links alone have joined."""
+
+
+class Sorted:
+    """Rows of hits, to be had by template."""
+
+    def __init__(self, rows: Ints, templates: Ints) -> None:
+        order = np.argsort(templates, kind="stable")
+        self._rows, self._templates = rows[order], templates[order]
+
+    def of(self, templates: Ints) -> Ints:
+        low, high = (np.searchsorted(self._templates, templates, side) for side in ("left", "right"))
+        parts = [self._rows[a:b] for a, b in zip(low.tolist(), high.tolist(), strict=True)]
+        return np.sort(np.concatenate([NOBODY, *parts])) if parts else NOBODY
 
 
 class Deciding:
@@ -80,7 +93,7 @@ class Deciding:
         self._checked = 0.0
         accounts = memory.accounts
         usual = self._usual(now)
-        suspects = substantial(memory.hits, accounts, self._suspects(now))
+        suspects = self._suspects(now)
         live = memory.copied(
             np.flatnonzero(
                 np.isin(memory.hits["template"], suspects) & ~(accounts["cleared"][memory.hits["account"]] > now)
@@ -95,24 +108,25 @@ class Deciding:
             self._settings.seed,
             self._rulings.must(now),
         )
-        candidates = self._joined(candidates, live)
+        showing = Sorted(live, memory.hits["template"][live])
+        candidates = self._joined(candidates, showing)
         kept, gone, self._following = continued(candidates, self.clusters.values(), self._following)
         self.clusters = {cluster.id: cluster for cluster in kept}
         for cluster, candidate in zip(kept, candidates, strict=True):
-            self._fill(cluster, candidate, usual, live)
+            self._fill(cluster, candidate, usual, showing)
         self._taint(usual.shared, now)
         return gone
 
-    def _joined(self, candidates: list[Candidate], live: Ints) -> list[Candidate]:
+    def _joined(self, candidates: list[Candidate], live: Sorted) -> list[Candidate]:
         """Candidates of which the same accounts are sure are one: what they show was only cut in two."""
         memory = self.memory
         assert self.everybody is not None
         count = self.everybody.trusted + self.everybody.untrusted
         sure = []
         for candidate in candidates:
-            rows = live[np.isin(memory.hits["template"][live], candidate.templates)]
             found = NOBODY
             if len(candidate.templates):
+                rows = live.of(candidate.templates)
                 weights = weigh(memory.hits, rows, memory.accounts, self._born(), count)
                 belonging = belong(memory.hits, rows, memory.accounts, weights)
                 found = belonging.accounts[belonging.nats >= SURE]
@@ -149,12 +163,12 @@ class Deciding:
             [id_ for id_ in ids.tolist() if self.memory.content.templates[id_].key not in rejected], np.int64
         )
 
-    def _fill(self, cluster: Cluster, candidate: Candidate, usual: Everybody, live: Ints) -> None:
+    def _fill(self, cluster: Cluster, candidate: Candidate, usual: Everybody, live: Sorted) -> None:
         """Says anew who is of a cluster, and how surely."""
         memory, count = self.memory, usual.trusted + usual.untrusted
         cluster.accounts, cluster.nats = NOBODY, np.empty(0)
         if len(candidate.templates):
-            rows = live[np.isin(memory.hits["template"][live], candidate.templates)]
+            rows = live.of(candidate.templates)
             cluster.weights = weigh(memory.hits, rows, memory.accounts, self._born(), count)
             cluster.take(belong(memory.hits, rows, memory.accounts, cluster.weights))
         self._link(cluster, candidate.hard, usual.shared)

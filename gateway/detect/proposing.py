@@ -9,7 +9,7 @@ import numpy as np
 
 from gateway.detect.accounts import Accounts
 from gateway.detect.batch import Ints
-from gateway.detect.clusters import NOBODY, Candidate
+from gateway.detect.clusters import NOBODY, Candidate, Places
 from gateway.detect.components import components
 from gateway.detect.grouping import group
 from gateway.detect.hits import Hits
@@ -29,27 +29,26 @@ ALIKE: Final = 0.5
 """A component of links of which so much is in a group of templates is of that group."""
 
 
-def substantial(hits: Hits, accounts: Accounts, templates: Ints) -> Ints:
-    """Of these templates those that their accounts use again, or have hardly had the time to.
+def used_again(hits: Hits, accounts: Accounts, rows: Ints) -> Ints:
+    """Of these rows of `hits` those with templates that their accounts use again, or have hardly had the time to.
 
-    What each of many shows once, among much else, is a question that is put to many: a benchmark's, an exercise's.
+    What each of many shows once, among much else, is a question that is put to many: a benchmark's, an exercise's. Such
+    questions tie together who has nothing else in common; a campaign under cover that they hide is found later.
     """
-    if not len(templates) or not hits.rows.size:
-        return templates
-    rows = np.flatnonzero(np.isin(hits["template"], templates))
-    column = np.searchsorted(templates, hits["template"][rows])
+    templates, column = np.unique(hits["template"][rows], return_inverse=True)
     shown = np.maximum(np.bincount(column, minlength=len(templates)), 1)
     again = np.bincount(column, hits["count"][rows], len(templates)) / shown
     heard = np.bincount(column, np.log1p(accounts["heard"][hits["account"][rows]]), len(templates)) / shown
-    kept: Ints = templates[(again >= AGAIN) | (heard <= np.log1p(YOUNG))]
-    return kept
+    found: Ints = ((again >= AGAIN) | (heard <= np.log1p(YOUNG)))[column]
+    return found
 
 
 def propose(
     hits: Hits, live: Ints, accounts: Accounts, shared: Shared, everybody: int, seed: int, must: Sequence[Ints]
 ) -> list[Candidate]:
     """`live`: rows of `hits` with suspect templates, of accounts that count. `must`: accounts merged by people."""
-    soft = _soft(hits, live, accounts, everybody, seed)
+    often = used_again(hits, accounts, live)
+    soft = _soft(hits, live[often], accounts, everybody, seed)
     labels = component_of(accounts, shared)
     candidates = _joined(soft, labels, must)
     inside = np.unique(np.concatenate([NOBODY, *(candidate.accounts for candidate in candidates)]))
@@ -122,12 +121,14 @@ def _joined(soft: list[Candidate], labels: Ints, must: Sequence[Ints]) -> list[C
 def joined(candidates: list[Candidate], sure: list[Ints]) -> list[Candidate]:
     """`sure`: of each the accounts that surely belong."""
     one, other = [], []
+    places = Places(sure)
+    sizes = np.array([len(mine) for mine in sure])
     for place, mine in enumerate(sure):
-        for later in range(place + 1, len(sure)):
-            both = len(np.intersect1d(mine, sure[later], assume_unique=True))
-            if both >= LEAST and both >= SAME * min(len(mine), len(sure[later])):
-                one.append(place)
-                other.append(later)
+        both = places.shares(mine) * len(mine)
+        alike = (both >= LEAST) & (both >= SAME * np.minimum(len(mine), sizes))
+        later = np.flatnonzero(alike[place + 1 :]) + place + 1
+        one += [place] * len(later)
+        other += later.tolist()
     found = components(len(candidates), np.array(one, np.int64), np.array(other, np.int64))
     return [_union([candidates[place] for place in np.flatnonzero(found == label)]) for label in np.unique(found)]
 

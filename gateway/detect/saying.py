@@ -14,8 +14,10 @@ from gateway.detect.clusters import Cluster
 from gateway.detect.judging import joined, own_trust
 from gateway.detect.settings import Settings
 
-EVEN: Final = 6.5
-"""The score that an account may have of which it is even whether it belongs; each nat of the odds is one more."""
+EVEN: Final = 2.4
+"""The score that an account may have of which it is even whether it belongs: nothing follows;"""
+EACH: Final = 2.6
+"""each nat of its odds is so much more: at 3 to 1 a budget is shared, at 14 to 1 a challenge follows."""
 CHANGED: Final = 0.5
 """Nats by which a score must have changed to be said again."""
 STEADY: Final = 1.0
@@ -38,7 +40,7 @@ class Saying:
         score, best = np.zeros(len(rows)), np.full(len(rows), -1, np.int64)
         own, allowed = self._own_trust(rows, now), self._allowed(rows, now)
         for place, cluster in enumerate(known):
-            ceiling = np.minimum(cluster.score, EVEN + cluster.odds(rows)) - own
+            ceiling = np.minimum(cluster.score, EVEN + EACH * cluster.odds(rows)) - own
             ceiling = np.minimum(ceiling, allowed)
             # A little more must speak for another cluster than for the one that an account is in.
             stays = np.where(accounts["cluster"][rows] == cluster.number, 0.25, 0.0)
@@ -54,7 +56,7 @@ class Saying:
         if "trust" in self._settings.without:
             return np.full(len(rows), np.inf)
         accounts = self._accounts
-        contract = np.where(accounts["contract"][rows], EVEN, np.inf)
+        contract = np.where(accounts["contract"][rows], self._settings.alarm, np.inf)
         allowed: Ints = np.where(accounts["cleared"][rows] > now, 0.0, contract)
         return allowed
 

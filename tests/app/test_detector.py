@@ -78,7 +78,7 @@ class Running:
 
     def __init__(self, redis: Redis, folder: Path, name: str = "one", database: Database | None = None) -> None:
         self.detector = StandIn(Settings(look=LOOK))
-        facts, telling = DirectoryFacts(database), Telling(redis, database, time.time)
+        facts, telling = DirectoryFacts(database, time.time), Telling(redis, database, time.time)
         self.process = Process(
             self.detector, redis, Settings(look=LOOK), folder, facts, telling, Levels(None), name, 0.3
         )

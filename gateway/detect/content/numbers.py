@@ -15,10 +15,10 @@ class Numbers:
     """Untrusted parties from which on a shingle has a record of its own, so that its company is known in time."""
     filled: int = 2
     """Fillings that it must have been seen with by then."""
-    heavy: int = 8
+    heavy: int = 6
     """Untrusted parties from which on it may be part of a template."""
-    fillings: float = 5.0
-    """Distinct fillings that it must have been seen with: four columns of the grid are 5.5, five are 7.8."""
+    fillings: float = 4.0
+    """Distinct fillings that it must have been seen with: three columns of the grid are 3.8, four are 5.5."""
     alike: float = 0.5
     """Two shingles are of one template where so much of their rings is equal."""
     places: int = 4
