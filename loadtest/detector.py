@@ -118,8 +118,8 @@ async def measure(accounts: int, seconds: float, burst: int) -> Row:
             while batch := [event for event, _ in zip(known, range(8192), strict=False)]:
                 detector.hear(batch)
             process = Process(
-                detector, redis, settings, Path(folder), DirectoryFacts(None, time.time), Telling(redis, None, time.time),
-                Levels(None), "loadtest",
+                detector, redis, settings, Path(folder), DirectoryFacts(None, time.time),
+                Telling(redis, None, time.time), Levels(None), "loadtest",
             )  # fmt: skip
             stopping = asyncio.Event()
             entries = world.entries(int(min(40_000, max(8_000, 1_000 * seconds))))

@@ -15,7 +15,7 @@ class AccountFacts(NamedTuple):
     """Unix time."""
     tier: str = ""
     verification: int = 0
-    """Kinds of evidence that it has shown (`accounts.evidence.IN_PERSON`), or steps of the ladder; 0 is not verified."""
+    """Kinds of evidence (`accounts.evidence.IN_PERSON`) that hold, or steps of the ladder; 0 is not verified."""
     paid: float = 0.0
     """US dollars of invoices that were paid."""
     email_domain: str = ""

@@ -1,7 +1,7 @@
-"""How sure it is that an account is of a cluster: by which of its templates the account has shown, in how much traffic.
+"""How sure it is that an account is of a cluster: which of its templates the account has shown, in how much traffic.
 
-Two explanations are weighed. Of the cluster: each exchange shows each template at the cluster's rate, perhaps diluted by
-cover. Of everybody else: at the rate at which others show it, since what many ask is asked by honest people too, and
+Two explanations are weighed. Of the cluster: each exchange shows each template at the cluster's rate, perhaps diluted
+by cover. Of everybody else: at the rate at which others show it, since what many ask is asked by honest people too, and
 some paste what is popular all the time. An account that asks much meets much, so it has to show much; a text that one
 account repeats counts once. The rates follow from the hits alone, by expectation and maximisation (Dempster, Laird,
 Rubin 1977), a few rounds of it.
@@ -133,7 +133,7 @@ def _odds(weights: Weights, shown: _Shown) -> Ints:
 
 
 def _explained(shown: _Shown, rates: Ints, mixture: tuple[tuple[float, float], ...]) -> Ints:
-    """Logarithm of the chance to show just these templates, where a part of all shows them at so many times the rates."""
+    """Logarithm of the chance to show just these templates; `mixture`: (times the rates, how many do so)."""
     rest = rates.sum() - np.bincount(shown.at, rates[shown.column], len(shown.who))
     parts = []
     for times, share in mixture:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gateway.detect.accounts import parties_of
 from gateway.detect.batch import Ints
-from gateway.detect.belonging import Belonging, belong, weigh
+from gateway.detect.belonging import Belonging, Weights, belong, weigh
 from gateway.detect.clusters import NOBODY, Candidate, Cluster, continued, keeping, restored, stating
 from gateway.detect.evidence import Case, Everybody
 from gateway.detect.judging import judge
@@ -61,7 +61,6 @@ class Deciding:
         self._stale = 0
         """Templates that are others than when they were grouped."""
         self._checked = 0.0
-        self._bases: Ints = np.ones(1)
         self._shared: Shared | None = None
 
     def touch(self, templates: int) -> None:
@@ -109,7 +108,7 @@ class Deciding:
             self._rulings.must(now),
         )
         showing = Sorted(live, memory.hits["template"][live])
-        candidates = self._joined(candidates, showing)
+        candidates = self._joined(candidates, showing, usual.trusted + usual.untrusted)
         kept, gone, self._following = continued(candidates, self.clusters.values(), self._following)
         self.clusters = {cluster.id: cluster for cluster in kept}
         for cluster, candidate in zip(kept, candidates, strict=True):
@@ -117,21 +116,22 @@ class Deciding:
         self._taint(usual.shared, now)
         return gone
 
-    def _joined(self, candidates: list[Candidate], live: Sorted) -> list[Candidate]:
+    def _joined(self, candidates: list[Candidate], live: Sorted, everybody: int) -> list[Candidate]:
         """Candidates of which the same accounts are sure are one: what they show was only cut in two."""
-        memory = self.memory
-        assert self.everybody is not None
-        count = self.everybody.trusted + self.everybody.untrusted
         sure = []
         for candidate in candidates:
             found = NOBODY
             if len(candidate.templates):
-                rows = live.of(candidate.templates)
-                weights = weigh(memory.hits, rows, memory.accounts, self._born(), count)
-                belonging = belong(memory.hits, rows, memory.accounts, weights)
+                _, belonging = self._weighed_by(live.of(candidate.templates), everybody)
                 found = belonging.accounts[belonging.nats >= SURE]
             sure.append(found)
         return joined(candidates, sure)
+
+    def _weighed_by(self, rows: Ints, everybody: int) -> tuple[Weights, Belonging]:
+        """Of a cluster that is known by these rows of hits, among so many parties."""
+        memory = self.memory
+        weights = weigh(memory.hits, rows, memory.accounts, self._born(), everybody)
+        return weights, belong(memory.hits, rows, memory.accounts, weights)
 
     def _usual(self, now: float) -> Everybody:
         memory = self.memory
@@ -150,7 +150,6 @@ class Deciding:
             memory.pivots.released(now),
             self._settings.seed,
         )
-        self._bases = memory.bases(usual.trusted, usual.trusted + usual.untrusted)
         self.everybody = usual
         return usual
 
@@ -165,12 +164,11 @@ class Deciding:
 
     def _fill(self, cluster: Cluster, candidate: Candidate, usual: Everybody, live: Sorted) -> None:
         """Says anew who is of a cluster, and how surely."""
-        memory, count = self.memory, usual.trusted + usual.untrusted
+        memory = self.memory
         cluster.accounts, cluster.nats = NOBODY, np.empty(0)
         if len(candidate.templates):
-            rows = live.of(candidate.templates)
-            cluster.weights = weigh(memory.hits, rows, memory.accounts, self._born(), count)
-            cluster.take(belong(memory.hits, rows, memory.accounts, cluster.weights))
+            cluster.weights, found = self._weighed_by(live.of(candidate.templates), usual.trusted + usual.untrusted)
+            cluster.take(found)
         self._link(cluster, candidate.hard, usual.shared)
         split = self._rulings.split(cluster.id, usual.now)
         if len(split):
@@ -288,7 +286,7 @@ class Deciding:
         )
 
     def save(self) -> tuple[dict[str, Ints], dict[str, Any]]:
-        arrays: dict[str, Ints] = {"deciding.bases": self._bases}
+        arrays: dict[str, Ints] = {}
         plain = []
         for cluster in self.clusters.values():
             for name, column in keeping(cluster).items():
@@ -308,4 +306,3 @@ class Deciding:
             int(saved["weighed"]),
         )
         self._stale, self._checked = int(saved["stale"]), float(saved["checked"])
-        self._bases = arrays["deciding.bases"]

@@ -171,17 +171,6 @@ class Memory:
             np.int64,
         )
 
-    def bases(self, trusted: int, everybody: int) -> Ints:
-        """By id of template, an upper bound of the share of honest parties that show it.
-
-        What trusted parties show, with Laplace's one more; and whatever trust there is, no more than all do.
-        """
-        bounds = np.ones(max(self.content.templates, default=0) + 1)
-        for id_, template in self.content.templates.items():
-            among = (template.trusted + 1) / (trusted + 2)
-            bounds[id_] = min(among, (template.parties + template.trusted + 1) / (everybody + 2), 1.0)
-        return bounds
-
     def copied(self, rows: Ints) -> Ints:
         """Of `rows` of hits those of who did not write the template: that others show one's text is their doing."""
         if not len(rows):

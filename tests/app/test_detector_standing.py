@@ -58,7 +58,7 @@ def test_who_was_freed_is_free_although_another_one_had_said_it(ruling: Ruling, 
     assert [(verdict.account, verdict.score) for verdict in standing.ruled([ruling], 20.0)] == [
         (account, 0.0) for account in freed
     ]
-    assert said(standing) == {account: 0.0 for account in freed} | {"held": 9.0}
+    assert said(standing) == dict.fromkeys(freed, 0.0) | {"held": 9.0}
 
 
 def test_who_was_erased_is_in_nothing_that_is_said_later() -> None:

@@ -25,6 +25,7 @@ _HALF: Final = np.uint64(32)
 _LN: Final = np.array([-64.0 * np.log(1 - min(bits, 63.5) / 64) for bits in range(65)])
 
 
+_ROWS: Final = np.arange(8, dtype=np.uint8)[:, None]
 _COLUMNS: Final = np.array([-8.0 * np.log(1 - min(bits, 7.5) / 8) for bits in range(9)])
 
 
@@ -56,9 +57,12 @@ def filled(grids: U64) -> F64:
     """Distinct fillings in a grid: linear counting over eight columns, at most 22. Without the two fullest rows: what
     one party or two put in alone says nothing of what many do.
     """
-    rows = np.ascontiguousarray(grids).view(np.uint8).reshape(-1, 8)
-    order = np.argsort(np.bitwise_count(rows), axis=1, kind="stable")[:, :6]
-    columns = np.bitwise_or.reduce(np.take_along_axis(rows, order, axis=1), axis=1)
+    rows = np.ascontiguousarray(np.ascontiguousarray(grids).view(np.uint8).reshape(-1, 8).T)
+    # How full each row is; of two that are as full the later one is taken for the fuller.
+    ranks = np.bitwise_count(rows) * np.uint8(8) + _ROWS
+    fullest = ranks.max(axis=0)
+    second = np.where(ranks == fullest, np.uint8(0), ranks).max(axis=0)
+    columns = np.bitwise_or.reduce(np.where(ranks < second, rows, np.uint8(0)), axis=0)
     estimates: F64 = _COLUMNS[np.bitwise_count(columns)]
     return estimates
 
@@ -67,6 +71,12 @@ def counted(bits: U64) -> F64:
     """Distinct things that set these bits: linear counting (Whang et al. 1990); 63 and 64 bits say 310 at the most."""
     estimates: F64 = _LN[np.bitwise_count(bits)]
     return estimates
+
+
+def distinct(values: I64) -> I64:
+    """As `np.unique`, which hashes whole numbers: of many that are different to sort them is five times as fast."""
+    ordered = np.sort(values)
+    return ordered[starts_of(ordered)]
 
 
 def starts_of(ordered: npt.NDArray[np.generic]) -> I64:

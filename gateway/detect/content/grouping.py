@@ -6,10 +6,14 @@ from typing import Final
 
 import numpy as np
 
-from gateway.detect.content.arrays import I32, I64, U32, Flags
+from gateway.detect.content.arrays import I32, I64, U8, U32, distinct
 
 _NEIGHBOURS: Final = (1, 2, 3, 5)
 """In a place, those with the same event are compared with these after them: a stranger between breaks no chain."""
+_AT_ONCE: Final = 1024
+"""Pairs that are compared: what is made of them stays in the processor's cache."""
+_HALF: Final = np.uint64(32)
+_LOW: Final = np.uint64(0xFFFFFFFF)
 _STAYS: Final = 0.6
 """What was together needs this much of `alike` to stay so: no template flickers."""
 
@@ -19,29 +23,40 @@ def group(rings: U32, together: I32, alike: float, places: int) -> I64:
 
     `together` is the number of the template that each is of, -1 for none.
     """
-    rows, width = rings.shape
-    labels = np.arange(rows)
-    able = np.count_nonzero(rings, axis=1) >= places
-    codes = np.unique(np.concatenate([_neighbours(rings[:, place], able) for place in range(width)]))
+    labels = np.arange(len(rings))
+    used = np.packbits(rings != 0, axis=1)
+    able = np.flatnonzero(_set(used) >= places)
+    codes = _neighbours(rings, able)
     if not len(codes):
         return labels
-    one, other = codes // rows, codes % rows
-    either = np.count_nonzero((rings[one] != 0) | (rings[other] != 0), axis=1)
-    equal = np.count_nonzero((rings[one] == rings[other]) & (rings[one] != 0), axis=1)
+    one, other = codes >> 32, codes & 0xFFFFFFFF
+    either = _set(used[one] | used[other])
+    equal = np.empty(len(one), np.int64)
+    for at in range(0, len(one), _AT_ONCE):
+        some = slice(at, at + _AT_ONCE)
+        equal[some] = _set(np.packbits(rings[one[some]] == rings[other[some]], axis=1) & used[one[some]])
     stays = (together[one] == together[other]) & (together[one] >= 0)
     kept = equal >= np.where(stays, alike * _STAYS, alike) * either
     return _components(labels, one[kept], other[kept])
 
 
-def _neighbours(column: U32, able: Flags) -> I64:
-    """Pairs to compare, as one number each: first row times rows, and the second row."""
-    rows = np.flatnonzero((column != 0) & able)
-    rows = rows[np.argsort(column[rows], kind="stable")]
+def _set(bits: U8) -> I64:
+    """How many of each row's."""
+    counts: I64 = np.bitwise_count(bits).sum(axis=1, dtype=np.int64)
+    return counts
+
+
+def _neighbours(rings: U32, able: I64) -> I64:
+    """Pairs to compare, each once, as one number: the first row in its upper half, the second in the lower one."""
+    keys = np.ascontiguousarray(rings[able].T).astype(np.uint64) << _HALF
+    keys |= able.astype(np.uint64)
+    keys.sort(axis=1)
+    events, rows = keys >> _HALF, (keys & _LOW).astype(np.int64)
     found = []
     for step in _NEIGHBOURS:
-        same = column[rows[:-step]] == column[rows[step:]]
-        found.append(rows[:-step][same] * len(column) + rows[step:][same])
-    return np.concatenate(found)
+        same = (events[:, :-step] == events[:, step:]) & (events[:, step:] != 0)
+        found.append((rows[:, :-step][same] << 32) | rows[:, step:][same])
+    return distinct(np.concatenate(found))
 
 
 def _components(labels: I64, one: I64, other: I64) -> I64:
