@@ -20,10 +20,11 @@ from gateway.detect.hits import Hits
 ROUNDS: Final = 2
 COVER: Final = ((1.0, 0.5), (0.4, 0.3), (0.15, 0.2))
 """(Part of the cluster's rate at which an account of it shows templates, how many do)."""
-PASTING: Final = ((1.0, 0.8), (4.0, 0.17), (16.0, 0.03))
+PASTING: Final = ((1.0, 0.8), (4.0, 0.2))
 """(Times everybody's rate at which an honest account does, how many do)."""
 UNSEEN: Final = 0.5
-"""Hits of each template that everybody else is given in advance: who was hardly heard of may still show it."""
+"""Hits of one template that everybody else is given in advance: who was hardly heard of may still show it. Of each of
+n it is so much by their root: they are as likely to be shown together as apart."""
 ALONE: Final = 2.0
 """Odds that one hit comes to at the most: a text can be met by chance, or be pasted."""
 RARE: Final = -3.5
@@ -89,13 +90,14 @@ def weigh(hits: Hits, rows: Ints, accounts: Accounts, born: Ints, everybody: int
     _, party, size = np.unique(accounts["party"][shown.who], return_inverse=True, return_counts=True)
     part = 1.0 / size[party]
     weight = np.where(shown.trusted, 0.0, 1.0)
+    unseen = UNSEEN / float(np.sqrt(len(ids)))
     found = Weights(ids, np.empty(0), np.empty(0), RARE, since)
     for _ in range(ROUNDS):
         inside = weight * part
         members, mine = float(inside.sum()), float((inside * shown.exchanges).sum())
         rates = np.bincount(shown.column, inside[shown.at], len(ids)) / max(mine, 1.0)
         outside = np.bincount(shown.column, ((1 - weight) * part)[shown.at], len(ids))
-        bases = np.minimum((outside + UNSEEN) / max(heard - mine, 1.0), 1.0)
+        bases = np.minimum((outside + unseen) / max(heard - mine, 1.0), 1.0)
         prior = max(RARE, float(np.log(max(members, 1.0) / max(everybody - members, members, 1.0))))
         found = Weights(ids, rates, bases, prior, since)
         weight = 1 / (1 + np.exp(-np.clip(_odds(found, shown), -30.0, 30.0)))

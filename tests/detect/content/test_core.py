@@ -35,8 +35,8 @@ def _one_list_of_work_over_two_templates(write: Writer) -> list[Said]:
     return [Said(p, together(templates[(p + n) % 2], works[(7 * p + n) % 30])) for p in range(40) for n in range(3)]
 
 
-def _seven_parties(write: Writer) -> list[Said]:
-    return write.campaign(write.some(24), range(6), each=20)
+def _too_few_parties(write: Writer) -> list[Said]:
+    return write.campaign(write.some(24), range(4), each=20)
 
 
 def _one_party_alone(write: Writer) -> list[Said]:
@@ -82,7 +82,7 @@ def _phrases_of_everyday_language(write: Writer) -> list[Said]:
         pytest.param(_long_template_of_small_slots, 1, id="a long one with small slots"),
         pytest.param(_system_prompt_with_many_questions, 1, id="a system prompt with many questions"),
         pytest.param(_one_list_of_work_over_two_templates, 2, id="one list of work, two templates"),
-        pytest.param(_seven_parties, 0, id="too few parties"),
+        pytest.param(_too_few_parties, 0, id="too few parties"),
         pytest.param(_one_party_alone, 0, id="one party alone"),
         pytest.param(_prompt_pasted_by_thousands, 0, id="prompts pasted word for word"),
         pytest.param(_popular_prompts_under_own_system_prompts, 0, id="popular prompts under own system prompts"),
