@@ -20,7 +20,7 @@ from gateway.detect.hits import Hits
 ROUNDS: Final = 2
 COVER: Final = ((1.0, 0.5), (0.4, 0.3), (0.15, 0.2))
 """(Part of the cluster's rate at which an account of it shows templates, how many do)."""
-PASTING: Final = ((1.0, 0.8), (4.0, 0.2))
+PASTING: Final = ((1.0, 0.8), (4.0, 0.17), (16.0, 0.03))
 """(Times everybody's rate at which an honest account does, how many do)."""
 UNSEEN: Final = 0.5
 """Hits of one template that everybody else is given in advance: who was hardly heard of may still show it. Of each of
