@@ -37,6 +37,8 @@ class Cluster:
     evidence: tuple[str, ...] = ()
     signs: Mapping[str, float] = field(default_factory=dict)
     most: Level = Level.SUSPEND
+    crowds: Ints = field(default_factory=lambda: np.empty(0, np.uint64))
+    """Networks whose accounts come to a shared budget at the most, as a cluster in one place does."""
     began: float = 0.0
     judged: float = 0.0
     """When; 0: not yet."""
@@ -142,7 +144,7 @@ class Places:
 
 def keeping(cluster: Cluster) -> dict[str, Ints]:
     """Its arrays, to be saved."""
-    held = {name: getattr(cluster, name) for name in ("templates", "hard", "accounts", "nats")}
+    held = {name: getattr(cluster, name) for name in ("templates", "hard", "accounts", "nats", "crowds")}
     if cluster.weights is not None:
         held |= {f"weights.{name}": getattr(cluster.weights, name) for name in ("templates", "rates", "bases")}
     return held
@@ -162,6 +164,7 @@ def restored(plain: dict[str, Any], arrays: Mapping[str, Ints]) -> Cluster:
     of = f"c{plain['number']}."
     cluster = Cluster(int(plain["number"]), arrays[f"{of}templates"], arrays[f"{of}hard"])
     cluster.accounts, cluster.nats = arrays[f"{of}accounts"], arrays[f"{of}nats"]
+    cluster.crowds = arrays[f"{of}crowds"]
     if plain["weights"] is not None:
         prior, since = plain["weights"]
         templates, rates, bases = (arrays[f"{of}weights.{name}"] for name in ("templates", "rates", "bases"))

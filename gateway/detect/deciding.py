@@ -254,7 +254,7 @@ class Deciding:
                 continue
             found = max((judge(case, self._settings) for case in cases), key=lambda one: one.score)
             cluster.score, cluster.families, cluster.evidence = found.score, found.families, found.evidence
-            cluster.signs, cluster.most = found.signs, found.most
+            cluster.signs, cluster.most, cluster.crowds = found.signs, found.most, found.crowds
         return due
 
     def _weight(self, cluster: Cluster) -> int:

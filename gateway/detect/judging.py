@@ -31,6 +31,12 @@ ONE_PLACE: Final = 1_000
 """Parties above which nothing is one place: no class and no office is as large, and a hydra could settle in one."""
 
 
+CROWD: Final = 10
+"""Accounts of one network in a cluster that spreads otherwise, for them to be a crowd of their own,"""
+DENSER: Final = 8.0
+"""so many times as many as in its usual network: what a relay buys is spread evenly."""
+
+
 class Judged(NamedTuple):
     score: float
     families: tuple[tuple[str, float], ...]
@@ -39,6 +45,8 @@ class Judged(NamedTuple):
     signs: Mapping[str, float]
     """Signal -> nats, before caps."""
     most: Level
+    crowds: np.typing.NDArray[np.uint64]
+    """Networks of which it has a class, or an office, beside accounts from everywhere: these sit in one place."""
 
 
 def judge(case: Case, settings: Settings) -> Judged:
@@ -61,7 +69,7 @@ def judge(case: Case, settings: Settings) -> Judged:
     told = tuple((name, round(nats, 3)) for name, nats in ordered if abs(nats) >= 0.05)
     words = tuple(evidence[name] for name, nats in told if name in evidence and abs(nats) >= 0.3)
     most = Level.BUDGET if in_one_place(case) else Level.SUSPEND
-    return Judged(sum(families.values()) + size, told, words, signs, most)
+    return Judged(sum(families.values()) + size, told, words, signs, most, crowds(case.column("network")))
 
 
 def in_one_place(case: Case) -> bool:
@@ -77,6 +85,15 @@ def in_one_place(case: Case) -> bool:
     values, counts = np.unique(domains, return_counts=True)
     usual = case.usual("domain")
     return bool(np.count_nonzero(usual == values[np.argmax(counts)]) < 0.01 * max(len(usual), 1))
+
+
+def crowds(networks: np.typing.NDArray[np.uint64]) -> np.typing.NDArray[np.uint64]:
+    """Of the networks of a cluster's accounts, 0 where unknown: those that hold a crowd of its own, ascending."""
+    values, counts = np.unique(networks[networks != 0], return_counts=True)
+    if not len(values):
+        return values
+    found: np.typing.NDArray[np.uint64] = values[counts >= max(CROWD, DENSER * float(np.median(counts)))]
+    return found
 
 
 def _largest(values: np.typing.NDArray[np.uint64]) -> int:

@@ -72,6 +72,9 @@ class Saying:
         accounts = self._accounts
         number = np.array([cluster.number for cluster in known] + [-1])[best]
         most = np.array([int(cluster.most) for cluster in known] + [0])[best]
+        for place, cluster in enumerate(known):
+            crowded = (best == place) & np.isin(accounts["network"][rows], cluster.crowds)
+            most[crowded] = np.minimum(most[crowded], int(Level.BUDGET))
         kinds = np.array([sum(nats >= 1.0 for _, nats in cluster.families) for cluster in known] + [0])[best]
         said = accounts["score"][rows]
         lasting = accounts["expires"][rows]
@@ -112,7 +115,7 @@ class Saying:
             families,
             cluster.evidence,
             len(cluster.core),
-            cluster.most,
+            Level(int(accounts["most"][row])),
             since,
             expires,
             version,

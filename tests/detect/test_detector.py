@@ -67,6 +67,17 @@ def test_an_honest_crowd_is_not_challenged(crowd: str) -> None:
     assert ran.share(accounts, CHALLENGE) == 0.0
 
 
+def test_a_crowd_in_a_cluster_shares_a_budget_at_the_most() -> None:
+    """A class that uses a campaign's texts sits in one network, where the others are spread out."""
+    world, _ = world_with(seed=8, honest=120)
+    members = world.campaign(70, 0.9, rate=25.0)
+    names = {account.name for account in members[:20]}
+    world.events = [event._replace(network="school") if event.account in names else event for event in world.events]
+    ran = run(world)
+    assert ran.share(members[20:], 9.2) >= 0.8
+    assert {ran.verdicts[name].most for name in names & ran.verdicts.keys()} <= {Level.OBSERVE, Level.BUDGET}
+
+
 def test_the_same_calls_come_to_the_same() -> None:
     """Deterministic: nothing is drawn from a clock, an address or the order of a set."""
     world, _ = world_with(honest=80, days=0.5)

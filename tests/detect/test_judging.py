@@ -12,7 +12,7 @@ from gateway.campaigns.facts import AccountFacts
 from gateway.campaigns.verdict import Family
 from gateway.detect.calibrated import TABLE, false_alarm, table
 from gateway.detect.detector import Detector
-from gateway.detect.judging import SIZE
+from gateway.detect.judging import SIZE, crowds
 from gateway.detect.links import Links
 from gateway.detect.measures import Correlation, correlation, gini, interchangeable
 from gateway.detect.settings import Settings
@@ -52,6 +52,23 @@ def test_correlation_finds_who_is_interchangeable(spread: float, low: float, hig
     values = random.normal(size=(400, 20)) + random.normal(scale=spread, size=(400, 1))
     found = correlation(np.full(400, 20.0), values.sum(axis=1), (values**2).sum(axis=1))
     assert low < found.value < high
+
+
+@pytest.mark.parametrize(
+    ("sizes", "found"),
+    [
+        pytest.param([1] * 60 + [30], [61], id="a-class-beside-accounts-from-everywhere"),
+        pytest.param([47] * 20, [], id="a-relay-that-buys-networks"),
+        pytest.param([1] * 60 + [7], [], id="a-family"),
+        pytest.param([40], [], id="nobody-else"),
+        pytest.param([], [], id="nothing-known"),
+    ],
+)
+def test_who_sits_in_one_place_although_its_cluster_does_not(sizes: list[int], found: list[int]) -> None:
+    """A class that uses a campaign's text is no part of what spreads out to hide."""
+    networks = np.repeat(np.arange(1, len(sizes) + 1), sizes).astype(np.uint64)
+    unknown = np.zeros(500, np.uint64)
+    assert crowds(np.concatenate([networks, unknown])).tolist() == found
 
 
 def test_accounts_of_one_organisation_never_link() -> None:
