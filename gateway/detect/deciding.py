@@ -12,7 +12,7 @@ from gateway.detect.batch import Ints
 from gateway.detect.belonging import Belonging, Weights, belong, weigh
 from gateway.detect.clusters import NOBODY, Candidate, Cluster, continued, keeping, restored, stating
 from gateway.detect.evidence import Case, Everybody
-from gateway.detect.judging import judge
+from gateway.detect.judging import crowds, judge
 from gateway.detect.links import KINDS, NAMES, Shared
 from gateway.detect.memory import Memory
 from gateway.detect.proposing import LEAST, joined, propose
@@ -254,7 +254,8 @@ class Deciding:
                 continue
             found = max((judge(case, self._settings) for case in cases), key=lambda one: one.score)
             cluster.score, cluster.families, cluster.evidence = found.score, found.families, found.evidence
-            cluster.signs, cluster.most, cluster.crowds = found.signs, found.most, found.crowds
+            cluster.signs, cluster.most = found.signs, found.most
+            cluster.crowds = crowds(self.memory.accounts["network"][cluster.accounts])
         return due
 
     def _weight(self, cluster: Cluster) -> int:

@@ -34,7 +34,7 @@ ONE_PLACE: Final = 1_000
 CROWD: Final = 10
 """Accounts of one network in a cluster that spreads otherwise, for them to be a crowd of their own,"""
 DENSER: Final = 8.0
-"""so many times as many as in its usual network: what a relay buys is spread evenly."""
+"""so many times as many as in any other network: over what a relay buys its accounts are spread evenly."""
 
 
 class Judged(NamedTuple):
@@ -45,8 +45,6 @@ class Judged(NamedTuple):
     signs: Mapping[str, float]
     """Signal -> nats, before caps."""
     most: Level
-    crowds: np.typing.NDArray[np.uint64]
-    """Networks of which it has a class, or an office, beside accounts from everywhere: these sit in one place."""
 
 
 def judge(case: Case, settings: Settings) -> Judged:
@@ -69,7 +67,7 @@ def judge(case: Case, settings: Settings) -> Judged:
     told = tuple((name, round(nats, 3)) for name, nats in ordered if abs(nats) >= 0.05)
     words = tuple(evidence[name] for name, nats in told if name in evidence and abs(nats) >= 0.3)
     most = Level.BUDGET if in_one_place(case) else Level.SUSPEND
-    return Judged(sum(families.values()) + size, told, words, signs, most, crowds(case.column("network")))
+    return Judged(sum(families.values()) + size, told, words, signs, most)
 
 
 def in_one_place(case: Case) -> bool:
@@ -88,11 +86,14 @@ def in_one_place(case: Case) -> bool:
 
 
 def crowds(networks: np.typing.NDArray[np.uint64]) -> np.typing.NDArray[np.uint64]:
-    """Of the networks of a cluster's accounts, 0 where unknown: those that hold a crowd of its own, ascending."""
+    """Of the networks of all who may be of a cluster, 0 where unknown: that which has a class, or an office, of it
+    beside accounts from everywhere. These sit in one place.
+    """
     values, counts = np.unique(networks[networks != 0], return_counts=True)
     if not len(values):
         return values
-    found: np.typing.NDArray[np.uint64] = values[counts >= max(CROWD, DENSER * float(np.median(counts)))]
+    next_one = np.sort(counts)[-2:][0] if len(counts) > 1 else counts[0]
+    found: np.typing.NDArray[np.uint64] = values[counts >= max(CROWD, DENSER * int(next_one))]
     return found
 
 

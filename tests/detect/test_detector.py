@@ -71,10 +71,10 @@ def test_a_crowd_in_a_cluster_shares_a_budget_at_the_most() -> None:
     """A class that uses a campaign's texts sits in one network, where the others are spread out."""
     world, _ = world_with(seed=8, honest=120)
     members = world.campaign(70, 0.9, rate=25.0)
-    names = {account.name for account in members[:20]}
+    names = {account.name for account in members[:24]}
     world.events = [event._replace(network="school") if event.account in names else event for event in world.events]
     ran = run(world)
-    assert ran.share(members[20:], 9.2) >= 0.8
+    assert ran.share(members[24:], 9.2) >= 0.8
     assert {ran.verdicts[name].most for name in names & ran.verdicts.keys()} <= {Level.OBSERVE, Level.BUDGET}
 
 
