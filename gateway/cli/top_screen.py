@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.widgets import DataTable, Footer, Input, Sparkline, Static
 
 from gateway.app.clocks import wall
@@ -189,10 +190,12 @@ class Top(App[None]):
         if not self._stale:
             return
         self._stale = False
-        table = self.screen_stack[0].query_one("#refusals", DataTable)
-        table.clear()
-        for one in self.state.decisions():
-            table.add_row(*map(Text, _refusal(one)))
+        # The timer may still come while the screen is taken down.
+        with contextlib.suppress(NoMatches):
+            table = self.screen_stack[0].query_one("#refusals", DataTable)
+            table.clear()
+            for one in self.state.decisions():
+                table.add_row(*map(Text, _refusal(one)))
 
     def _chosen(self) -> str:
         """The account of the line; empty where there is none."""
