@@ -131,11 +131,11 @@ def connected(server: EmbeddedServer) -> Redis:
 
 
 async def looked(networks: FleetNetworks, network: str, subject: Subject = ACME) -> dict[str, Use]:
-    """As an exchange does: from memory, or by asking."""
+    """As exchanges do: from memory, or by asking; again where there was no answer in time."""
     known = networks.of(subject, network)
-    if known is None:
-        known = await networks.look(subject, network)
-    assert known is not None
+    async with asyncio.timeout(5.0):
+        while known is None:
+            known = await networks.look(subject, network)
     return dict(known.uses)
 
 
