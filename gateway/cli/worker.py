@@ -5,23 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import socket
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvloop
 
-from gateway.app.configuration import Configuration, read_configuration
+from gateway.app.configuration import Configuration
 from gateway.app.worker import Worker
-from gateway.cli.configured import ConfigOption, fail_with
-from gateway.cli.process_log import log_to_stderr
+from gateway.cli.configured import ConfigOption
+from gateway.cli.supervised import run_supervised
 from gateway.control.worker import Door
 from gateway.control.worker import serve as serve_worker_control
 from gateway.edge.listener import bind
-from gateway.edge.workers import die_with_parent
-from gateway.rules.problems import Problems
 
 
 def worker(
@@ -34,24 +30,24 @@ def worker(
     copy: Annotated[Path | None, typer.Option()] = None,
 ) -> None:
     """One worker process; the supervisor starts it."""
-    if parent:
-        die_with_parent(parent)
-    log_to_stderr()
-    try:
-        configuration = read_configuration(config, copy=copy)
-        log_to_stderr(configuration.file.process_log)
-        uvloop.run(_work(configuration, bind(listen), control, wholes, index))
-    except Problems as problems:
-        fail_with(problems)
+    run_supervised(
+        config,
+        copy,
+        parent,
+        lambda configuration, stopping: _work(configuration, stopping, bind(listen), control, wholes, index),
+    )
 
 
-async def _work(configuration: Configuration, bound: socket.socket, control: Path, wholes: Path, index: int) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
+async def _work(
+    configuration: Configuration,
+    stopping: asyncio.Event,
+    bound: socket.socket,
+    control: Path,
+    wholes: Path,
+    index: int,
+) -> None:
     name = f"{socket.gethostname()}-{os.getpid()}-{index}"
     served = Worker(configuration, name=name)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
     door = Door(served.snapshot, served.rules, [served.live, served.overriding])
     # Open before the rules are read: a change that comes meanwhile is told here, or found by `catch_up`.
     runner = await serve_worker_control(control, door)

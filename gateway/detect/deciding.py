@@ -34,17 +34,31 @@ HARD: Final = 3.0
 """Odds (in nats) of who is of a cluster that links alone have joined."""
 
 
-class Sorted:
-    """Rows of hits, to be had by template."""
+class Showing:
+    """Hits that count, to be had by template; what clusters of some templates come to by them is weighed once."""
 
-    def __init__(self, rows: Ints, templates: Ints) -> None:
+    def __init__(self, memory: Memory, rows: Ints, everybody: int) -> None:
+        """`rows` of hits; `everybody`: parties that were heard of."""
+        templates = memory.hits["template"][rows]
         order = np.argsort(templates, kind="stable")
+        self._memory, self._everybody = memory, everybody
         self._rows, self._templates = rows[order], templates[order]
+        self._born = np.zeros(max(memory.content.templates, default=0) + 1)
+        for id_, template in memory.content.templates.items():
+            self._born[id_] = template.born
+        self._weighed: dict[bytes, tuple[Weights, Belonging]] = {}
 
-    def of(self, templates: Ints) -> Ints:
-        low, high = (np.searchsorted(self._templates, templates, side) for side in ("left", "right"))
-        parts = [self._rows[a:b] for a, b in zip(low.tolist(), high.tolist(), strict=True)]
-        return np.sort(np.concatenate([NOBODY, *parts])) if parts else NOBODY
+    def weighed(self, templates: Ints) -> tuple[Weights, Belonging]:
+        """Of a cluster that is known by these, at least one."""
+        key = templates.tobytes()
+        if key not in self._weighed:
+            memory = self._memory
+            low, high = (np.searchsorted(self._templates, templates, side) for side in ("left", "right"))
+            parts = [self._rows[a:b] for a, b in zip(low.tolist(), high.tolist(), strict=True)]
+            rows = np.sort(np.concatenate(parts))
+            weights = weigh(memory.hits, rows, memory.accounts, self._born, self._everybody)
+            self._weighed[key] = weights, belong(memory.hits, rows, memory.accounts, weights)
+        return self._weighed[key]
 
 
 class Deciding:
@@ -61,7 +75,6 @@ class Deciding:
         self._stale = 0
         """Templates that are others than when they were grouped."""
         self._checked = 0.0
-        self._shared: Shared | None = None
 
     def touch(self, templates: int) -> None:
         """So many templates are others than before."""
@@ -107,31 +120,14 @@ class Deciding:
             self._settings.seed,
             self._rulings.must(now),
         )
-        showing = Sorted(live, memory.hits["template"][live])
-        candidates = self._joined(candidates, showing, usual.trusted + usual.untrusted)
+        showing = Showing(memory, live, usual.trusted + usual.untrusted)
+        candidates = joined(candidates, [_sure(candidate, showing) for candidate in candidates])
         kept, gone, self._following = continued(candidates, self.clusters.values(), self._following)
         self.clusters = {cluster.id: cluster for cluster in kept}
         for cluster, candidate in zip(kept, candidates, strict=True):
             self._fill(cluster, candidate, usual, showing)
         self._taint(usual.shared, now)
         return gone
-
-    def _joined(self, candidates: list[Candidate], live: Sorted, everybody: int) -> list[Candidate]:
-        """Candidates of which the same accounts are sure are one: what they show was only cut in two."""
-        sure = []
-        for candidate in candidates:
-            found = NOBODY
-            if len(candidate.templates):
-                _, belonging = self._weighed_by(live.of(candidate.templates), everybody)
-                found = belonging.accounts[belonging.nats >= SURE]
-            sure.append(found)
-        return joined(candidates, sure)
-
-    def _weighed_by(self, rows: Ints, everybody: int) -> tuple[Weights, Belonging]:
-        """Of a cluster that is known by these rows of hits, among so many parties."""
-        memory = self.memory
-        weights = weigh(memory.hits, rows, memory.accounts, self._born(), everybody)
-        return weights, belong(memory.hits, rows, memory.accounts, weights)
 
     def _usual(self, now: float) -> Everybody:
         memory = self.memory
@@ -162,12 +158,12 @@ class Deciding:
             [id_ for id_ in ids.tolist() if self.memory.content.templates[id_].key not in rejected], np.int64
         )
 
-    def _fill(self, cluster: Cluster, candidate: Candidate, usual: Everybody, live: Sorted) -> None:
+    def _fill(self, cluster: Cluster, candidate: Candidate, usual: Everybody, showing: Showing) -> None:
         """Says anew who is of a cluster, and how surely."""
         memory = self.memory
         cluster.accounts, cluster.nats = NOBODY, np.empty(0)
         if len(candidate.templates):
-            cluster.weights, found = self._weighed_by(live.of(candidate.templates), usual.trusted + usual.untrusted)
+            cluster.weights, found = showing.weighed(candidate.templates)
             cluster.take(found)
         self._link(cluster, candidate.hard, usual.shared)
         split = self._rulings.split(cluster.id, usual.now)
@@ -178,14 +174,6 @@ class Deciding:
         times = memory.hits["first"][np.isin(memory.hits["template"], candidate.templates)]
         began = times if len(times) else first
         cluster.began = float(began.min()) if len(began) else usual.now
-
-    def _born(self) -> Ints:
-        """By id of template."""
-        templates = self.memory.content.templates
-        born = np.zeros(max(templates, default=0) + 1)
-        for id_, template in templates.items():
-            born[id_] = template.born
-        return born
 
     def _link(self, cluster: Cluster, hard: Ints, shared: Shared) -> None:
         """Who has something in common with who certainly belongs, belongs by so much more."""
@@ -307,3 +295,11 @@ class Deciding:
             int(saved["weighed"]),
         )
         self._stale, self._checked = int(saved["stale"]), float(saved["checked"])
+
+
+def _sure(candidate: Candidate, showing: Showing) -> Ints:
+    """The accounts that its templates are sure of."""
+    if not len(candidate.templates):
+        return NOBODY
+    _, belonging = showing.weighed(candidate.templates)
+    return belonging.accounts[belonging.nats >= SURE]

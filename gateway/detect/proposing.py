@@ -47,8 +47,7 @@ def propose(
     hits: Hits, live: Ints, accounts: Accounts, shared: Shared, everybody: int, seed: int, must: Sequence[Ints]
 ) -> list[Candidate]:
     """`live`: rows of `hits` with suspect templates, of accounts that count. `must`: accounts merged by people."""
-    often = used_again(hits, accounts, live)
-    soft = _soft(hits, live[often], accounts, everybody, seed)
+    soft = _soft(hits, live[used_again(hits, accounts, live)], accounts, everybody, seed)
     labels = component_of(accounts, shared)
     candidates = _joined(soft, labels, must)
     inside = np.unique(np.concatenate([NOBODY, *(candidate.accounts for candidate in candidates)]))
@@ -119,7 +118,7 @@ def _joined(soft: list[Candidate], labels: Ints, must: Sequence[Ints]) -> list[C
 
 
 def joined(candidates: list[Candidate], sure: list[Ints]) -> list[Candidate]:
-    """`sure`: of each the accounts that surely belong."""
+    """Those of which the same accounts are sure are one: what they show was only cut in two. `sure`: of each these."""
     one, other = [], []
     places = Places(sure)
     sizes = np.array([len(mine) for mine in sure])
